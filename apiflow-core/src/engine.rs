@@ -1,11 +1,11 @@
-//! The durable engine: decide, record, owe.
+//! The durable engine, a pure state machine: it decides, records, and says what is pending.
 //!
-//! [`Run::decide_events`] decides what follows from an input and is pure; [`Run::apply_event`] records an event, is total and never
-//! chooses; [`Run::pending_effects`] is all that the world still owes. Recovery after a crash is a snapshot, the events
-//! after it, and `pending`.
+//! [`Run::decide_events`] decides what follows from an input and is pure; [`Run::apply_event`] records an event,
+//! accepts every event and never decides; [`Run::pending_effects`] lists everything that the host still has to do.
+//! After a crash, a run is restored from a snapshot and the events after it.
 //!
-//! Values never enter the control state: it holds [`ValueRef`]s to immutable rows keyed by event, and is bounded by
-//! nesting depth plus open branches.
+//! Values are not part of the control state: it contains [`ValueRef`]s to immutable rows, which are keyed by event, and
+//! its size is bounded by the nesting depth plus the number of open branches.
 
 mod control_state;
 mod decide;

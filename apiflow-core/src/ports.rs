@@ -1,4 +1,4 @@
-//! What the pure core needs from the world: few, small traits, used as `Arc<dyn …>`.
+//! Ports: what a host provides to the core, as few, small traits that are used as `Arc<dyn …>`.
 
 mod clock;
 mod evaluator;

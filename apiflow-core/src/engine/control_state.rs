@@ -1,4 +1,4 @@
-//! The control state: what runs, not what it computed.
+//! The control state: what is running, without the values that were computed.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::{Args, CacheKey, Call, GateSelector, Start, ValueRef};
 use crate::ports::{JobStatus, StepRow, Timestamp};
 
-/// What the expressions of a module may name.
+/// The names that are in scope in a module's expressions.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ExpressionNames {
     /// The value of `flow_input`.
@@ -17,22 +17,22 @@ pub struct ExpressionNames {
     pub previous: ValueRef,
     /// `result`, if it is in scope.
     pub result: Option<ValueRef>,
-    /// Where `results` are looked up: see [`super::Run::visible_result`].
+    /// The scope in which `results` are looked up: see [`super::Run::visible_result`].
     pub scope: u64,
-    /// Whose `flow_env`: see [`super::Program::flow_env`].
+    /// The flow whose `flow_env` is in scope: see [`super::Program::flow_env`].
     pub flow: usize,
     /// The list of `all_iters`, if it is in scope.
     pub all_iters: Option<u64>,
-    /// `resumes` and `approvers`: what let the gate before the module pass, in order of arrival.
+    /// `resumes` and `approvers`: the answers that opened the gate before the module, in order of arrival.
     pub resumes: Vec<Resumed>,
 }
 
-/// One answer that a gate took in.
+/// An answer that a gate has taken.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Resumed {
-    /// What came with it; an `{"error": …}` if the gate passed although it was disapproved or too late.
+    /// Payload of the answer; an `{"error": …}` if the list continued although the gate was disapproved or timed out.
     pub payload: ValueRef,
-    /// Who gave it, if somebody is named.
+    /// Name of the approver, if known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approver: Option<String>,
 }
@@ -40,7 +40,7 @@ pub struct Resumed {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Control {
     pub(super) status: JobStatus,
-    /// The last event's position.
+    /// Sequence number of the last event.
     pub(super) seq: u64,
     pub(super) seed: u64,
     pub(super) next_frame: u64,
@@ -51,14 +51,14 @@ pub(super) struct Control {
     pub(super) finished_at: Option<Timestamp>,
     pub(super) frames: BTreeMap<u64, Frame>,
     pub(super) scopes: BTreeMap<u64, ResultScope>,
-    /// Open attempts and the frames that wait for them.
+    /// Open attempts, each with the frame that waits for it.
     pub(super) effects: BTreeMap<u64, u64>,
-    /// Attempts that are no longer needed but that must still be cancelled at the provider.
+    /// Attempts that are no longer needed, but have yet to be cancelled at the provider.
     pub(super) orphans: BTreeMap<u64, Call>,
     /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) approvals: Vec<ReceivedApproval>,
-    /// How the flow ended; the job ends when no orphan is left.
+    /// How the flow ended; the job ends once no orphan is left.
     pub(super) ending: Option<Ending>,
 }
 
@@ -68,15 +68,15 @@ pub(super) struct ReceivedApproval {
     pub(super) seq: u64,
     pub(super) target: GateSelector,
     pub(super) approver: Option<String>,
-    /// Who it counts for; see [`super::Fact::Approval`].
+    /// Whom the answer counts for; see [`super::Fact::Approval`].
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) counts_for: Option<String>,
     pub(super) disapproves: bool,
 }
 
 impl Control {
-    /// The answers that count at the gate after a step, in order of arrival: those that are meant for it, of each
-    /// approver the first. What came before the gate has closed counts as what comes after.
+    /// Returns the answers that count at the gate after a step, in order of arrival: those that are meant for it, and
+    /// only the first one of each approver. Answers that arrived before the gate closed count like later ones.
     pub(super) fn answers_at<'a>(&'a self, step: &StepRow) -> Vec<&'a ReceivedApproval> {
         let is_meant = |target: &GateSelector| match target {
             GateSelector::Any => true,
@@ -111,7 +111,7 @@ pub(super) struct ResultScope {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Frame {
     pub(super) flow: usize,
-    /// The flow whose `flow_env` is in force.
+    /// The flow whose `flow_env` is in scope.
     pub(super) env: usize,
     pub(super) list: usize,
     pub(super) cursor: usize,
@@ -121,13 +121,13 @@ pub(super) struct Frame {
     /// Whether this is, or is inside, an error handler.
     pub(super) handler: bool,
     pub(super) entered: bool,
-    /// Whether it is the preprocessor that runs, before the flow's own list.
+    /// Whether the preprocessor is running, before the flow's own list.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) preprocessing: bool,
-    /// Under what the flow's result is to be kept for later runs.
+    /// Key under which the flow's result is cached for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,
-    /// What let the gate before the current module pass.
+    /// The answers that opened the gate before the current module.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) resumes: Vec<Resumed>,
     pub(super) args: Args,
@@ -142,7 +142,7 @@ pub(super) struct Frame {
 pub(super) struct OpenStep {
     pub(super) ordinal: u64,
     pub(super) start: Start,
-    /// Failed attempts so far.
+    /// Number of failed attempts so far.
     pub(super) failures: u32,
     pub(super) stage: Stage,
     pub(super) row: StepRow,
@@ -150,36 +150,36 @@ pub(super) struct OpenStep {
     /// Result and error of the last attempt, once it has ended.
     pub(super) result: ValueRef,
     pub(super) error: Option<Value>,
-    /// Whether an error handler has run for the error already.
+    /// Whether an error handler has already run for the error.
     pub(super) handled: bool,
-    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    /// Time limit of each attempt of a module that contains others, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) bound_ms: Option<u64>,
-    /// When the attempt under way counts as too slow.
+    /// When the current attempt times out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) until: Option<Timestamp>,
-    /// Set while the provider takes no work: how often its call was put off, and since when.
+    /// Set while the provider refuses work: how often its call was postponed, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) postponed: Option<Postponed>,
-    /// Under what its result is to be kept for later runs.
+    /// Key under which the result is cached for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,
-    /// What its gate took in, for the module after it.
+    /// The answers that its gate has taken, for the module after it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) resumes: Vec<Resumed>,
 }
 
-/// A call that its provider did not take yet.
+/// A call that its provider has not accepted yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Postponed {
     /// When the first attempt of this call was journalled.
     pub(super) since: Timestamp,
-    /// How often the provider was asked in vain.
+    /// How often the provider has refused it.
     pub(super) refusals: u32,
 }
 
 impl OpenStep {
-    /// Bound on each whole attempt (the module's `timeout`), in milliseconds.
+    /// Returns the time limit of each whole attempt (the module's `timeout`), in milliseconds.
     pub(super) fn timeout_ms(&self) -> Option<u64> {
         match &self.start {
             Start::Call { bound_ms, .. } => *bound_ms,
@@ -195,45 +195,45 @@ impl OpenStep {
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) enum Stage {
-    /// Its evaluation failed and is to be tried again.
+    /// Its evaluation failed and will be repeated.
     Begin,
-    /// A call is out.
+    /// A call is in flight.
     Call(Call),
-    /// Branches, iterations or a sub-flow are at work.
+    /// Branches, iterations or a sub-flow are running.
     Children,
     /// An iteration ended; whether the loop stops is not known yet.
     Iterated,
-    /// The last attempt failed; whether there will be another is not known yet.
+    /// The last attempt failed; whether it is retried is not known yet.
     Failed,
-    /// The next attempt waits.
+    /// The next attempt waits for its time.
     Retrying { at: Timestamp },
-    /// It failed for good; the list has to end, or its error handler to run.
+    /// The step failed finally; its list has to end, or its error handler to run.
     Lost,
-    /// The error handler is at work, or its result is not judged yet.
+    /// The error handler is running, or its result has not been evaluated yet.
     Handling { result: Option<ValueRef> },
-    /// It succeeded; what follows is not known yet.
+    /// The step succeeded; what follows is not known yet.
     Done,
     /// The list waits for approvals before its next module.
     Suspended(Gate),
-    /// The list waits before its next module.
+    /// The list sleeps before its next module.
     Sleeping { until: Timestamp },
 }
 
-/// An approval gate that is closed.
+/// A closed approval gate.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub(super) struct Gate {
     /// Number of approvals that open the gate.
     pub(super) required: u32,
-    /// When it counts as disapproved.
+    /// When the gate counts as disapproved.
     pub(super) until: Timestamp,
-    /// How long the list sleeps after it, in milliseconds.
+    /// How long the list sleeps afterwards, in milliseconds.
     pub(super) sleep_ms: u64,
 }
 
 /// The branches or iterations of a module.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Children {
-    /// Number of the list that collects their results.
+    /// Id of the list that collects their results.
     pub(super) list: u64,
     pub(super) total: Option<u64>,
     pub(super) sequential: bool,
@@ -244,15 +244,15 @@ pub(super) struct Children {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) winner: Option<u64>,
     pub(super) limit: Option<u64>,
-    /// The next one to open.
+    /// Index of the next child to open.
     pub(super) next: u64,
     pub(super) open: BTreeSet<u64>,
-    /// The failure that counts, of the lowest branch or iteration, and which that is: not the first in time, so that
-    /// the same answers give the same end.
+    /// The failure of the lowest branch or iteration, and its index: not the first one in time, so that the same
+    /// answers lead to the same end.
     pub(super) failure: Option<(u64, Failure)>,
-    /// Result of the one that ended last.
+    /// Result of the child that ended last.
     pub(super) last: Option<ValueRef>,
-    /// Scopes of ended parallel branches, merged in order when all have ended.
+    /// Scopes of ended parallel branches, which are merged in order once all have ended.
     pub(super) scopes: BTreeMap<u64, u64>,
 }
 

@@ -1,4 +1,4 @@
-//! Decisions: what follows from an input, one family a file.
+//! Decides what follows from an input; each family of decisions has its own file.
 
 mod children;
 mod free_effects;
@@ -19,13 +19,13 @@ use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
 use crate::call::Operation;
 use crate::ports::Timestamp;
 
-/// A turn under way: each event is recorded as soon as it is decided.
+/// A turn in progress: each event is recorded as soon as it is decided.
 pub(super) struct Turn<'a> {
     pub(super) run: &'a mut Run,
     pub(super) now: Timestamp,
     pub(super) events: Vec<Recorded>,
-    /// Modules that are to go on because one of their children has ended, the innermost last. A list rather than a
-    /// call: however many branches end at once, the stack does not grow with them.
+    /// Modules that have to continue because a child has ended, the innermost last. A list rather than a recursive
+    /// call, so that the stack does not grow with the number of branches that end together.
     due: Vec<u64>,
 }
 
@@ -65,7 +65,7 @@ impl Turn<'_> {
 }
 
 impl Run {
-    /// The module that a frame is at; `None` at its end.
+    /// Returns the current module of a frame; `None` at its end.
     pub(super) fn module_at(&self, frame: u64) -> Option<&ModuleDef> {
         let frame = self.control.frames.get(&frame)?;
         let index = *self.program.lists.get(frame.list)?.get(frame.cursor)?;
@@ -73,7 +73,7 @@ impl Run {
     }
 }
 
-/// Takes an input in and decides until only effects are left.
+/// Takes an input and decides until only effects are pending.
 pub(super) fn take_input(turn: &mut Turn<'_>, input: Input) {
     if turn.run.control.status.is_final() {
         return;
@@ -107,18 +107,18 @@ pub(super) fn take_input(turn: &mut Turn<'_>, input: Input) {
     module_end::settle_job(turn);
 }
 
-/// Lets all go on whose children have ended.
+/// Continues all modules whose children have ended.
 fn go_on(turn: &mut Turn<'_>) {
     while let Some(frame) = turn.due.pop() {
         children::resume_module(turn, frame);
     }
 }
 
-/// Wakes what waited for a moment that has come.
+/// Wakes everything that waited for a time that has come.
 fn wake_due(turn: &mut Turn<'_>) {
     let frames: Vec<u64> = turn.run.control.frames.keys().copied().collect();
     for frame in frames {
-        // In the order of the lists, whatever follows from each.
+        // Everything that follows, in the order of the lists.
         go_on(turn);
         if turn.step(frame).is_some_and(|step| step.until.is_some_and(|until| until <= turn.now)) {
             children::fail_slow_module(turn, frame);
@@ -146,7 +146,7 @@ fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     let open = if let Some(Stage::Call(open)) = turn.stage(frame) { Some(open) } else { None };
     let (is_accepted, is_sought) =
         (open.is_some_and(|open| open.operation.is_some()), open.is_some_and(|open| open.recovery.is_some()));
-    // The provider's acceptance has come in meanwhile: the work goes on, and is followed or called off.
+    // The provider's acceptance has arrived in the meantime: the work continues, and is followed or cancelled.
     if is_accepted && answer.knows_no_fate() {
         return;
     }
@@ -193,17 +193,17 @@ fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     }
 }
 
-/// An operation as the journal has it.
+/// Serializes an operation for the journal.
 fn operation_to_json(operation: &Operation) -> Value {
     serde_json::to_value(operation).expect("an operation is plain data")
 }
 
-/// An error object: `{"name", "message", "step_id"}`.
+/// Builds an error object: `{"name", "message", "step_id"}`.
 fn error_object(name: &str, message: impl Into<String>) -> Value {
     json!({"name": name, "message": message.into()})
 }
 
-/// The error object with the step's id, unless it names a step already.
+/// Adds the step's id to an error object, unless it already has one.
 fn with_step(mut error: Value, step_id: &str) -> Value {
     if let Value::Object(fields) = &mut error {
         fields.entry("step_id").or_insert_with(|| Value::String(step_id.to_owned()));

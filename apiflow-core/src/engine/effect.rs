@@ -1,4 +1,4 @@
-//! What the engine asks of the world, and what the world answers.
+//! Effects, which the engine requests from its host, and the answers to them.
 
 use std::collections::BTreeMap;
 
@@ -10,32 +10,32 @@ use crate::call::Operation;
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::Timestamp;
 
-/// Something that the world owes.
+/// Something that the host has to do.
 #[derive(Debug, Clone, PartialEq)]
 #[expect(clippy::large_enum_variant, reason = "a handful live at a time, each for one turn")]
 pub enum Effect {
-    /// Free: what a module needs before it begins. Performed inside the turn, without a commit of its own.
+    /// Free: evaluates what a module needs before it starts. Performed within the turn, without a commit of its own.
     Prepare(StepPreparation),
-    /// Free: what follows a step. Performed inside the turn, without a commit of its own.
+    /// Free: evaluates what follows a step. Performed within the turn, without a commit of its own.
     Conclude(StepConclusion),
-    /// Outside: send the attempt. Only who journalled the attempt may send it.
+    /// External: sends the attempt. Only the worker that journalled the attempt may send it.
     Call(Call),
-    /// Outside: tell the provider that nobody wants the work any more.
+    /// External: tells the provider that its work is no longer wanted.
     Cancel(Call),
-    /// Timed: ask the provider how far the work is.
+    /// Timed: asks the provider for the state of its work.
     Poll(Call),
-    /// Timed: look for an attempt of unknown fate among the provider's work, see [`Recovery`].
+    /// Timed: searches for an attempt of unknown fate in the provider's list, see [`Recovery`].
     Recover(Call),
-    /// Timed: look at the list again at a moment.
+    /// Timed: continues the list at a given time.
     Wait {
         /// The list of modules that waits.
         frame: u64,
-        /// The moment at which it goes on.
+        /// The time at which it continues.
         until: Timestamp,
     },
 }
 
-/// What a run waits for outside of itself: the [`Effect`]s that are not free, without copies.
+/// External work that a run waits for: the [`Effect`]s that are not free, by reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum OpenWork<'a> {
     /// A call to send, see [`Effect::Call`].
@@ -46,11 +46,11 @@ pub enum OpenWork<'a> {
     Poll(&'a Call),
     /// An attempt to look for, see [`Effect::Recover`].
     Recover(&'a Call),
-    /// A moment to wait for, see [`Effect::Wait`].
+    /// A time to wait for, see [`Effect::Wait`].
     Wait {
         /// The list of modules that waits.
         frame: u64,
-        /// The moment at which it goes on.
+        /// The time at which it continues.
         until: Timestamp,
     },
 }
@@ -70,80 +70,78 @@ impl From<OpenWork<'_>> for Effect {
 /// One attempt of a call.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Call {
-    /// The attempt: the sequence number of the event that began it.
+    /// Id of the attempt: the sequence number of the event that started it.
     pub effect: u64,
-    /// The step's ordinal.
+    /// Ordinal of the step.
     pub step: u64,
     /// Id of the module.
     pub step_id: String,
     /// Path of the node (`node/<node id>`).
     pub path: String,
-    /// Where the arguments are.
+    /// Reference to the arguments.
     pub args: ValueRef,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// The first sending of this call: stays the same if an attempt repeats a call of unknown fate.
+    /// The first attempt of this call; stays the same if an attempt repeats a call of unknown fate.
     pub first_effect: u64,
     /// When the attempt was journalled.
     pub started_at: Timestamp,
-    /// Until when: the submit's deadline, or the operation's once it was accepted.
+    /// Deadline of the submit, or of the operation once it was accepted.
     pub deadline: Timestamp,
-    /// Until when the whole attempt may take, if the module has a `timeout`.
+    /// Deadline of the whole attempt, if the module has a `timeout`.
     pub until: Option<Timestamp>,
-    /// When the operation is asked about first.
+    /// When the operation is polled first.
     pub poll_at: Option<Timestamp>,
-    /// Where the operation is, once it was accepted.
+    /// Reference to the operation, once it was accepted.
     pub operation: Option<ValueRef>,
-    /// How its fate is being found out, if nobody knows whether the provider took it.
+    /// The search for the attempt, if it is unknown whether the provider accepted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
 }
 
-/// How the fate of an attempt is found out of which nobody knows whether the provider took it: the provider's own list
-/// is read again and again until it shows the work.
+/// The search for an attempt of unknown fate: the provider's own list is read repeatedly until it contains the work.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Recovery {
-    /// The event that began the search: distinguishes it from an earlier search for the same attempt.
+    /// The event that started the search; distinguishes it from an earlier search for the same attempt.
     pub event: u64,
-    /// From this moment on a list that was read and lacks the work settles the attempt: before it, the submit may
-    /// still be on its way.
+    /// From this time on, a list without the work settles the attempt: before, the submit may still be on its way.
     pub settles_at: Timestamp,
-    /// When the attempt ends as `submit_unknown` although no list could be read.
+    /// When the attempt ends as `submit_unknown` because no list could be read.
     pub gives_up_at: Timestamp,
 }
 
-/// What a module needs before it begins.
+/// What a module needs before it starts.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepPreparation {
     /// The list of modules that waits.
     pub frame: u64,
-    /// Evaluated first: true means skip.
+    /// Evaluated first; if true, the module is skipped.
     pub skip_if: Option<String>,
     /// What is evaluated next, unless the module is skipped.
     pub ask: PreparationKind,
-    /// Plain or computed bound in seconds.
+    /// Constant or computed timeout, in seconds.
     pub timeout: Option<NumberOrTransform>,
-    /// Seconds for which its result is kept for later runs of the same; `None`: it is not.
+    /// Seconds for which the result is cached for later runs; `None`: it is not cached.
     pub cache_ttl_s: Option<u64>,
-    /// What the expressions may name.
+    /// The names in scope.
     pub names: ExpressionNames,
 }
 
-/// What a module evaluates.
+/// What has to be evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PreparationKind {
-    /// Nothing is to be evaluated.
+    /// Nothing.
     Nothing,
-    /// Whether a flow is to begin.
+    /// Whether a flow starts.
     Enter {
         /// The flow's `skip_expr`.
         skip_expr: Option<String>,
-        /// The flow's number.
+        /// Index of the flow.
         flow: usize,
     },
-    /// The inputs of a call of the node at `path`, or of a sub-flow (`path` starts with `workflow/`).
+    /// The inputs of a call of the node at `path`, or of a sub-flow (`path` begins with `workflow/`).
     Inputs {
-        /// The module's path.
+        /// Path of the module.
         path: String,
         /// The inputs; `None`: the flow's own arguments.
         transforms: Option<BTreeMap<String, InputTransform>>,
@@ -152,21 +150,21 @@ pub enum PreparationKind {
     Code {
         /// Its language tag.
         language: String,
-        /// The text, with a function `main`.
+        /// The source, with a function `main`.
         content: String,
         /// Arguments of `main`, by name.
         transforms: BTreeMap<String, InputTransform>,
     },
-    /// A loop's items.
+    /// The items of a loop.
     Items {
-        /// The expression that the array comes from.
+        /// The expression or constant that yields the array.
         iterator: InputTransform,
-        /// Maximum number at a time.
+        /// Maximum number of iterations at a time.
         parallelism: Option<NumberOrTransform>,
     },
-    /// The first true one.
+    /// The index of the first true predicate.
     Predicates(Vec<String>),
-    /// A number of branches at a time.
+    /// The maximum number of branches at a time.
     Parallelism(NumberOrTransform),
 }
 
@@ -175,84 +173,84 @@ pub enum PreparationKind {
 pub enum PreparedStep {
     /// `skip_if` or `skip_expr` was true.
     Skip,
-    /// Nothing was to be evaluated.
+    /// Nothing had to be evaluated.
     Ready,
     /// The flow's `skip_expr` was false.
     Entered {
-        /// Under what its result is to be kept.
+        /// Key under which its result is cached.
         cache: Option<CacheKey>,
     },
-    /// The result is there from an earlier run.
+    /// The result of an earlier run is cached.
     Cached {
-        /// The result of the earlier run.
+        /// The cached result.
         result: Value,
     },
-    /// What inline code gave.
+    /// The outcome of inline code.
     Code {
         /// The arguments of `main`, an object.
         args: Value,
         /// Its value, or the error object.
         outcome: Result<Value, Value>,
-        /// Under what its value is to be kept.
+        /// Key under which its value is cached.
         cache: Option<CacheKey>,
     },
     /// The inputs of a call or of a sub-flow.
     Inputs {
         /// The inputs by name, an object.
         args: Value,
-        /// Under what the result is to be kept.
+        /// Key under which the result is cached.
         cache: Option<CacheKey>,
-        /// Bound on the submit, in milliseconds.
+        /// Time limit of the submit, in milliseconds.
         timeout_ms: u64,
-        /// Bound on the whole attempt, in milliseconds, if the module has a `timeout`.
+        /// Time limit of the whole attempt, in milliseconds, if the module has a `timeout`.
         bound_ms: Option<u64>,
     },
-    /// A loop's items.
+    /// The items of a loop.
     Items {
         /// The items, in order.
         items: Vec<Value>,
-        /// Maximum number at a time.
+        /// Maximum number of iterations at a time.
         limit: Option<u64>,
     },
-    /// The first true predicate.
+    /// The index of the first true predicate.
     Branch(Option<u64>),
-    /// A number of branches at a time.
+    /// The maximum number of branches at a time.
     Limit(u64),
-    /// Something could not be evaluated: the error object.
+    /// The error object of a failed evaluation.
     Failed(Value),
 }
 
-/// What follows a step.
+/// What is evaluated after a step.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepConclusion {
     /// The list of modules that waits.
     pub frame: u64,
-    /// A predicate: `stop_after_if`, `stop_after_all_iters_if` or `retry_if`.
+    /// A condition: `stop_after_if`, `stop_after_all_iters_if` or `retry_if`.
     pub predicate: Option<String>,
-    /// Seconds to wait, evaluated when the predicate is false.
+    /// Seconds to sleep, evaluated if the condition is false.
     pub sleep: Option<InputTransform>,
-    /// Where the error handler's result is, to be searched for `recover`.
+    /// Reference to the error handler's result, which is searched for `recover`.
     pub recover: Option<ValueRef>,
-    /// Whether the answer is to bring the step's result if the predicate holds.
+    /// Whether the answer contains the step's result if the condition is true.
     pub include_result: bool,
-    /// What the expressions may name.
+    /// The names in scope.
     pub names: ExpressionNames,
 }
 
 /// The answer to [`StepConclusion`].
 #[derive(Debug, Clone, PartialEq)]
 pub struct ConcludedStep {
-    /// Whether the predicate was true, or the handler's result recovers.
+    /// Whether the condition was true, or the handler's result recovers.
     pub holds: bool,
-    /// Milliseconds to wait.
+    /// Milliseconds to sleep.
     pub sleep_ms: u64,
-    /// The step's result, if it was asked for.
+    /// The step's result, if it was requested.
     pub result: Option<Value>,
-    /// The error object if something could not be evaluated.
+    /// The error object of a failed evaluation.
     pub error: Option<Value>,
 }
 
-/// What came of an attempt.
+/// The outcome of an attempt.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "answer", rename_all = "snake_case")]
 pub enum Answer {
@@ -261,39 +259,39 @@ pub enum Answer {
         /// The step's result.
         result: Value,
     },
-    /// The provider took the work.
+    /// The provider accepted the work.
     Accepted {
-        /// What is needed to follow it.
+        /// The operation, which is followed to its end.
         operation: Box<Operation>,
-        /// The provider's own id.
+        /// The provider's id of the work.
         provider_id: Option<String>,
-        /// When to ask first.
+        /// When to poll first.
         poll_at: Timestamp,
-        /// When it counts as too slow.
+        /// Deadline of the work.
         deadline: Timestamp,
     },
     /// The attempt failed.
     Failed {
-        /// The error object: `name` (class), `message` and more.
+        /// The error object: `name` (class), `message` and details.
         error: Value,
     },
-    /// The provider certainly did not take the work, and will later: it limits the rate of calls. The call is made
-    /// again, after [`retry_after_ms`](crate::call::CallError::retry_after_ms) of the error at least.
+    /// The provider certainly refused the work, but will accept it later, because it limits the rate of calls. The call
+    /// is repeated, at the earliest after [`retry_after_ms`](crate::call::CallError::retry_after_ms) of the error.
     NotAccepted {
-        /// The error object, which the attempt ends with if waiting takes too long.
+        /// The error object, with which the attempt ends if waiting takes too long.
         error: Value,
-        /// How long the call may be put off if the module has no `timeout`, in milliseconds.
+        /// How long the call may be postponed if the module has no `timeout`, in milliseconds.
         patience_ms: u64,
-        /// Whether the provider was asked; otherwise nothing was sent, since it is known to take none.
+        /// Whether the provider was asked; if not, nothing was sent because its rate limit is known.
         sent: bool,
     },
-    /// Its fate is unknown but the call may be repeated: begin another attempt.
+    /// Its fate is unknown, but the call may be repeated: start another attempt.
     Repeat,
-    /// Its fate is not known yet: the provider is asked until a moment, see [`Recovery`].
+    /// Its fate is not known yet: the provider is asked repeatedly, see [`Recovery`].
     Undecided {
         /// When the search may settle the attempt, see [`Recovery::settles_at`].
         settles_at: Timestamp,
-        /// When the search is given up, see [`Recovery::gives_up_at`].
+        /// When the search is abandoned, see [`Recovery::gives_up_at`].
         gives_up_at: Timestamp,
     },
     /// The cancellation was sent to the provider, or cannot be sent.
@@ -301,8 +299,8 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Whether it only says that nobody could find out what became of the attempt: it is wrong if the provider's
-    /// own answer comes in after all.
+    /// Returns whether the answer only says that the fate of the attempt could not be determined: the provider's own
+    /// answer, if it arrives after all, takes precedence.
     pub(crate) fn knows_no_fate(&self) -> bool {
         match self {
             Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(error_names::SUBMIT_UNKNOWN),
@@ -311,16 +309,16 @@ impl Answer {
         }
     }
 
-    /// The inbox key under which this answer to an attempt is delivered once. Answers that may follow each other have
-    /// different keys: an attempt is accepted and then ends, and may be looked for several times.
+    /// Returns the inbox key, under which an answer to an attempt is delivered once. Answers that may follow each other
+    /// have different keys: an attempt is accepted and then ends, and may be searched for several times.
     #[cfg(feature = "runtime")]
     pub(crate) fn delivery_key(&self, effect: u64, recovery: Option<Recovery>) -> String {
         match self {
             Self::Accepted { .. } => format!("accepted-{effect}"),
-            // A poll may have answered before the cancellation reached the provider.
+            // A poll may have been answered before the cancellation reached the provider.
             Self::Cancelled => format!("cancelled-{effect}"),
             Self::Undecided { .. } => format!("undecided-{effect}"),
-            // The work may be found later and end all the same: its end must not be taken for a repetition of this.
+            // The work may be found later and still end: its end must not be mistaken for a repetition of this answer.
             unknown if unknown.knows_no_fate() => match recovery {
                 Some(recovery) => format!("unknown-{effect}-{}", recovery.event),
                 None => format!("unknown-{effect}"),
@@ -332,70 +330,70 @@ impl Answer {
     }
 }
 
-/// Something that happened outside, as it waits in the inbox.
+/// An event outside of the job, as it is delivered to the inbox.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "fact", rename_all = "snake_case")]
 pub enum Fact {
     /// An attempt was answered.
     Answered {
-        /// The attempt that was answered.
+        /// Id of the attempt.
         effect: u64,
-        /// The answer to the effect.
+        /// The answer to the attempt.
         answer: Answer,
     },
-    /// Somebody approved or disapproved.
+    /// A user approved or disapproved.
     Approval {
-        /// Which gate is meant.
+        /// The gate that is meant.
         target: GateSelector,
-        /// The name that the job shows.
+        /// Name of the approver, as the job shows it.
         approver: Option<String>,
-        /// Who it counts for (a user, a link): a gate counts one answer of each, however early it came. `None` counts
-        /// always.
+        /// Whom the answer counts for (a user, a link): a gate counts one answer of each, however early it arrived.
+        /// `None` counts always.
         #[serde(default)]
         counts_for: Option<String>,
         /// Whether it is a disapproval.
         disapproves: bool,
-        /// What came with it.
+        /// Payload of the answer.
         payload: Value,
     },
-    /// Somebody asked for the job's end.
+    /// A user requested that the job ends.
     Cancel {
         /// The reason that was given.
         reason: String,
-        /// The name of the user who asked, if known.
+        /// Name of the user, if known.
         by: Option<String>,
     },
 }
 
-/// What a turn begins with.
+/// What a turn starts with.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Input {
-    /// Nothing but the passing of time.
+    /// Only the passing of time.
     Tick,
-    /// An evaluation for a module that is about to begin.
+    /// The evaluation for a module that is about to start.
     Prepared {
         /// The list of modules that waits.
         frame: u64,
         /// The answer to the effect.
         prepared: PreparedStep,
-        /// Bound on each whole attempt of a module that holds others, in milliseconds, if it has a `timeout`.
+        /// Time limit of each attempt of a module that contains others, in milliseconds, if it has a `timeout`.
         bound_ms: Option<u64>,
     },
-    /// An evaluation for a step that has ended.
+    /// The evaluation for a step that has ended.
     Concluded {
         /// The list of modules that waits.
         frame: u64,
         /// The answer to the effect.
         concluded: ConcludedStep,
     },
-    /// Something that happened outside.
+    /// An event outside of the job.
     Fact(Fact),
-    /// The job goes over a limit of its runtime: it fails with this message, and what it has at work is called off.
+    /// The job exceeds a limit of its runtime: it fails with this message, and its open work is cancelled.
     OverLimit {
-        /// Which limit, and how to fix it.
+        /// Which limit was exceeded, and how to fix it.
         message: String,
     },
-    /// The job repeatedly crashed its worker: it ends here with this error object, and its open attempts as
+    /// The job has crashed its worker repeatedly: it ends with this error object, and its open attempts as
     /// `submit_unknown`.
     Abandon {
         /// The error object.

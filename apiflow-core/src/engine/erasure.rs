@@ -1,8 +1,8 @@
-//! What of a job that has ended is erased, and when (`delete_after_use`, `delete_after_secs`).
+//! Decides which data of an ended job is erased, and when (`delete_after_use`, `delete_after_secs`).
 //!
-//! A step is erased with all that is inside it; the document's own flow with everything. What the job's output is made
-//! of is kept until the flow itself is erased. The journal still folds to the same control state: events keep their form,
-//! and lose their values and the text of errors that came from what is erased.
+//! A step is erased with everything inside it; if the document's own flow is erased, everything is. The values that the
+//! job's output consists of are kept until the flow itself is erased. The journal still replays to the same control
+//! state: events keep their form, but lose their values and the text of errors that come from erased steps.
 
 use std::collections::BTreeSet;
 use std::ops::Bound;
@@ -15,8 +15,8 @@ use super::{Event, Program, Run, ValueRef};
 use crate::ports::{JobState, ReusedResult, StepRow, Timestamp};
 
 impl Program {
-    /// The next moment at which something of a job that ended at `end` is to be erased: the first, or the one after
-    /// that which is done.
+    /// Returns the next time at which data of a job that ended at `end` is to be erased: the first one, or the first
+    /// after `done`.
     pub fn next_erasure(&self, end: Timestamp, done: Option<Timestamp>) -> Option<Timestamp> {
         let modules = self.modules.iter().filter_map(|definition| definition.module.erase_after_s());
         let delays: BTreeSet<u64> = modules.chain(self.flows.iter().filter_map(|flow| flow.erase_after_s)).collect();
@@ -27,35 +27,35 @@ impl Program {
     }
 }
 
-/// Goes through the journal of a job that has ended, from its first event on, and says what of it is erased.
+/// Processes the journal of an ended job from its first event on, and decides what is erased.
 #[derive(Debug)]
 pub struct Eraser {
     run: Run,
-    /// Delays up to this are over.
+    /// Delays up to this number of seconds have passed.
     due_s: u64,
     /// Whether the flow itself is erased.
     whole: bool,
-    /// The values that are kept for the job's output.
+    /// Events whose values are kept for the job's output.
     spared: BTreeSet<u64>,
-    /// Steps that are erased, as far as the journal was gone through.
+    /// Ordinals of erased steps, as far as the journal was processed.
     steps: BTreeSet<u64>,
     step_ids: BTreeSet<String>,
-    /// The values that were taken over from an earlier run.
+    /// Events whose values were taken over from an earlier run.
     reused: BTreeSet<u64>,
 }
 
-/// What becomes of an event.
+/// The effect of an erasure on an event.
 #[derive(Debug, Default, PartialEq)]
 pub struct Erased {
-    /// The values that are erased: of this event, or of earlier ones.
+    /// Events whose values are erased: this one, or earlier ones.
     pub values: Vec<u64>,
-    /// The event without what is erased, if it changes.
+    /// The event without erased data, if it changes.
     pub event: Option<Event>,
 }
 
 impl Eraser {
-    /// Begins with what is due at `due` of a job that ended at `end`. `spared` are the events whose values its output is
-    /// made of.
+    /// Creates the eraser for what is due at `due` of a job that ended at `end`. `spared` are the events whose values
+    /// its output consists of.
     pub fn new(program: Arc<Program>, end: Timestamp, due: Timestamp, spared: BTreeSet<u64>) -> Self {
         let due_s = due.since_ms(end) / 1_000;
         let flow = program.flows.first().and_then(|flow| flow.erase_after_s);
@@ -71,12 +71,12 @@ impl Eraser {
         }
     }
 
-    /// Whether an event's value is kept for the job's output.
+    /// Returns whether an event's value is kept for the job's output.
     pub fn is_kept_for_output(&self, seq: u64) -> bool {
         self.spared.contains(&seq)
     }
 
-    /// Goes on to the next event.
+    /// Processes the next event.
     pub fn erase_event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
         let is_erased = self.whole || self.is_in_erased_step(event);
         if is_erased {
@@ -92,7 +92,7 @@ impl Eraser {
         Erased { values, event: event_left }
     }
 
-    /// Whether an event is part of a step that is erased.
+    /// Returns whether an event belongs to a step that is erased.
     fn is_in_erased_step(&self, event: &Event) -> bool {
         if let Event::OperationAccepted { effect, .. } = event
             && let Some(orphan) = self.run.control.orphans.get(effect)
@@ -102,7 +102,7 @@ impl Eraser {
         event.changed_frames().next().is_some_and(|frame| self.is_inside(frame))
     }
 
-    /// Whether the module that a list is at, or one around it, is erased.
+    /// Returns whether the module that a list is at, or an enclosing one, is erased.
     fn is_inside(&self, frame: u64) -> bool {
         let mut next = Some(frame);
         let mut handles = false;
@@ -111,7 +111,7 @@ impl Eraser {
                 return true;
             }
             let parent = state.parent.and_then(|id| self.run.control.frames.get(&id));
-            // An error handler is no part of the step whose error it handles.
+            // An error handler does not belong to the step whose error it handles.
             handles = state.handler && parent.is_some_and(|parent| !parent.handler);
             next = state.parent;
         }
@@ -124,7 +124,7 @@ impl Eraser {
         definition.module.erase_after_s().into_iter().chain(flow).any(|after| after <= self.due_s)
     }
 
-    /// Notes the step that an event begins.
+    /// Records the step that an event starts.
     fn note_step(&mut self, seq: u64, event: &Event) {
         if let Event::StepStarted { frame, step_id, .. } | Event::StepPassed { frame, step_id, .. } = event {
             let step = self.run.control.frames.get(frame).and_then(|frame| frame.step.as_ref());
@@ -133,13 +133,14 @@ impl Eraser {
         }
     }
 
-    /// The values that go with an event.
+    /// Returns the events whose values are erased together with an event.
     fn values_of_event(&self, seq: u64, event: &Event) -> Vec<u64> {
         let reused = event.outcome_row().filter(|row| self.reused.contains(row));
         std::iter::once(seq).chain(event.taken_approvals().iter().copied()).chain(reused).collect()
     }
 
-    /// The event with its error redacted, if that changes it. The end itself is kept until then.
+    /// Returns the event with its error redacted, if that changes it. The end of the job is only changed with the flow
+    /// itself.
     fn without_errors(&self, event: &Event, is_erased: bool) -> Option<Event> {
         let mut left = event.clone();
         if let Event::JobReopened { state } = &mut left {
@@ -155,7 +156,7 @@ impl Eraser {
         (left != *event).then_some(left)
     }
 
-    /// Redacts the errors that a control state holds, of what is erased.
+    /// Redacts the errors of erased steps in a control state.
     fn redact_errors(&self, state: &mut Value) {
         match state {
             Value::Object(fields) => {
@@ -176,12 +177,12 @@ impl Eraser {
         error.get("step_id").and_then(Value::as_str).is_some_and(|id| self.step_ids.contains(id))
     }
 
-    /// Whether a step's calls are erased, once its events were gone through.
+    /// Returns whether a step's calls are erased; valid after its events have been processed.
     pub fn has_step(&self, ordinal: u64) -> bool {
         self.whole || self.steps.contains(&ordinal)
     }
 
-    /// The row of a step without what is erased, if it changes; once its events were gone through.
+    /// Returns the row of a step without erased data, if it changes; valid after its events have been processed.
     pub fn erase_step(&self, row: &StepRow) -> Option<StepRow> {
         let mut left = row.clone();
         let is_erased = self.has_step(row.ordinal);
@@ -196,8 +197,8 @@ impl Eraser {
         (left != *row).then_some(left)
     }
 
-    /// The outcome of a step that was taken over from an earlier run, without what is erased; once all events were gone
-    /// through.
+    /// Returns the outcome of a step that was taken over from an earlier run, without erased data; valid after all
+    /// events have been processed.
     pub fn erase_reused_result(&self, reused: &ReusedResult, step_id: &str) -> ReusedResult {
         let goes = self.whole || self.step_ids.contains(step_id);
         ReusedResult {
@@ -206,7 +207,7 @@ impl Eraser {
         }
     }
 
-    /// The job's own row without what is erased.
+    /// Returns the job's row without erased data.
     pub fn redact_state(&self, state: JobState) -> JobState {
         if !self.whole {
             return state;
@@ -246,7 +247,7 @@ mod tests {
         Arc::new(Program::compile_bundle(&bundle).expect("a document"))
     }
 
-    /// The journal of a call that is cancelled while its submit is under way, and accepted after that.
+    /// Returns the journal of a call that is cancelled during its submit and accepted after that.
     fn cancelled_journal(program: Arc<Program>) -> Vec<Recorded> {
         let mut run = Run::new(program);
         let mut journal = Run::create(1, false, json!({"text": "input"}), NOW);
@@ -268,7 +269,7 @@ mod tests {
         journal
     }
 
-    /// Which events lose their values.
+    /// Returns the events that lose their values.
     fn erased_value(value: Value, spared: BTreeSet<u64>) -> Vec<&'static str> {
         let program = program(value);
         let journal = cancelled_journal(program.clone());

@@ -1,4 +1,4 @@
-//! A document made ready to run: its modules and lists by number, sub-flows included.
+//! Compiled documents: modules and lists by index, including those of sub-flows.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use crate::digest::hash_value;
 use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow, describe_fault};
 use crate::ports::{JobBundle, ReusedResult};
 
-/// A document made ready to run. Immutable; the same bundle always yields the same numbers.
+/// A compiled document. Immutable; the same bundle always yields the same indices.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Program {
     pub(super) modules: Vec<ModuleDef>,
     pub(super) lists: Vec<Vec<usize>>,
     pub(super) flows: Vec<FlowDef>,
-    /// Results of an earlier run that this one takes over, by [`step_key`].
+    /// Results taken over from an earlier run, by [`step_key`].
     pub(super) reused: BTreeMap<String, ReusedResult>,
 }
 
@@ -22,9 +22,9 @@ pub struct Program {
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct ModuleDef {
     pub(super) module: Module,
-    /// The lists inside it: a loop's body; the branches in order, for `branchone` the default last.
+    /// The lists inside the module: a loop's body, or the branches in order, for `branchone` with the default last.
     pub(super) children: Vec<usize>,
-    /// The flow that it runs.
+    /// The sub-flow that the module runs.
     pub(super) flow: Option<usize>,
 }
 
@@ -32,41 +32,41 @@ pub(super) struct ModuleDef {
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct FlowDef {
     pub(super) list: usize,
-    /// A list of one module.
+    /// List of the failure handler.
     pub(super) failure: Option<usize>,
-    /// A list of one module.
+    /// List of the preprocessor.
     pub(super) preprocessor: Option<usize>,
     pub(super) skip_expr: Option<String>,
-    /// Seconds for which its result is kept by its input.
+    /// Seconds for which its result is cached, by its input.
     pub(super) cache_ttl_s: Option<u64>,
-    /// Hash of the document's program, where its result is kept.
+    /// Hash of the flow's program, if its result is cached; else empty.
     pub(super) digest: String,
     pub(super) env: Option<BTreeMap<String, Value>>,
     pub(super) priority: Option<i32>,
-    /// After how many seconds from the job's end all of it is erased.
+    /// Seconds after the job's end at which all its data is erased.
     pub(super) erase_after_s: Option<u64>,
 }
 
 impl FlowDef {
-    /// Whether something must be asked before the first module begins.
+    /// Returns whether something has to be evaluated before the first module starts.
     pub(super) fn has_entry_questions(&self) -> bool {
         self.skip_expr.is_some() || self.cache_ttl_s.is_some()
     }
 }
 
-/// Why a document cannot be made ready.
+/// Why a document cannot be compiled.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ProgramError {
-    /// It is not an OpenFlow document.
+    /// A document is not an OpenFlow document.
     #[error("the document of {flow} is not a valid OpenFlow document: {reason}")]
     Parse {
         /// `the workflow`, or the sub-flow's path.
         flow: String,
-        /// The first fault and its place.
+        /// The first fault and its location.
         reason: String,
     },
-    /// A sub-flow is not part of the bundle.
+    /// A sub-flow is missing from the bundle.
     #[error("step `{step}` runs `{path}`, which does not exist")]
     UnknownFlow {
         /// Id of the module.
@@ -77,39 +77,39 @@ pub enum ProgramError {
 }
 
 impl Program {
-    /// Makes a job's document ready.
+    /// Compiles a job's document.
     pub fn compile_bundle(bundle: &JobBundle) -> Result<Self, ProgramError> {
         let document = read_document("the workflow", &bundle.document)?;
         let program = Self::compile_document(document, &bundle.catalog.workflows)?;
         Ok(program.with_reused_results(bundle.reused_results.clone()))
     }
 
-    /// Makes a document that was read ready, with the sub-flows that it may run.
+    /// Compiles a parsed document with the sub-flows that it may run.
     ///
     /// # Errors
-    /// [`ProgramError`] if a sub-flow is missing or cannot be read.
+    /// [`ProgramError`] if a sub-flow is missing or cannot be parsed.
     pub fn compile_document(document: OpenFlow, workflows: &BTreeMap<String, Value>) -> Result<Self, ProgramError> {
         let mut compiler = ProgramCompiler { workflows, known: BTreeMap::new(), program: Self::default() };
         compiler.compile_flow(document.value)?;
         Ok(compiler.program)
     }
 
-    /// The same program that takes results of an earlier run over, by the step's path and id: `loop[2]/draw`.
+    /// Returns the program with results of an earlier run, by the step's path and id: `loop[2]/draw`.
     pub fn with_reused_results(self, reused: BTreeMap<String, ReusedResult>) -> Self {
         Self { reused, ..self }
     }
 
-    /// A hash of a flow's program; empty where its result is not kept for later runs.
+    /// Returns a hash of a flow's program; empty if its result is not cached for later runs.
     pub fn flow_digest(&self, flow: usize) -> &str {
         self.flows.get(flow).map_or("", |flow| flow.digest.as_str())
     }
 
-    /// All modules, those of sub-flows among them, without the lists inside them.
+    /// Returns all modules, including those of sub-flows, without the lists inside them.
     pub fn modules(&self) -> impl Iterator<Item = &Module> {
         self.modules.iter().map(|definition| &definition.module)
     }
 
-    /// The same program in which modules of these ids that make no call give a result instead of being run.
+    /// Returns the program with modules replaced that make no call: those with an entry in `results` return it.
     pub fn with_results(mut self, results: &BTreeMap<String, Value>) -> Self {
         for ModuleDef { module, .. } in &mut self.modules {
             let makes_call = matches!(module.value, ModuleValue::Script(_));
@@ -120,19 +120,19 @@ impl Program {
         self
     }
 
-    /// The constants that `flow_env` names in a flow; an empty object if there are none.
+    /// Returns the constants of `flow_env` in a flow; an empty object if there are none.
     pub fn flow_env(&self, flow: usize) -> Value {
         let env = self.flows.get(flow).and_then(|flow| flow.env.as_ref());
         Value::Object(env.into_iter().flatten().map(|(name, value)| (name.clone(), value.clone())).collect())
     }
 }
 
-/// The name of a step among the kept results: the modules around it and its own id.
+/// Returns the key of a step among the results of an earlier run: its path and its id.
 pub(crate) fn step_key(path: &str, step_id: &str) -> String {
     if path.is_empty() { step_id.to_owned() } else { format!("{path}/{step_id}") }
 }
 
-/// Reads a document; `flow` says which one it is.
+/// Parses a document; `flow` names it in the error.
 pub(crate) fn read_document(flow: &str, document: &Value) -> Result<OpenFlow, ProgramError> {
     OpenFlow::from_json(document)
         .map_err(|fault| ProgramError::Parse { flow: flow.to_owned(), reason: describe_fault(&fault) })

@@ -1,4 +1,4 @@
-//! Recording an event: total, and without a choice.
+//! Records events in the control state: accepts every event and never decides.
 
 mod calls;
 mod frames;

@@ -1,4 +1,4 @@
-//! Putting a job back to work that ended because nobody knew what became of an attempt.
+//! Reopens a job that ended because the fate of an attempt was unknown.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -9,29 +9,29 @@ use super::control_state::Stage;
 use super::{Event, Program, Run, error_names};
 use crate::ports::{JobStatus, SnapshotRow, Timestamp};
 
-/// Why a job cannot be put back to the moment before an attempt of unknown fate ended.
+/// Why a job cannot be restored to the state before an attempt of unknown fate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ReopenError {
     /// The step did not end as `submit_unknown`.
     #[error("the step did not end as `submit_unknown`")]
     NotUnknown,
-    /// Other steps began, ended or were cancelled after it.
+    /// Other steps started, ended or were cancelled after it.
     #[error("the job continued after the step ended")]
     WentOn,
 }
 
-/// Follows the journal of a job that has ended, event by event, and finds the control state that it can be put back to:
-/// that before its attempts of unknown fate ended, provided that nothing but error handlers ran after them.
+/// Processes the journal of an ended job, event by event, to find the control state that can be restored: the one
+/// before its attempts of unknown fate ended, provided that only error handlers ran after them.
 #[derive(Debug)]
 pub struct Reopener {
     run: Run,
     candidate: Option<Candidate>,
-    /// Steps that ended as `submit_unknown`, by their ordinals.
+    /// Ordinals of the steps that ended as `submit_unknown`.
     unknown: BTreeSet<u64>,
 }
 
-/// A control state in which attempts are open, all of which ended as `submit_unknown`.
+/// A control state with open attempts, all of which ended as `submit_unknown`.
 #[derive(Debug)]
 struct Candidate {
     before: SnapshotRow,
@@ -42,12 +42,12 @@ struct Candidate {
 }
 
 impl Reopener {
-    /// A reopener that has seen no event yet.
+    /// Creates a reopener before the first event.
     pub fn new(program: Arc<Program>) -> Self {
         Self { run: Run::new(program), candidate: None, unknown: BTreeSet::new() }
     }
 
-    /// Takes the next event of the journal in.
+    /// Processes the next event of the journal.
     pub fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
         if let Event::AttemptFailed { frame, error, .. } = event {
             self.attempt_failed(*frame, error);
@@ -80,11 +80,11 @@ impl Reopener {
         candidate.ended.insert(open.effect);
     }
 
-    /// The event that puts the job back to work, and the run that it follows: the attempt of the step `ordinal`, and
-    /// others that ended with it, are open again.
+    /// Returns the event that reopens the job, and the run after it: the attempt of the step `ordinal`, and others that
+    /// ended with it, are open again.
     ///
     /// # Errors
-    /// Says why that is not possible.
+    /// Why that is not possible.
     pub fn reopen_step(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
         if !self.unknown.contains(&ordinal) {
             return Err(ReopenError::NotUnknown);

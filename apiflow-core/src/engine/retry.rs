@@ -1,17 +1,17 @@
-//! When a failed attempt is followed by another.
+//! Delays of a module's retries.
 
 use serde_json::Value;
 
 use crate::openflow::Retry;
 
-/// The longest delay between two attempts: 6 hours, in milliseconds.
+/// Maximum delay between two attempts, in milliseconds (6 hours).
 const MAX_RETRY_DELAY_MS: u64 = 6 * 60 * 60 * 1000;
 
-/// Delay before the next attempt in milliseconds, after `failures` failed attempts before this one; `None` where
-/// there is no retry left. `random` is any number; it decides the jitter.
+/// Returns the delay before the next attempt in milliseconds, after `failures` failed attempts before the last one;
+/// `None` if no retry is left. `random` is any number; it determines the jitter.
 ///
-/// The exponent counts the constant retries too: `multiplier × seconds^(failures + 1)`.
-/// Source: OpenFlow as Windmill executes it.
+/// The exponent also counts constant retries: `multiplier × seconds^(failures + 1)`. Source: OpenFlow as Windmill
+/// executes it.
 pub(super) fn delay_ms(retry: &Retry, failures: u32, random: u64) -> Option<u64> {
     let constant = retry.constant.clone().unwrap_or_default();
     if failures < constant.attempts {
@@ -36,12 +36,13 @@ fn bounded_delay_ms(seconds: u64) -> u64 {
     seconds.saturating_mul(1000).min(MAX_RETRY_DELAY_MS)
 }
 
-/// The provider's hint when to try again, in milliseconds: `retry_after_ms` of the error object of a failed attempt.
+/// Returns the provider's hint when to try again, in milliseconds: `retry_after_ms` in the error object of a failed
+/// attempt.
 pub(super) fn hint_ms(error: &Value) -> u64 {
     error.get("retry_after_ms").and_then(Value::as_u64).unwrap_or(0).min(MAX_RETRY_DELAY_MS)
 }
 
-/// A pseudo-random number that depends on nothing but its arguments (SplitMix64).
+/// Returns a pseudo-random number that depends only on the arguments (SplitMix64).
 pub(super) fn pseudo_random(seed: u64, position: u64) -> u64 {
     let mut mixed = seed.wrapping_add(position.wrapping_mul(0x9E37_79B9_7F4A_7C15));
     mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

@@ -1,9 +1,9 @@
-//! Which steps come before another one: what a run from that step on takes over from an earlier run.
+//! Determines which steps precede another one, and so can be reused by a run that starts from it.
 
 use super::program::Program;
 use crate::openflow::Nesting;
 
-/// How the path of an error handler says that it is one.
+/// Marks an error handler in a path.
 const HANDLER: &str = "failure";
 
 /// A list of modules, and the flow that it belongs to.
@@ -13,24 +13,24 @@ struct Here {
     list: usize,
 }
 
-/// One module around a step, with the branch or iteration: `loop[2]`.
+/// A module that contains a step, with the branch or iteration: `loop[2]`.
 struct EnclosingModule<'a> {
     module: &'a str,
     slot: &'a str,
 }
 
 impl Program {
-    /// Whether the outcome of a step can be taken over by a run that begins again at `from`: it comes before it, or
-    /// runs beside it in another parallel branch or iteration. Steps are named by the modules around them
-    /// (`loop[2]/branch[0]`, empty at top level) and their id.
+    /// Returns whether a run that starts again at `from` can take over the outcome of a step: the step precedes it, or
+    /// runs beside it in another parallel branch or iteration. Steps are identified by their path (`loop[2]/branch[0]`,
+    /// empty at top level) and id.
     pub fn is_reusable(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
         let Some(root) = self.flows.first() else { return false };
         let (mine, theirs) = (enclosing_modules(path), enclosing_modules(from.0));
         let mut here = Here { flow: 0, list: root.list };
         for (level, theirs_here) in theirs.iter().enumerate() {
             let Some(mine_here) = mine.get(level) else {
-                // The step stands in this list, and `from` inside one of its modules. What an error handler is to
-                // handle must have failed first.
+                // The step is in this list, and `from` is inside one of its modules. The step whose error a handler
+                // handles must have failed first.
                 if theirs_here.slot == HANDLER && step_id == theirs_here.module {
                     return true;
                 }
@@ -48,7 +48,7 @@ impl Program {
                 None => return false,
             }
         }
-        // The step stands in the list that `from` stands in, or inside a module of it.
+        // The step is in the list of `from`, or inside one of that list's modules.
         let mine_here = mine.get(theirs.len()).map_or(step_id, |around| around.module);
         self.is_earlier(here.list, mine_here, from.1)
     }
@@ -58,7 +58,8 @@ impl Program {
         matches!((place(module), place(from)), (Some(module), Some(from)) if module < from)
     }
 
-    /// Another branch or iteration of the same module: an earlier one of a sequence, any of those that run beside it.
+    /// Handles another branch or iteration of the same module: reusable if it is an earlier one of a sequence, or runs
+    /// in parallel.
     fn is_other_round_reusable(&self, list: usize, mine: &EnclosingModule<'_>, theirs: &EnclosingModule<'_>) -> bool {
         let (Ok(mine_slot), Ok(theirs_slot)) = (mine.slot.parse::<u64>(), theirs.slot.parse::<u64>()) else {
             // An error handler comes after what it handles.
@@ -76,8 +77,8 @@ impl Program {
         self.lists.get(list)?.iter().copied().find(|&index| self.modules[index].module.id == id)
     }
 
-    /// The list that runs in a branch or iteration of a module and that holds the module `next`: the slot of a
-    /// `branchone` does not tell which branch was taken.
+    /// Returns the list in a branch or iteration of a module that contains the module `next`: the slot of a `branchone`
+    /// does not tell which branch was taken.
     fn list_inside(&self, here: Here, around: &EnclosingModule<'_>, next: &str) -> Option<Here> {
         if around.slot == HANDLER {
             let list = self.flows.get(here.flow)?.failure?;
@@ -100,7 +101,7 @@ impl Program {
     }
 }
 
-/// The modules around a step, outermost first.
+/// Returns the modules that contain a step, outermost first.
 fn enclosing_modules(path: &str) -> Vec<EnclosingModule<'_>> {
     let segments = path.split('/').filter(|segment| !segment.is_empty());
     segments

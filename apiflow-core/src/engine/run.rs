@@ -1,4 +1,4 @@
-//! One job being run.
+//! The run of one job.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -11,23 +11,23 @@ use super::decide::Turn;
 use super::{Effect, Event, Input, OpenWork, Program, Recorded, ValueRef, decide};
 use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp};
 
-/// What a run may take. It decides only how the run goes on, never how what was journalled is read.
+/// Limits of a run. They only influence new decisions, not how a journal is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunLimits {
-    /// Iterations of a while loop, at most; over it the loop fails.
+    /// Maximum number of iterations of a while loop, after which the loop fails.
     pub max_loop_iterations: u64,
-    /// Events, at most; over it the job fails.
+    /// Maximum number of events, after which the job fails.
     pub max_events: u64,
 }
 
 impl Default for RunLimits {
-    /// 10,000 iterations and 1,000,000 events.
+    /// Returns limits of 10,000 iterations and 1,000,000 events.
     fn default() -> Self {
         Self { max_loop_iterations: 10_000, max_events: 1_000_000 }
     }
 }
 
-/// One job being run: its program and its control state.
+/// The run of one job: its program and its control state.
 #[derive(Debug, Clone)]
 pub struct Run {
     pub(super) limits: RunLimits,
@@ -35,13 +35,13 @@ pub struct Run {
     pub(super) control: Control,
     /// Steps that changed since they were last taken, by ordinal.
     pub(super) rows: BTreeMap<u64, StepRow>,
-    /// The frames that may owe a free effect: those that an event touched since they were last found to owe none.
-    /// Derived, never journalled.
+    /// The frames that may need a free effect: those that an event changed since they last needed none. Derived, never
+    /// journalled.
     touched: BTreeSet<u64>,
 }
 
 impl Run {
-    /// A run in which nothing has happened; its first event must be [`Event::Created`].
+    /// Creates a run without events; its first event must be [`Event::Created`].
     pub fn new(program: Arc<Program>) -> Self {
         Self {
             limits: RunLimits::default(),
@@ -52,52 +52,53 @@ impl Run {
         }
     }
 
-    /// The events that make a new job: the first one brings its input. With `preprocess` the document's
-    /// `preprocessor_module`, if it has one, makes the flow's input of it first.
+    /// Returns the first events of a new job, of which the first contains its input. With `preprocess`, the document's
+    /// `preprocessor_module`, if it has one, first converts it to the flow's input.
     pub fn create(seed: u64, preprocess: bool, input: Value, at: Timestamp) -> Vec<Recorded> {
         vec![Recorded { seq: 1, at, event: Event::Created { seed, preprocess }, value: Some(input) }]
     }
 
-    /// A run as of a snapshot.
+    /// Restores a run from a snapshot.
     ///
     /// # Errors
-    /// The text says what about the snapshot could not be read.
+    /// A description of what is invalid in the snapshot.
     pub fn restore_snapshot(program: Arc<Program>, snapshot: &SnapshotRow) -> Result<Self, String> {
         let control = Control::deserialize(&snapshot.state).map_err(|error| error.to_string())?;
         let touched = control.frames.keys().copied().collect();
         Ok(Self { limits: RunLimits::default(), program, control, rows: BTreeMap::new(), touched })
     }
 
-    /// The same run with other limits.
+    /// Returns the run with other limits.
     pub fn with_limits(self, limits: RunLimits) -> Self {
         Self { limits, ..self }
     }
 
-    /// The control state as it is now.
+    /// Returns a snapshot of the control state.
     pub fn take_snapshot(&self) -> SnapshotRow {
         let state = serde_json::to_value(&self.control).expect("control state is plain data");
         SnapshotRow { seq: self.control.seq, state }
     }
 
-    /// Decides what follows from an input. Pure: the run itself does not change.
+    /// Decides what follows from an input. Pure: does not change the run.
     pub fn decide_events(&self, now: Timestamp, input: Input) -> Vec<Recorded> {
         self.clone().decide_and_apply(now, input)
     }
 
-    /// Decides what follows from an input and records it: [`Run::decide_events`], then [`Run::apply_event`] for each event.
+    /// Decides what follows from an input and records it: [`Run::decide_events`], then [`Run::apply_event`] for each
+    /// event.
     pub fn decide_and_apply(&mut self, now: Timestamp, input: Input) -> Vec<Recorded> {
         let mut turn = Turn::new(self, now);
         decide::take_input(&mut turn, input);
         turn.events
     }
 
-    /// Records an event. Total: an event that does not fit changes nothing but the position.
+    /// Records an event. Never fails: an event that does not fit changes only the position.
     pub fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
         super::record::apply_event(self, seq, at, event);
         self.touched.extend(event.changed_frames());
     }
 
-    /// All that the world still owes.
+    /// Returns all effects that are pending.
     pub fn pending_effects(&self) -> Vec<Effect> {
         let mut effects: Vec<Effect> = self.orphans().map(Effect::from).collect();
         for (&frame, state) in self.live_frames() {
@@ -107,7 +108,7 @@ impl Run {
         effects
     }
 
-    /// The part of [`Run::pending_effects`] that is outside of the run, without copies.
+    /// Returns the effects of [`Run::pending_effects`] that are not free, by reference.
     pub fn open_work(&self) -> impl Iterator<Item = OpenWork<'_>> {
         self.orphans().chain(self.live_frames().flat_map(|(&frame, state)| open_work_of(frame, state)))
     }
@@ -116,14 +117,14 @@ impl Run {
         self.control.orphans.values().map(OpenWork::Cancel)
     }
 
-    /// The lists that still matter: none once the flow has ended.
+    /// Returns the frames that still matter: none once the flow has ended.
     fn live_frames(&self) -> impl Iterator<Item = (&u64, &Frame)> {
         let has_ended = self.control.ending.is_some();
         self.control.frames.iter().take_while(move |_| !has_ended)
     }
 
-    /// A free effect that is owed, if any. Its cost does not grow with the number of open branches, as that of
-    /// [`Run::pending_effects`] does.
+    /// Returns one of the pending free effects. Unlike that of [`Run::pending_effects`], the cost does not grow with
+    /// the number of open branches.
     pub fn next_free_effect(&mut self) -> Option<Effect> {
         if self.control.ending.is_some() {
             return None;
@@ -138,7 +139,7 @@ impl Run {
         None
     }
 
-    /// The job's row as of now.
+    /// Returns the current row of the job.
     pub fn job_state(&self) -> JobState {
         let finished = self.control.status.is_final();
         let ending = self.control.ending.as_ref().filter(|_| finished);
@@ -160,33 +161,33 @@ impl Run {
         }
     }
 
-    /// Suspended if nothing is at work and an approval is waited for.
+    /// Returns the status that the job shows: suspended if nothing is running and a gate waits for approvals.
     fn shown_status(&self) -> JobStatus {
         let stages = || self.control.frames.values().filter_map(|frame| frame.step.as_ref()).map(|step| &step.stage);
-        // A module with children at work is as busy as they are.
+        // A module with running children is as busy as they are.
         let holds = |stage: &Stage| matches!(stage, Stage::Children | Stage::Handling { .. });
         let waits = |stage: &Stage| matches!(stage, Stage::Suspended(_));
         let suspended = stages().any(waits) && stages().all(|stage| waits(stage) || holds(stage));
         if self.control.status == JobStatus::Running && suspended { JobStatus::Suspended } else { self.control.status }
     }
 
-    /// The highest priority among the modules that lists are at, else the flow's own.
+    /// Returns the highest priority of the current modules, else the flow's own.
     fn priority(&self) -> i32 {
         let at = self.control.frames.keys().filter_map(|frame| self.module_at(*frame)?.module.priority);
         queue_priority(at.max(), self.program.flows.first().and_then(|flow| flow.priority))
     }
 
-    /// The moment of the first step, or of the job itself while no step has begun.
+    /// Returns when the first step started, or when the job was created if none has.
     pub fn began_at(&self) -> Timestamp {
         self.control.started_at.unwrap_or(self.control.created_at)
     }
 
-    /// The job's status.
+    /// Returns the status of the job.
     pub fn status(&self) -> JobStatus {
         self.control.status
     }
 
-    /// The last event's position.
+    /// Returns the sequence number of the last event.
     pub fn seq(&self) -> u64 {
         self.control.seq
     }
@@ -196,12 +197,12 @@ impl Run {
         std::mem::take(&mut self.rows).into_values().collect()
     }
 
-    /// The program that it runs.
+    /// Returns the program.
     pub fn program(&self) -> &Arc<Program> {
         &self.program
     }
 
-    /// The result of a step as it is visible in a scope: the innermost scope first.
+    /// Returns the result of a step that is visible in a scope; inner scopes are searched first.
     pub fn visible_result(&self, scope: u64, step_id: &str) -> Option<&ValueRef> {
         let mut next = Some(scope);
         while let Some(scope) = next.and_then(|id| self.control.scopes.get(&id)) {
@@ -213,7 +214,7 @@ impl Run {
         None
     }
 
-    /// All results that are visible in a scope.
+    /// Returns all results that are visible in a scope.
     pub fn visible_all(&self, scope: u64) -> BTreeMap<&str, &ValueRef> {
         let mut all = BTreeMap::new();
         let mut next = Some(scope);
@@ -226,13 +227,13 @@ impl Run {
         all
     }
 
-    /// How the flow ended, once it has: whether it was stopped as skipped.
+    /// Returns whether the flow has ended and was stopped as skipped.
     pub fn was_skipped(&self) -> bool {
         self.control.ending.as_ref().is_some_and(|ending| ending.skipped)
     }
 }
 
-/// What a list waits for outside of the run.
+/// Returns what a list waits for outside of the run.
 fn open_work_of(frame: u64, state: &Frame) -> impl Iterator<Item = OpenWork<'_>> {
     let step = state.step.as_ref();
     let bound = step.and_then(|step| step.until).map(|until| OpenWork::Wait { frame, until });
@@ -258,7 +259,7 @@ fn open_work_of(frame: u64, state: &Frame) -> impl Iterator<Item = OpenWork<'_>>
     bound.into_iter().chain(work)
 }
 
-/// A job's priority: its step's own, else the flow's, in OpenFlow's range (16 bits).
+/// Returns a job's priority: its step's own, else the flow's, in OpenFlow's range (16 bits).
 pub(crate) fn queue_priority(step: Option<i32>, flow: Option<i32>) -> i32 {
     step.or(flow).unwrap_or_default().clamp(i16::MIN.into(), i16::MAX.into())
 }
@@ -287,7 +288,7 @@ mod tests {
         run
     }
 
-    /// Begins all steps that can begin.
+    /// Starts all steps that can start.
     fn begin(run: &mut Run) {
         while let Some(Effect::Prepare(asked)) = run.next_free_effect() {
             let prepared = if matches!(asked.ask, PreparationKind::Items { .. }) {

@@ -1,4 +1,4 @@
-//! Journals as earlier versions wrote them.
+//! Journals of earlier versions.
 
 use std::sync::Arc;
 
@@ -27,7 +27,8 @@ fn fold(bodies: &[Value]) -> Run {
     run
 }
 
-/// A job that reused a step, tolerated a failed iteration and retries a call, as version 0.1 wrote it.
+/// Returns the journal of a job that reused a step, tolerated a failed iteration and retries a call, as version 0.1
+/// wrote it.
 fn old_journal() -> Vec<Value> {
     let error = json!({"name": "InternalError", "message": "the arguments could not be read", "step_id": "inner"});
     let call = json!({"call": {"deadline": 61_000, "timeout_ms": 5_000}});

@@ -2,28 +2,29 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a value is.
+/// A reference to a value.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ValueRef {
     /// The value `null`.
     Null,
-    /// A plain index, as a while loop's `iter.value`.
+    /// An index, such as a while loop's `iter.value`.
     Index(u64),
-    /// The value that the event of this sequence number brought.
+    /// The value of the event with this sequence number.
     Row(u64),
     /// An element of an array.
     Item(Box<Self>, u64),
-    /// The results of a finished loop or `branchall`: the items of the list with this number, in order.
+    /// The results of a loop or `branchall` that has ended: the items of the list with this number, in order.
     List(u64),
-    /// The arguments of a flow, with the iteration that it is in.
+    /// The arguments of a flow, with the current iteration.
     Args(Args),
-    /// `{}`, in place of a value that was erased.
+    /// `{}`, which replaces an erased value.
     Erased,
 }
 
 impl ValueRef {
-    /// Shows the references that this one is made of; what a list's items are is not known here.
+    /// Calls `visit` with the references that this one consists of, except for the items of a list, which are not known
+    /// here.
     pub(crate) fn each_part(&self, visit: &mut dyn FnMut(&Self)) {
         match self {
             Self::Null | Self::Index(_) | Self::Row(_) | Self::List(_) | Self::Erased => visit(self),
@@ -35,7 +36,7 @@ impl ValueRef {
         }
     }
 
-    /// Shows each event whose value this needs, but for those of lists.
+    /// Calls `visit` with each event whose value this reference needs, except for those of lists.
     pub(crate) fn each_row(&self, visit: &mut dyn FnMut(u64)) {
         self.each_part(&mut |part| {
             if let Self::Row(seq) = part {
@@ -50,34 +51,34 @@ impl ValueRef {
 pub struct Args {
     /// The flow's own input, an object.
     pub base: Box<ValueRef>,
-    /// The iterations around it, innermost last: `iter`, then `iter_parent`, and so on.
+    /// The enclosing iterations, innermost last: `iter`, then `iter_parent`, and so on.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub iters: Vec<Iter>,
 }
 
-/// One iteration of a loop around a step.
+/// One iteration of a loop.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Iter {
-    /// Its index, from 0.
+    /// Index of the iteration, from 0.
     pub index: u64,
-    /// The item of the iteration.
+    /// Item of the iteration.
     pub value: ValueRef,
 }
 
 impl Args {
-    /// Arguments outside any loop.
+    /// Creates arguments outside of any loop.
     pub fn without_loop(base: ValueRef) -> Self {
         Self { base: Box::new(base), iters: Vec::new() }
     }
 
-    /// The same arguments inside one more iteration.
+    /// Returns the same arguments inside one more iteration.
     pub fn with_iter(&self, index: u64, value: ValueRef) -> Self {
         let mut inner = self.clone();
         inner.iters.push(Iter { index, value });
         inner
     }
 
-    /// The arguments as a value.
+    /// Returns the reference to the arguments.
     pub fn to_value_ref(&self) -> ValueRef {
         if self.iters.is_empty() { (*self.base).clone() } else { ValueRef::Args(self.clone()) }
     }

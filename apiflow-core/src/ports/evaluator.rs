@@ -1,4 +1,4 @@
-//! JavaScript, as an effect.
+//! Evaluation of JavaScript.
 
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
@@ -7,34 +7,34 @@ use serde_json::{Map, Value};
 pub use crate::expression::EvaluationError;
 use crate::expression::{self, SyntaxFault};
 
-/// A piece of JavaScript to evaluate.
+/// JavaScript to evaluate.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Script {
-    /// The text; [`ScriptForm::check_source`] says whether it is one.
+    /// The source; [`ScriptForm::check_source`] checks its syntax.
     pub source: String,
     /// The names in scope and their values.
     pub names: Map<String, Value>,
-    /// What kind of text it is.
+    /// How the source is interpreted.
     pub form: ScriptForm,
 }
 
-/// What kind of text a script is.
+/// How the source of a script is interpreted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum ScriptForm {
-    /// An expression, or statements that return something.
+    /// As an expression, or statements that return a value.
     Expression,
-    /// An expression whose value is coerced to true or false.
+    /// As an expression whose value is converted to true or false.
     Predicate,
-    /// Statements that return something, as long as inline code may be ([`crate::code::build_script`]).
+    /// As statements that return a value, with the maximum length of inline code ([`crate::code::build_script`]).
     Code,
 }
 
 impl ScriptForm {
-    /// Refuses a text that is too long or nests too deep for a parser.
+    /// Refuses a source that is too long, nests too deeply for a parser, or has a syntax error.
     ///
     /// # Errors
-    /// The fault with its place.
+    /// The fault with its position.
     pub fn check_source(self, source: &str) -> Result<(), SyntaxFault> {
         match self {
             Self::Expression | Self::Predicate => expression::check_source_nesting(source),
@@ -43,13 +43,13 @@ impl ScriptForm {
     }
 }
 
-/// Evaluates JavaScript with OpenFlow's rules: implicit return, awaited promises, the answer as JSON.
+/// Evaluates JavaScript by OpenFlow's rules: implicit return, awaited promises, the value as JSON.
 #[async_trait]
 pub trait Evaluator: Send + Sync {
-    /// The script's value as JSON; `undefined` is null.
+    /// Evaluates a script and returns its value as JSON; `undefined` is null.
     async fn evaluate_script(&self, script: Script) -> Result<Value, EvaluationError>;
 
-    /// The same for a job: an evaluator whose places are few shares them fairly among jobs, and may say
+    /// Evaluates a script for a job: an evaluator with limited capacity shares it fairly among jobs, and may return
     /// [`EvaluationError::Busy`].
     async fn evaluate_for(&self, job: &str, script: Script) -> Result<Value, EvaluationError> {
         let _alike = job;

@@ -1,10 +1,10 @@
-//! Provider keys.
+//! Secrets: keys of providers.
 
 use async_trait::async_trait;
 
 use crate::origin::{Origin, SecretOrigin};
 
-/// A secret's value and where it may go.
+/// The value of a secret, and the origins that it may be sent to.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret {
     /// The value; never printed.
@@ -19,27 +19,27 @@ impl std::fmt::Debug for Secret {
     }
 }
 
-/// Looks secrets up.
+/// Looks up secrets.
 #[async_trait]
 pub trait Secrets: Send + Sync {
-    /// The secret of a reference: `NAME`, or `OWNER/NAME` for a user's own ([`own_secret`]); `None` if there is none.
-    /// Errors are strings without values.
+    /// Returns the secret that a reference names (`NAME`, or `OWNER/NAME` for a user's own, see [`own_secret`]); `None`
+    /// if there is none. The error message contains no values.
     async fn get(&self, reference: &str) -> Result<Option<Secret>, String>;
 
-    /// The names and values of all secrets that may be sent to an origin: what an earlier call sent there, a reply to any
-    /// later one may repeat, and they are masked in it. The default knows none.
+    /// Returns the names and values of all secrets that may be sent to an origin: they are masked in its replies,
+    /// because a reply may repeat what an earlier call sent. The default returns none.
     async fn at_origin(&self, origin: &Origin) -> Result<Vec<(String, String)>, String> {
         let _ = origin;
         Ok(Vec::new())
     }
 }
 
-/// The reference to a user's own secret, as requests carry it.
+/// Returns the reference to a user's own secret, as requests contain it.
 pub fn own_secret(owner: &str, name: &str) -> String {
     format!("{owner}/{name}")
 }
 
-/// The owner and the name of a reference; no owner for a secret that is shared.
+/// Splits a reference into owner and name; a shared secret has no owner.
 pub fn split_reference(reference: &str) -> (Option<&str>, &str) {
     match reference.rsplit_once('/') {
         Some((owner, name)) => (Some(owner), name),

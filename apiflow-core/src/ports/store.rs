@@ -1,12 +1,12 @@
-//! The durable part of a run: jobs, their journal, leases, inbox and polls.
+//! The store: the durable state of jobs, their journals, leases, inboxes and polls.
 //!
-//! Rules that every store keeps, and that the exported conformance suite proves:
+//! Rules for every store, which the exported conformance suite checks:
 //! - a commit is one transaction, guarded by the job's version; a commit with an old version changes nothing;
-//! - a claim raises the version, so the owner before it can commit nothing more;
-//! - what is delivered to the inbox needs no lease, is kept once per key, and wakes the job;
-//! - of jobs that share a key of [`Concurrency`] no more have begun and not ended than each of them allows, and they
-//!   begin in the order of priority, then age;
-//! - leases, wake-ups, polls, pauses, erasures and the expiry of kept results are by the store's own clock (the
+//! - a claim raises the version, so that the previous owner cannot commit anything any more;
+//! - a message is delivered to the inbox without a lease, stored once per key, and wakes the job;
+//! - of the jobs that share a key of [`Concurrency`], at most as many run at the same time as each of them allows, and
+//!   they start in the order of priority, then age;
+//! - leases, wake-ups, polls, pauses, erasures and the expiry of cached results follow the store's own clock (the
 //!   database's).
 
 pub use self::erasures::{DueErasure, ErasedJob, Erasure};
@@ -34,43 +34,43 @@ pub(crate) mod size;
 mod steps;
 mod turns;
 
-/// Why a store could not do what was asked.
+/// Why a store could not perform an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The job has another version than the commit names: the lease is lost.
+    /// The job has another version than the one given: the caller has lost the lease.
     #[error("job `{job}` was taken over by another worker")]
     Fenced {
-        /// Id of the job that the caller may no longer write.
+        /// Id of the job, which the caller must no longer write.
         job: String,
     },
-    /// There is no such job.
+    /// The job does not exist.
     #[error("there is no job `{job}`")]
     NotFound {
-        /// Id that no job has.
+        /// The unknown id.
         job: String,
     },
     /// The job has not ended.
     #[error("job `{job}` has not ended")]
     Active {
-        /// Id of the job that is still running.
+        /// Id of the job.
         job: String,
     },
-    /// The database cannot do it at the moment. Unless the connection was lost meanwhile, nothing was changed.
+    /// The database is unavailable at the moment. Unless the connection was lost, nothing was changed.
     #[error("{fault} ({cause})")]
     Unavailable {
-        /// What keeps it from its work.
+        /// Why the database is unavailable.
         fault: StoreFault,
-        /// The database's own words, for the log.
+        /// The database's own message, for the log.
         cause: String,
     },
-    /// The database failed; the text is for the log.
+    /// The database failed; the message is for the log.
     #[error("the store failed: {0}")]
     Backend(String),
 }
 
 impl StoreError {
-    /// What keeps the store from its work at the moment, if it is that.
+    /// Returns why the store is unavailable, if it is.
     pub fn fault(&self) -> Option<StoreFault> {
         match self {
             Self::Unavailable { fault, .. } => Some(*fault),
@@ -79,7 +79,7 @@ impl StoreError {
     }
 }
 
-/// Keeps jobs durably: the sum of its four parts, implemented by whatever implements them.
+/// Stores jobs durably: the combination of four traits, implemented for every type that implements them.
 pub trait Store: JobQueue + JobJournal + ProviderWork + JobRecords {}
 
 impl<S: JobQueue + JobJournal + ProviderWork + JobRecords + ?Sized> Store for S {}

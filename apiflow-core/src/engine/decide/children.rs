@@ -1,4 +1,4 @@
-//! Branches, iterations and sub-flows: opened, ended, and what follows.
+//! Opens and ends branches, iterations and sub-flows.
 
 use serde_json::Value;
 
@@ -6,11 +6,10 @@ use super::{Turn, module_end, result_of};
 use crate::engine::control_state::{Children, Stage};
 use crate::engine::{Event, Start, ValueRef, error_names};
 
-/// Children of one module that are open at the same time, at most: a bound on what a job holds in memory, and on what
-/// each of its turns costs.
+/// Maximum number of open children of one module: limits the memory of a job and the cost of each of its turns.
 const MAX_OPEN_CHILDREN: u64 = 1_000;
 
-/// Opens as many children as may run now; ends the module when none is left.
+/// Opens as many children as may run now; ends the module if none is left.
 pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     while let Some(children) = children_of(turn, frame) {
         let may_open = children.total.is_none_or(|total| children.next < total)
@@ -28,8 +27,8 @@ pub(super) fn open_more(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Opens the next child and settles it; returns whether it is at work. One that has ended at once has its module looked
-/// at before the next is opened: it may be what ends it.
+/// Opens the next child and settles it; returns whether it is running. If it has ended already, its module continues
+/// before the next one is opened, because that may end the module.
 pub(super) fn open_next(turn: &mut Turn<'_>, frame: u64) -> bool {
     let Some(slot) = children_of(turn, frame).map(|children| children.next) else { return false };
     let child = open(turn, frame, slot, false);
@@ -60,7 +59,7 @@ pub(super) struct Ended {
     pub(super) handled: bool,
 }
 
-/// Records the end of a child; its parent does not go on yet.
+/// Records the end of a child; its parent does not continue yet.
 pub(super) fn close(turn: &mut Turn<'_>, child: u64, ended: Ended) -> Option<u64> {
     let (frame, slot) = turn.frame(child).and_then(|state| Some((state.parent?, state.slot)))?;
     let step = turn.step(frame)?;
@@ -78,7 +77,7 @@ fn tolerates_failure(turn: &Turn<'_>, frame: u64, slot: u64) -> bool {
     turn.module(frame).is_some_and(|def| def.module.value.tolerates_failure_of(slot as usize))
 }
 
-/// Lets a module go on after one of its children has ended.
+/// Continues a module after one of its children has ended.
 pub(super) fn resume_module(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     match &step.stage {
@@ -108,7 +107,7 @@ pub(super) fn resume_module(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Goes on after an iteration of a sequential loop, unless its `stop_after_if` must be evaluated first.
+/// Continues after an iteration of a sequential loop, unless its `stop_after_if` has to be evaluated first.
 fn finish_iteration(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
     let failed = step.children.as_ref().is_some_and(|children| children.failure.is_some());
@@ -142,7 +141,7 @@ pub(super) fn next_iteration(turn: &mut Turn<'_>, frame: u64) {
     open(turn, frame, next, false);
 }
 
-/// Gives up what a module has at work that took too long.
+/// Cancels the children of a module that has timed out.
 pub(super) fn fail_slow_module(turn: &mut Turn<'_>, frame: u64) {
     let Some(module) = turn.module(frame).map(|def| def.module.id.clone()) else { return };
     let bound_s = turn.step(frame).and_then(|step| step.bound_ms).unwrap_or_default() as f64 / 1000.0;

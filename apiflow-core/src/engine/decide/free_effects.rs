@@ -1,4 +1,4 @@
-//! The free effects that a list owes.
+//! Determines the free effects that a list has to wait for.
 
 use super::module_start;
 use crate::engine::control_state::{ExpressionNames, Frame, OpenStep, Stage};
@@ -6,7 +6,7 @@ use crate::engine::program::step_key;
 use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
 use crate::ports::ReusedResult;
 
-/// What a list must have evaluated before it can go on.
+/// Returns the evaluation that a list needs before it can continue.
 pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect> {
     let state = run.control.frames.get(&frame)?;
     match &state.step {
@@ -28,7 +28,7 @@ pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect>
     }
 }
 
-/// What an earlier run computed for the module that a list is at.
+/// Returns the result of an earlier run that replaces the module that a list is at.
 pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&ReusedResult> {
     let state = run.control.frames.get(&frame)?;
     if run.program.reused.is_empty() || !state.entered {
@@ -99,7 +99,7 @@ fn step_conclusion(run: &Run, frame: u64, state: &Frame, step: &OpenStep) -> Opt
         }
         Stage::Done => {
             let rule = module.stop_rule();
-            // What was taken over from an earlier run was waited for then.
+            // The earlier run has already slept before the next module.
             let sleep = module.sleep.clone().filter(|_| reused_result(run, frame).is_none());
             if rule.is_none() && module.sleep.is_none() {
                 return None;

@@ -1,4 +1,4 @@
-//! Approval gates between a module and the next.
+//! Approval gates between two modules.
 
 use serde_json::{Value, json};
 
@@ -7,11 +7,11 @@ use crate::engine::control_state::{Gate, ReceivedApproval, Stage};
 use crate::engine::{Event, error_names};
 use crate::openflow::Suspend;
 
-/// How long a gate waits unless its `timeout` says otherwise. Source: OpenFlow.
+/// Default timeout of a gate, in seconds. Source: OpenFlow.
 const DEFAULT_GATE_TIMEOUT_S: u64 = 1_800;
 
-/// Closes the gate after the step that a list is at, if it has one; returns whether it did. Approvals that came early
-/// count.
+/// Closes the gate after the step that a list is at, if it has one; returns whether it did. Approvals that arrived
+/// early count.
 pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     let Some(suspend) = suspend_rule(turn, frame) else { return false };
     let required = suspend.required_events.unwrap_or_default();
@@ -20,7 +20,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     }
     let wait_ms = suspend.timeout.unwrap_or(DEFAULT_GATE_TIMEOUT_S).saturating_mul(1_000);
     let until = turn.now.plus_ms(wait_ms);
-    // A gate that an earlier run has passed stays open, regardless of who approved it then.
+    // A gate that an earlier run has passed stays open, whoever approved it then.
     let passed = reused_result(turn.run, frame).is_some() && pending_approvals(turn, frame).is_empty();
     turn.emit_event(Event::GateClosed { frame, required, until, sleep_ms });
     if passed {
@@ -31,7 +31,7 @@ pub(super) fn close(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) -> bool {
     true
 }
 
-/// Takes an approval or disapproval in.
+/// Takes an approval or disapproval.
 pub(super) fn take_approval(turn: &mut Turn<'_>, event: Event, payload: Value) {
     turn.emit_with(event, Some(payload));
     let closed: Vec<u64> = {
@@ -48,13 +48,13 @@ pub(super) fn take_approval(turn: &mut Turn<'_>, event: Event, payload: Value) {
     }
 }
 
-/// Ends the wait of a gate that nobody opened in time.
+/// Ends the wait of a gate that was not opened in time.
 pub(super) fn expire_gate(turn: &mut Turn<'_>, frame: u64) {
     let taken = pending_approvals(turn, frame).iter().map(|approval| approval.seq).collect();
     fail_gate(turn, frame, taken, error_object(error_names::SUSPENDED_TIMED_OUT, "Timed out waiting to be resumed"));
 }
 
-/// Opens a gate that has what it wants, and fails one that is disapproved.
+/// Opens a gate with enough approvals; fails one that is disapproved.
 fn settle_gate(turn: &mut Turn<'_>, frame: u64) {
     let Some(gate) = gate_of(turn, frame) else { return };
     let mut taken = Vec::new();
@@ -77,12 +77,12 @@ fn settle_gate(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Fails the list, or lets it pass with the error among the resumes if the document says so.
+/// Fails the list, or, if the document says so, continues it with the error among the resumes.
 fn fail_gate(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Value) {
     if suspend_rule(turn, frame).is_some_and(|suspend| suspend.continue_on_disapprove_timeout) {
         return pass_gate(turn, frame, taken, Some(error));
     }
-    // The output has OpenFlow's shape; the job's own error names the step too.
+    // The output has OpenFlow's form; the job's own error also contains the step.
     let value = json!({"error": error});
     let error = module_start::with_step_of(turn, frame, error);
     turn.emit_with(Event::GateFailed { frame, taken, error }, Some(value));
@@ -96,7 +96,7 @@ fn pass_gate(turn: &mut Turn<'_>, frame: u64, taken: Vec<u64>, error: Option<Val
     module_end::start_sleep(turn, frame, gate.sleep_ms);
 }
 
-/// The answers that the gate of a list may take, in order of arrival.
+/// Returns the answers that the gate of a list may take, in order of arrival.
 fn pending_approvals(turn: &Turn<'_>, frame: u64) -> Vec<ReceivedApproval> {
     let Some(step) = turn.step(frame) else { return Vec::new() };
     turn.run.control.answers_at(&step.row).into_iter().cloned().collect()

@@ -1,4 +1,4 @@
-//! How steps, lists and jobs end.
+//! Ends steps, lists and jobs.
 
 use serde_json::Value;
 
@@ -10,14 +10,14 @@ use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, ValueRef, error_na
 use crate::openflow::{Nesting, Retry, StopAfterIf};
 use crate::ports::JobStatus;
 
-/// Ends a step with a result: a value of its own, or a reference.
+/// Ends a step with a result: a new value, or a reference to one.
 pub(super) fn complete_step(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {
     let cache = turn.step(frame).and_then(|step| step.cache.clone());
     turn.emit_with(Event::StepCompleted { frame, result, cache }, value);
     conclude_or_advance(turn, frame);
 }
 
-/// Goes on after a step that succeeded, unless something must be evaluated first.
+/// Continues after a step that succeeded, unless something has to be evaluated first.
 pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
     let asks = turn.module(frame).is_some_and(|def| def.module.stop_rule().is_some() || def.module.sleep.is_some());
     if !asks {
@@ -25,14 +25,14 @@ pub(super) fn conclude_or_advance(turn: &mut Turn<'_>, frame: u64) {
     }
 }
 
-/// Lets a list go on after a step that succeeded: through its gate, then its sleep.
+/// Continues a list after a step that succeeded: with its gate, then its sleep.
 fn go_on(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     if !gates::close(turn, frame, sleep_ms) {
         start_sleep(turn, frame, sleep_ms);
     }
 }
 
-/// Lets a list sleep before its next module.
+/// Starts the sleep of a list before its next module.
 pub(super) fn start_sleep(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     if sleep_ms == 0 {
         turn.emit_event(Event::Advanced { frame });
@@ -42,7 +42,7 @@ pub(super) fn start_sleep(turn: &mut Turn<'_>, frame: u64, sleep_ms: u64) {
     turn.emit_event(Event::SleepStarted { frame, until });
 }
 
-/// Records a failed attempt and decides whether there is another.
+/// Records a failed attempt and decides whether it is retried.
 pub(super) fn fail_attempt(turn: &mut Turn<'_>, frame: u64, error: Value, result: Option<ValueRef>, handled: bool) {
     let again = turn.module(frame).and_then(|def| def.module.retry.clone());
     let failures = turn.step(frame).map_or(0, |step| step.failures);
@@ -51,15 +51,15 @@ pub(super) fn fail_attempt(turn: &mut Turn<'_>, frame: u64, error: Value, result
     match (delay, again.and_then(|rule| rule.retry_if)) {
         (Some(_), _) if !ErrorClass::may_retry_error(&error) => fail_step(turn, frame, true),
         (Some(delay), None) => schedule_retry(turn, frame, delay),
-        // `retry_if` is owed now.
+        // `retry_if` is evaluated first.
         (Some(_), Some(_)) => {}
         (None, _) => fail_step(turn, frame, true),
     }
 }
 
-/// Delay before the next attempt of a step whose last one has failed, in milliseconds; `None` if there is none.
-/// At least what the provider asked for (`retry_after_ms` of the recorded error), but no longer than the step's own
-/// `timeout`.
+/// Returns the delay before the next attempt of a step whose last one failed, in milliseconds; `None` if it is not
+/// retried. The delay is at least what the provider asked for (`retry_after_ms` of the recorded error), but no longer
+/// than the step's own `timeout`.
 fn retry_delay(turn: &Turn<'_>, frame: u64, rule: &Retry, failures: u32) -> Option<u64> {
     let random = retry::pseudo_random(turn.run.control.seed, turn.run.control.seq);
     let delay = retry::delay_ms(rule, failures, random)?;
@@ -85,7 +85,7 @@ fn schedule_retry(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
     }
 }
 
-/// Ends a step that failed for good.
+/// Ends a step that failed finally.
 pub(super) fn fail_step(turn: &mut Turn<'_>, frame: u64, may_catch: bool) {
     let caught = may_catch && turn.module(frame).is_some_and(|def| def.module.continue_on_error);
     turn.emit_event(Event::StepFailed { frame, caught });
@@ -98,7 +98,7 @@ pub(super) fn fail_frame(turn: &mut Turn<'_>, frame: u64, error: Value) {
     close_frame(turn, frame, Ended { result: ValueRef::Row(seq), error: Some(error), handled: false });
 }
 
-/// Takes in what was evaluated after a step.
+/// Takes the values that were evaluated after a step.
 pub(super) fn take_conclusion(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     match turn.stage(frame).cloned() {
         Some(Stage::Failed) => decide_retry(turn, frame, &concluded),
@@ -167,14 +167,14 @@ fn decide_stop(turn: &mut Turn<'_>, frame: u64, concluded: ConcludedStep) {
     }
 }
 
-/// The error that a stop ends with; none if it is not a failure, or marks the flow skipped.
+/// Returns the error of a stop; `None` if it is not a failure, or marks the flow as skipped.
 fn stop_error(rule: &StopAfterIf) -> Option<Value> {
     let text = rule.error_message.as_ref().filter(|_| !rule.skip_if_stopped)?;
     let message = if text.is_empty() { format!("stop after if: {}", rule.expr) } else { text.clone() };
     Some(error_object(error_names::EARLY_STOP, message))
 }
 
-/// Ends a list early, and what is around it as far as a stop climbs.
+/// Ends a list early, and the enclosing ones as far as the stop applies to them.
 pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: bool) {
     let parent = turn.frame(frame).and_then(|state| state.parent);
     let Some(parent) = parent else {
@@ -209,7 +209,7 @@ pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: b
     }
 }
 
-/// Lets a list go on: ends it when it is at its end, runs its error handler when its step is lost.
+/// Continues a list: ends it if it is at its end, or runs its error handler if its step has failed finally.
 pub(super) fn settle_frame(turn: &mut Turn<'_>, frame: u64) {
     let Some(state) = turn.frame(frame) else { return };
     match &state.step {
@@ -261,7 +261,7 @@ fn end_flow(
     }
 }
 
-/// Ends a job whose worker crashes: nobody knows what becomes of the attempts that are open.
+/// Ends a job that crashes its worker: the fate of its open attempts is unknown.
 pub(super) fn abandon_job(turn: &mut Turn<'_>, error: Value) {
     let open: Vec<(u64, Option<String>)> = turn
         .run
@@ -283,7 +283,7 @@ pub(super) fn abandon_job(turn: &mut Turn<'_>, error: Value) {
     turn.emit_with(event, Some(value));
 }
 
-/// The error of an attempt that was open when its job was abandoned.
+/// Returns the error of an attempt that was open when its job was abandoned.
 pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) -> Value {
     let what = match provider_id {
         Some(id) => format!("the provider was working on `{id}` when the job was abandoned"),
@@ -299,7 +299,7 @@ pub(crate) fn unsettled_attempt_error(step_id: &str, provider_id: Option<&str>) 
     error
 }
 
-/// Fails a job that does not come to an end by itself.
+/// Fails a job that has too many events to end by itself.
 pub(super) fn check_length(turn: &mut Turn<'_>) {
     let (seq, most) = (turn.run.control.seq, turn.run.limits.max_events);
     if seq < most || turn.run.control.ending.is_some() || turn.run.control.status.is_final() {
@@ -311,7 +311,7 @@ pub(super) fn check_length(turn: &mut Turn<'_>) {
     fail_over_limit(turn, message);
 }
 
-/// Fails a job that goes over a limit.
+/// Fails a job that exceeds a limit.
 pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
     if turn.run.control.ending.is_some() {
         return;

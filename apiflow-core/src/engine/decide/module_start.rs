@@ -1,4 +1,4 @@
-//! How a module begins, and begins again.
+//! Starts modules and attempts.
 
 use serde_json::Value;
 
@@ -10,10 +10,10 @@ use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, Value
 use crate::openflow::{Module, ModuleValue};
 use crate::ports::ReusedResult;
 
-/// Lists inside lists, at most: sub-flows may call themselves.
+/// Maximum nesting depth of lists at run time: sub-flows may call themselves.
 const MAX_FRAME_DEPTH: u32 = 100;
 
-/// What a module evaluates before it begins; [`run_module`] takes the answer.
+/// Returns what has to be evaluated before a module starts; [`run_module`] takes the answer.
 pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
     match &module.value {
         ModuleValue::Script(script) => {
@@ -45,7 +45,7 @@ pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
     }
 }
 
-/// Takes in what a module needed before it began.
+/// Takes the values that a module needed before it started.
 pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: PreparedStep, bound_ms: Option<u64>) {
     let Some(state) = turn.frame(frame) else { return };
     if !state.entered && enter_flow(turn, frame, &prepared) {
@@ -94,7 +94,7 @@ pub(super) fn take_preparation(turn: &mut Turn<'_>, frame: u64, prepared: Prepar
     }
 }
 
-/// Takes the outcome of a step over from an earlier run.
+/// Takes over the outcome of a step from an earlier run.
 fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: ReusedResult) {
     let frame = at.frame;
     let result = ValueRef::Row(reused.seq);
@@ -112,7 +112,7 @@ fn reuse_outcome(turn: &mut Turn<'_>, at: At<'_>, reused: ReusedResult) {
     }
 }
 
-/// Handles what is asked before a flow's first module; returns whether that was all.
+/// Handles the evaluations before a flow's first module; returns whether `prepared` was one of them.
 fn enter_flow(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool {
     match prepared {
         PreparedStep::Skip => {
@@ -147,12 +147,12 @@ fn enter_flow(turn: &mut Turn<'_>, frame: u64, prepared: &PreparedStep) -> bool 
     }
 }
 
-/// A module that begins, and where.
+/// A module that starts, and its position.
 struct At<'m> {
     frame: u64,
     module: &'m Module,
     path: String,
-    /// Bound on each whole attempt of a module that holds others, in milliseconds.
+    /// Time limit of each attempt of a module that contains others, in milliseconds.
     bound_ms: Option<u64>,
 }
 
@@ -230,7 +230,7 @@ fn start(turn: &mut Turn<'_>, at: At<'_>, start: Start, value: Option<Value>, ca
     turn.emit_with(Event::StepStarted { frame, step_id, path, start, bound_ms, cache }, value);
 }
 
-/// A module that takes no time: an identity, or a mock with its value.
+/// Runs a module that takes no time: an identity, or a mock with its value.
 fn pass_step(turn: &mut Turn<'_>, at: At<'_>, value: Option<Value>) {
     let At { frame, module, path, .. } = at;
     let result = match &value {
@@ -247,18 +247,18 @@ fn branch_one(turn: &mut Turn<'_>, at: At<'_>, chosen: Option<u64>) {
     let default = definition.children.len().saturating_sub(1);
     let list = definition.children.get(chosen.map_or(default, |chosen| chosen as usize)).copied();
     if list.is_none_or(|list| is_empty(turn, list)) {
-        // An empty branch passes the previous result on.
+        // An empty branch returns the previous result.
         return pass_step(turn, at, None);
     }
     start(turn, at, Start::Branch { chosen }, None, None);
     children::open_next(turn, frame);
 }
 
-/// Begins another attempt of a step.
+/// Starts another attempt of a step.
 pub(super) fn start_attempt(turn: &mut Turn<'_>, frame: u64) {
     let Some(step) = turn.step(frame) else { return };
-    // Not the number of failures: a call that is repeated after an unknown fate was none. A call that the provider did
-    // not take is the same attempt still.
+    // Not the number of failures: repeating a call of unknown fate is not one, and a call that the provider refused is
+    // still the same attempt.
     let is_postponed = step.postponed.is_some() && matches!(step.stage, Stage::Retrying { .. });
     let attempt = step.row.attempt + u32::from(!is_postponed);
     turn.emit_event(Event::AttemptStarted { frame, attempt, deadline: None });

@@ -1,4 +1,4 @@
-//! Calls that a provider does not take now, since it limits their rate: made again later, without a module's `retry`.
+//! Postpones calls that a provider refuses because of its rate limit, without using a module's `retry`.
 
 use serde_json::Value;
 
@@ -6,24 +6,25 @@ use super::{Turn, module_end, module_start};
 use crate::engine::control_state::Stage;
 use crate::engine::{Event, retry};
 
-/// The first pause before a rate-limited call is made again, if the provider asks for none; it doubles each time.
+/// First delay before a rate-limited call is repeated, in milliseconds, if the provider does not ask for one; doubled
+/// each time.
 const MIN_POSTPONEMENT_MS: u64 = 1_000;
-/// The longest pause that the provider did not ask for.
+/// Maximum delay that the provider did not ask for, in milliseconds.
 const MAX_POSTPONEMENT_MS: u64 = 60_000;
-/// The most that chance adds, so that calls which wait for the same moment do not all come at once.
+/// Maximum random addition, in milliseconds, so that calls which wait for the same time do not all arrive together.
 const MAX_SPREAD_MS: u64 = 5_000;
 
-/// What is known of an attempt that was not accepted.
+/// The refusal of an attempt.
 pub(super) struct Refusal {
     pub(super) effect: u64,
     pub(super) error: Value,
-    /// How long the call may be put off if the module has no `timeout`, in milliseconds.
+    /// How long the call may be postponed if the module has no `timeout`, in milliseconds.
     pub(super) patience_ms: u64,
     pub(super) sent: bool,
 }
 
-/// Puts a call off, at least for as long as the provider asked; fails the attempt if that goes beyond the step's
-/// deadline. The deadline counts from the first attempt of this call.
+/// Postpones a call, at least for as long as the provider asked; fails the attempt if that exceeds the step's deadline,
+/// which counts from the first attempt of this call.
 pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let Refusal { effect, error, patience_ms, sent } = refusal;
     let Some(step) = turn.step(frame) else { return };
@@ -45,8 +46,8 @@ pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent });
 }
 
-/// How long a call that was not accepted is put off, in milliseconds: at least `hint_ms`; longer each time that the
-/// provider was asked in vain (`refusals` before this one; `None` if it was not asked). `random` is any number.
+/// Returns how long a refused call is postponed, in milliseconds: at least `hint_ms`, and longer after each refusal
+/// (`refusals` before this one; `None` if the provider was not asked). `random` is any number.
 fn postponement_ms(hint_ms: u64, refusals: Option<u32>, random: u64) -> u64 {
     let grown = refusals.map_or(0, |refusals| MIN_POSTPONEMENT_MS.saturating_mul(1 << refusals.min(16)));
     let pause = hint_ms.max(grown.min(MAX_POSTPONEMENT_MS));

@@ -1,4 +1,4 @@
-//! What the rest of the engine asks of an event, whatever its kind.
+//! Queries about events, whatever their kind.
 
 use serde_json::Value;
 
@@ -6,7 +6,7 @@ use super::{CacheKey, Event};
 use crate::engine::ValueRef;
 
 impl Event {
-    /// Under what a result is cached for later runs, and the result, if this event, recorded at `seq`, brings one.
+    /// Returns the result that this event, recorded at `seq`, caches for later runs, with its key.
     pub fn cached_result(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
         let (cache, result) = if let Self::StepCompleted { cache: Some(cache), result, .. }
         | Self::JobFinished { cache: Some(cache), output: result, .. } = self
@@ -20,7 +20,8 @@ impl Event {
         Some((cache, result.unwrap_or(ValueRef::Row(seq))))
     }
 
-    /// The error object that it records of a step or a list; that of the job is [`Event::job_error_mut`].
+    /// Returns the error object of a step or a list in the event; that of the job is returned by
+    /// [`Event::job_error_mut`].
     pub(in crate::engine) fn step_error_mut(&mut self) -> Option<&mut Value> {
         if let Self::AttemptFailed { error, .. } | Self::CallPostponed { error, .. } | Self::GateFailed { error, .. } =
             self
@@ -33,17 +34,17 @@ impl Event {
         }
     }
 
-    /// The error object that the job ends with.
+    /// Returns the error object with which the job ends.
     pub(in crate::engine) fn job_error_mut(&mut self) -> Option<&mut Value> {
         if let Self::FlowEnded { error, .. } | Self::JobFinished { error, .. } = self { error.as_mut() } else { None }
     }
 
-    /// The approvals that a gate took, by the events that brought them.
+    /// Returns the approvals that a gate took, by the events that recorded them.
     pub(in crate::engine) fn taken_approvals(&self) -> &[u64] {
         if let Self::GatePassed { taken, .. } | Self::GateFailed { taken, .. } = self { taken } else { &[] }
     }
 
-    /// The event whose value it reuses as the outcome of a step, if it does.
+    /// Returns the event whose value this one reuses as the outcome of a step.
     pub(in crate::engine) fn outcome_row(&self) -> Option<u64> {
         if let Self::StepPassed { result: ValueRef::Row(row), .. }
         | Self::StepCompleted { result: Some(ValueRef::Row(row)), .. }
@@ -55,8 +56,8 @@ impl Event {
         }
     }
 
-    /// Whether it begins or ends work. What only follows from the end of a failed attempt does not: its list, the flow
-    /// and the job end, its error handler begins. [`Event::AttemptFailed`] itself does.
+    /// Returns whether the event starts or ends work. What merely follows from the end of a failed attempt does not:
+    /// its list, the flow and the job end, and its error handler starts. [`Event::AttemptFailed`] itself does.
     pub(in crate::engine) fn begins_or_ends_work(&self) -> bool {
         !matches!(
             self,
@@ -72,7 +73,7 @@ impl Event {
         )
     }
 
-    /// The lists of modules whose state it changes.
+    /// Returns the lists of modules whose state the event changes.
     pub(in crate::engine) fn changed_frames(&self) -> impl Iterator<Item = u64> {
         let (frame, child) = match self {
             Self::Created { .. } => (Some(0), None),

@@ -1,4 +1,4 @@
-//! Calls of providers: accepted, looked for, put off.
+//! Records calls: accepted, searched for, postponed.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! Lists of modules inside a module: opened and closed.
+//! Records lists inside modules: opened and closed.
 
 use super::job::give_up;
 use super::{set_stage, step_of};
@@ -7,12 +7,12 @@ use crate::engine::{Args, Run, Start, ValueRef};
 use crate::openflow::Nesting;
 use crate::ports::{JobStatus, Timestamp};
 
-/// The preprocessor has ended: its result, made an object, is the flow's input.
+/// Records the end of the preprocessor: its result, converted to an object, is the flow's input.
 pub(super) fn finish_preprocessing(run: &mut Run, frame: u64) {
     let program = run.program.clone();
     let Some(state) = run.control.frames.get_mut(&frame) else { return };
     let Some(flow) = program.flows.get(state.flow) else { return };
-    // Arguments are an object whatever they are made of.
+    // Arguments are always an object, whatever the preprocessor returned.
     let input = ValueRef::Args(Args::without_loop(state.previous.clone()));
     state.args = Args::without_loop(input.clone());
     state.previous = input;
@@ -22,16 +22,16 @@ pub(super) fn finish_preprocessing(run: &mut Run, frame: u64) {
     state.entered = !flow.has_entry_questions();
 }
 
-/// A branch, an iteration, a sub-flow or an error handler begins.
+/// Records the start of a branch, an iteration, a sub-flow or an error handler.
 pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, handler: bool) {
     run.control.next_frame = child + 1;
     let Some(module) = run.module_at(parent) else { return };
     let (module_id, flow) = (module.module.id.clone(), module.flow);
-    // Not the whole of the branches: there may be many.
+    // Without copying all branches, of which there may be many.
     let list_of = |index: usize| module.children.get(index).copied().unwrap_or_default();
     let Some(state) = run.control.frames.get(&parent) else { return };
     let Some(step) = &state.step else { return };
-    // Not the whole of the parent, whose step knows all children that are open.
+    // Without copying the parent, whose step contains all open children.
     let mut frame = Frame {
         flow: state.flow,
         env: state.env,
@@ -81,7 +81,7 @@ pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, hand
                 frame.flow = flow.unwrap_or_default();
                 let definition = run.program.flows.get(frame.flow);
                 frame.list = definition.map_or(0, |flow| flow.list);
-                // Its own error handler is its own affair, even if it is called by one.
+                // A sub-flow has its own error handler, even if an error handler calls it.
                 frame.handler = false;
                 frame.entered = definition.is_none_or(|flow| !flow.has_entry_questions());
                 if definition.is_some_and(|flow| flow.env.is_some()) {
@@ -111,7 +111,7 @@ fn child_path(path: &str, module_id: &str, slot: u64, handler: bool) -> String {
     if handler { format!("{path}{slash}{module_id}[failure]") } else { format!("{path}{slash}{module_id}[{slot}]") }
 }
 
-/// A branch, an iteration, a sub-flow or an error handler ends.
+/// Records the end of a branch, an iteration, a sub-flow or an error handler.
 pub(super) fn close_frame(
     run: &mut Run,
     parent: u64,
@@ -131,7 +131,7 @@ pub(super) fn close_frame(
     if let Stage::Handling { result: handled } = &mut step.stage {
         *handled = Some(result.clone());
         if let Some(failure) = failure {
-            // The handler's own failure takes the place of the one that it was to handle.
+            // The handler's own failure replaces the one that it should have handled.
             step.error = Some(failure.error);
             step.result = failure.result;
             step.handled = true;
@@ -159,7 +159,7 @@ pub(super) fn close_frame(
     }
 }
 
-/// A branch of a race succeeded: what the others have at work is given up, and what they computed is not seen.
+/// Records the winner of a race: the open work of other branches is dropped, and their results are not visible.
 pub(super) fn drop_race_losers(run: &mut Run, at: Timestamp, frame: u64, slot: u64) {
     let Some(children) = step_of(run, frame).and_then(|step| step.children.as_mut()) else { return };
     let losers = std::mem::take(&mut children.open);
@@ -174,7 +174,7 @@ pub(super) fn drop_race_losers(run: &mut Run, at: Timestamp, frame: u64, slot: u
     }
 }
 
-/// A module that holds others took too long: what it has at work is given up.
+/// Records a timeout of a module that contains others: its open work is dropped.
 pub(super) fn drop_slow_children(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(step) = step_of(run, frame) else { return };
     step.until = None;
@@ -184,7 +184,7 @@ pub(super) fn drop_slow_children(run: &mut Run, at: Timestamp, frame: u64) {
     }
 }
 
-/// Gives a frame up with all that is inside it.
+/// Drops a frame with everything inside it.
 fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
     let Some(state) = run.control.frames.remove(&frame) else { return };
     for child in child_frames(run, frame, &state) {
@@ -201,7 +201,7 @@ fn drop_frame(run: &mut Run, at: Timestamp, frame: u64) {
     give_up(run, at, state, JobStatus::Cancelled);
 }
 
-/// The frames that a frame has at work.
+/// Returns the frames that run inside a frame's current module.
 fn child_frames(run: &Run, frame: u64, state: &Frame) -> Vec<u64> {
     let Some(step) = &state.step else { return Vec::new() };
     let mut inside: Vec<u64> = step.children.iter().flat_map(|children| children.open.iter().copied()).collect();

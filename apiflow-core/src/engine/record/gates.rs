@@ -1,4 +1,4 @@
-//! Approval gates: closed, passed, failed.
+//! Records approval gates: closed, passed, failed.
 
 use serde_json::{Value, json};
 
@@ -7,10 +7,10 @@ use crate::engine::control_state::{Gate, OpenStep, ReceivedApproval, Resumed, St
 use crate::engine::{GateSelector, Run, ValueRef};
 use crate::ports::{StepStatus, Timestamp};
 
-/// Approvals that wait for their gates, at most: the control state stays bounded, however many are sent.
+/// Maximum number of approvals that wait for their gates: bounds the control state, however many are sent.
 const MAX_WAITING_APPROVALS: usize = 1_000;
 
-/// Somebody approved or disapproved.
+/// Records an approval or disapproval.
 pub(super) fn add_approval(run: &mut Run, approval: ReceivedApproval) {
     if run.control.approvals.len() < MAX_WAITING_APPROVALS {
         run.control.approvals.push(approval);
@@ -23,14 +23,14 @@ pub(super) fn add_approval(run: &mut Run, approval: ReceivedApproval) {
     }
 }
 
-/// A list waits for approvals.
+/// Records that a list waits for approvals.
 pub(super) fn close_gate(run: &mut Run, frame: u64, required: u32, until: Timestamp, sleep_ms: u64) {
     set_stage(run, frame, Stage::Suspended(Gate { required, until, sleep_ms }));
     change_row(run, frame, |row| row.status = StepStatus::Suspended);
     show_answers(run, frame);
 }
 
-/// Writes into a step's row what its closed gate wants and has.
+/// Writes to a step's row what its closed gate requires and has received.
 fn show_answers(run: &mut Run, frame: u64) {
     let Some(step) = step_of(run, frame) else { return };
     let Stage::Suspended(Gate { required, until, .. }) = step.stage else { return };
@@ -44,7 +44,7 @@ fn show_answers(run: &mut Run, frame: u64) {
     }
 }
 
-/// A gate let its list pass.
+/// Records that a gate let its list continue.
 pub(super) fn pass_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faulty: bool) {
     let approvals = take_approvals(run, frame, taken).into_iter().filter(|approval| !approval.disapproves);
     let mut resumes: Vec<Resumed> = approvals
@@ -62,8 +62,8 @@ pub(super) fn pass_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], faul
     });
 }
 
-/// A gate was disapproved, or not approved in time: the list has to end, or its error handler to run. The step's own
-/// result stays what later steps see.
+/// Records that a gate was disapproved or timed out: the list has to end, or its error handler to run. Later steps
+/// still see the step's own result.
 pub(super) fn fail_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], error: &Value) {
     let _taken = take_approvals(run, frame, taken);
     let Some(step) = step_of(run, frame) else { return };
@@ -77,7 +77,7 @@ pub(super) fn fail_gate(run: &mut Run, seq: u64, frame: u64, taken: &[u64], erro
     });
 }
 
-/// What a gate takes waits no more, nor does what was meant for this gate alone.
+/// Removes the answers that a gate takes, and those that were meant for this gate alone.
 fn take_approvals(run: &mut Run, frame: u64, taken: &[u64]) -> Vec<ReceivedApproval> {
     let ordinal = step_of(run, frame).map(|step| step.ordinal);
     let approvals = std::mem::take(&mut run.control.approvals).into_iter();

@@ -1,4 +1,4 @@
-//! How a job begins, is put back to work, and ends.
+//! Records how a job starts, is reopened, and ends.
 
 use serde::Deserialize as _;
 use serde_json::Value;
@@ -63,14 +63,14 @@ pub(super) fn mark_started(run: &mut Run, at: Timestamp) {
     run.control.started_at.get_or_insert(at);
 }
 
-/// Puts a job back to an earlier control state; what it had counted up to goes on from there.
+/// Restores an earlier control state; counters continue from their current values.
 pub(super) fn record_reopening(run: &mut Run, seq: u64, state: &Value) {
     let Ok(earlier) = Control::deserialize(state) else { return };
     let next_frame = run.control.next_frame.max(earlier.next_frame);
     let retry_count = run.control.retry_count.max(earlier.retry_count);
     run.control = Control { seq, next_frame, retry_count, ..earlier };
     for step in run.control.frames.values_mut().filter_map(|frame| frame.step.as_mut()) {
-        // The search that came to nothing is over; another one begins.
+        // The search without a result is over; another one starts.
         if let Stage::Call(open) = &mut step.stage {
             open.recovery = None;
         }
@@ -95,7 +95,7 @@ pub(super) fn end_job(run: &mut Run, at: Timestamp, ending: Ending) {
     run.control.ending = Some(ending);
 }
 
-/// Takes a frame out of the run: a call that is out becomes an orphan, a step that was at work ends as cancelled.
+/// Removes a frame from the run: a call in flight becomes an orphan, a running step ends as cancelled.
 pub(super) fn give_up(run: &mut Run, at: Timestamp, frame: Frame, status: JobStatus) {
     let Some(step) = frame.step else { return };
     if let Stage::Call(open) = step.stage {

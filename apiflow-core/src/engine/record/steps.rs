@@ -1,4 +1,4 @@
-//! Steps: begun, passed, begun again, failed, ended.
+//! Records steps: started, passed, retried, failed, ended.
 
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -72,16 +72,16 @@ pub(super) fn record_step_start(
     change_row(run, frame, |_| {});
 }
 
-/// An attempt of a step.
+/// The start of an attempt.
 struct AttemptStart {
     number: u32,
-    /// The event that brought its arguments or items.
+    /// The event whose value contains its arguments or items.
     input: u64,
-    /// When its submit counts as lost, if not as the step's start says.
+    /// When its submit counts as lost, if that differs from the step's start.
     deadline: Option<Timestamp>,
 }
 
-/// Puts a step to work: its first attempt or another one.
+/// Starts an attempt of a step: the first one or another one.
 fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: AttemptStart) {
     let Some(state) = run.control.frames.get(&frame) else { return };
     let Some(module) = run.module_at(frame) else { return };
@@ -128,7 +128,7 @@ fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: At
     let Some(step) = step_of(run, frame) else { return };
     step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
     step.stage = stage;
-    // What the branches of the last attempt left is not merged: nobody will look at it again.
+    // Scopes of the last attempt's branches are not merged, because they are no longer visible.
     let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
     for scope in left.unwrap_or_default().into_values() {
         run.control.scopes.remove(&scope);
@@ -145,7 +145,7 @@ pub(super) fn record_step_pass(
     result: &ValueRef,
 ) {
     mark_started(run, at);
-    // Its inputs may have failed before: then the step has its row already.
+    // If its inputs failed earlier, the step already has a row.
     let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
     let (ordinal, began) = before.unwrap_or((seq, at));
     let mut row = new_row(ordinal, began, step_id, path);
@@ -239,7 +239,7 @@ pub(super) fn record_step_end(
     let Some(step) = step_of(run, frame) else { return };
     step.result = result.clone();
     step.stage = stage;
-    // What follows it takes its own time: a sleep, a gate, an error handler.
+    // What follows the attempt is not part of its timeout: a sleep, a gate, an error handler.
     step.until = None;
     let scopes = step.children.as_mut().map(|children| std::mem::take(&mut children.scopes)).unwrap_or_default();
     let step_id = step.row.step_id.clone();

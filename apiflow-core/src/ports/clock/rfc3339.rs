@@ -1,16 +1,16 @@
-//! Times as RFC 3339 text.
+//! Formats and parses times as RFC 3339.
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::Timestamp;
 
-/// The first moment that RFC 3339 can write: `0000-01-01T00:00:00Z`.
+/// The first millisecond that RFC 3339 can represent: `0000-01-01T00:00:00Z`.
 const MIN_MS: i64 = -62_167_219_200_000;
-/// The last millisecond that RFC 3339 can write: `9999-12-31T23:59:59.999Z`.
+/// The last millisecond that RFC 3339 can represent: `9999-12-31T23:59:59.999Z`.
 const MAX_MS: i64 = 253_402_300_799_999;
 
-/// Writes a moment in UTC with milliseconds; one outside the years 0 to 9999 as the nearest inside.
+/// Formats a time in UTC with milliseconds; times outside of the years 0 to 9999 are clamped.
 pub(super) fn format_timestamp(moment: Timestamp) -> String {
     let nanoseconds = i128::from(moment.0.clamp(MIN_MS, MAX_MS)) * 1_000_000;
     let at = OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).expect("the year is between 0 and 9999");
@@ -19,9 +19,9 @@ pub(super) fn format_timestamp(moment: Timestamp) -> String {
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z", u8::from(month))
 }
 
-/// Reads RFC 3339 text with any offset; digits after the milliseconds are dropped.
+/// Parses RFC 3339 with any offset; digits after the milliseconds are dropped.
 pub(super) fn parse(text: &str) -> Option<Timestamp> {
-    // The standard asks for a `T`; providers also write a space. The library takes any byte.
+    // The standard requires a `T`, but providers also write a space. The library accepts any byte.
     if !matches!(text.as_bytes().get(10), Some(b'T' | b't' | b' ')) {
         return None;
     }

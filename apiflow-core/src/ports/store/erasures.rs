@@ -1,4 +1,4 @@
-//! What is erased of jobs that have ended.
+//! Erasure of data of ended jobs.
 
 use serde_json::Value;
 
@@ -6,41 +6,41 @@ use super::jobs::JobBundle;
 use super::steps::StepRow;
 use crate::ports::Timestamp;
 
-/// A job of which something is to be erased.
+/// A job of which data is due for erasure.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DueErasure {
-    /// Id of the job to erase from.
+    /// Id of the job.
     pub job: String,
-    /// The moment that came: [`JobState::erase_at`](super::JobState::erase_at).
+    /// The time that has come: [`JobState::erase_at`](super::JobState::erase_at).
     pub due_at: Timestamp,
 }
 
-/// What is erased of a job that has ended. It is idempotent.
+/// The data of an ended job to erase. Applying it again has no effect.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Erasure {
     /// Id of the job, which has ended.
     pub job: String,
-    /// Events whose values, if they have one, become `{}`.
+    /// Events whose values, if they have one, are replaced by `{}`.
     pub values: Vec<u64>,
-    /// Events that are written again, by position.
+    /// Events that are replaced, by position.
     pub events: Vec<(u64, Value)>,
-    /// Steps that are written again.
+    /// Steps that are replaced.
     pub steps: Vec<StepRow>,
     /// Steps whose calls are removed.
     pub calls: Vec<u64>,
-    /// What the job is left as, with the last part of an erasure.
+    /// New fields of the job's row, with the last part of an erasure.
     pub rest: Option<ErasedJob>,
 }
 
-/// What a job is left as when something of it was erased.
+/// The fields of a job's row after an erasure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErasedJob {
     /// Where the output is.
     pub output: Option<Value>,
     /// The error object.
     pub error: Option<Value>,
-    /// When more of it is to be erased, if anything is left.
+    /// When the next erasure is due, if any data is left.
     pub erase_at: Option<Timestamp>,
-    /// What it needed, if that changes.
+    /// The job's bundle, if it changes.
     pub bundle: Option<JobBundle>,
 }

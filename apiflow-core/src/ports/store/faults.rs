@@ -1,14 +1,14 @@
-//! What keeps a store from its work for a while.
+//! Temporary faults of a store.
 
 use std::fmt;
 
-/// Why a store cannot do its work at the moment. It may pass by itself or by what an operator does, so the same request
-/// is worth repeating.
+/// Why a store is unavailable at the moment. The fault may end by itself or through an operator, so repeating the
+/// request makes sense.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum StoreFault {
     /// The disk or the quota of the database is full.
     Full,
-    /// The database takes no writes.
+    /// The database accepts no writes.
     ReadOnly,
     /// The disk failed to read or write.
     Io,
@@ -23,7 +23,7 @@ pub enum StoreFault {
 }
 
 impl StoreFault {
-    /// The stable code of problems and logs.
+    /// Returns the stable code of the fault in problems and logs.
     pub fn code(self) -> &'static str {
         match self {
             Self::Full => "storage_full",
@@ -36,17 +36,17 @@ impl StoreFault {
         }
     }
 
-    /// Whether every other request fails of it too at this moment: nothing is gained by trying each of several alone.
+    /// Returns whether every other request would fail, too, so that trying them one by one is pointless.
     pub fn concerns_all(self) -> bool {
         match self {
             Self::ReadOnly | Self::Busy | Self::Unreachable => true,
-            // What is smaller may still fit, and what lies elsewhere may still be whole.
+            // A smaller write may still fit, and another part of the disk may be intact.
             Self::Full | Self::Io | Self::Corrupt | Self::OutOfMemory => false,
         }
     }
 }
 
-/// What is wrong and how to fix it, for people; it holds no internals.
+/// Formats the fault and how to fix it, for users; contains no internals.
 impl fmt::Display for StoreFault {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {

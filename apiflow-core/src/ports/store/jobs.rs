@@ -1,4 +1,4 @@
-//! Jobs as the store keeps them.
+//! Jobs, as the store keeps them.
 
 use std::collections::BTreeMap;
 
@@ -31,7 +31,7 @@ pub enum JobStatus {
 }
 
 impl JobStatus {
-    /// Whether nothing more will happen.
+    /// Returns whether the job has ended.
     pub fn is_final(self) -> bool {
         match self {
             Self::Pending | Self::Running | Self::Suspended => false,
@@ -39,7 +39,7 @@ impl JobStatus {
         }
     }
 
-    /// The word in JSON and in the database.
+    /// Returns the status as written in JSON and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Pending => "pending",
@@ -51,7 +51,7 @@ impl JobStatus {
         }
     }
 
-    /// Reads the word.
+    /// Parses a status.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Pending, Self::Running, Self::Suspended, Self::Completed, Self::Failed, Self::Cancelled]
             .into_iter()
@@ -59,15 +59,15 @@ impl JobStatus {
     }
 }
 
-/// All that a job needs, as it was when the job was made: editing never changes a running job.
+/// Everything that a job depends on, as of its creation: later edits never change a running job.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct JobBundle {
     /// The OpenFlow document.
     pub document: Value,
-    /// The connectors, nodes and sub-flows that it refers to.
+    /// The connectors, nodes and sub-flows that the document refers to.
     pub catalog: Catalog,
-    /// Whether the maker of the job checked that its connectors and nodes may refer to the secrets that they name. Older
-    /// bundles were not checked, and are not run again.
+    /// Whether it was checked on creation that the connectors and nodes may refer to their secrets. Older bundles were
+    /// not checked, and are not run again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub secrets_checked: bool,
     /// Outcomes of steps of an earlier run that are reused, by the step's path and id: `loop[2]/draw`.
@@ -78,9 +78,9 @@ pub struct JobBundle {
 /// The outcome of a step that an earlier run has computed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ReusedResult {
-    /// The event of this job ([`crate::engine::Event::ResultReused`]) whose value is its result.
+    /// The event of this job ([`crate::engine::Event::ResultReused`]) whose value is the result.
     pub seq: u64,
-    /// The error object, if it failed.
+    /// The error object, if the step failed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
 }
@@ -88,37 +88,37 @@ pub struct ReusedResult {
 /// A new job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct NewJob {
-    /// Identifier, a UUIDv7: newer jobs sort after older ones.
+    /// Id, a UUIDv7: newer jobs sort after older ones.
     pub id: String,
-    /// The workflow's or node's name.
+    /// Name of the workflow or node.
     pub name: String,
-    /// The workflow that it runs, if a saved one.
+    /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
-    /// The node that it runs, if a single one.
+    /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
-    /// The user who made it.
+    /// Id of the user who created the job.
     pub created_by: Option<String>,
-    /// The moment it was made.
+    /// When the job was created.
     pub created_at: Timestamp,
-    /// All that it needs.
+    /// Everything that the job depends on.
     pub bundle: SharedBundle,
-    /// Which jobs that are due come first: the higher, until a commit says otherwise.
+    /// Priority among due jobs, higher first, until a commit changes it.
     pub priority: i32,
-    /// With whom it shares its slots; it is not due before it has one.
+    /// The jobs that it shares slots with; it is not due before it has a slot.
     pub concurrency: Option<Concurrency>,
     /// The first events; the job's input is the value of event 1.
     pub events: Vec<EventRow>,
-    /// Makes a repetition of the request find the first job.
+    /// Makes a repeated request find the first job.
     pub idempotency: Option<Idempotency>,
 }
 
 impl NewJob {
-    /// How many bytes of JSON the values of its events take.
+    /// Returns the size of the values of its events, in bytes of JSON.
     pub fn value_bytes(&self) -> u64 {
         value_bytes(&self.events)
     }
 
-    /// The job's row once it is made.
+    /// Returns the job's row after its creation.
     pub fn to_row(&self) -> JobRow {
         JobRow {
             id: self.id.clone(),
@@ -133,8 +133,8 @@ impl NewJob {
         }
     }
 
-    /// What [`JobJournal::load_job`](super::JobJournal::load_job) returns of the job once it is made, for the worker that
-    /// claims it at the same time.
+    /// Returns what [`JobJournal::load_job`](super::JobJournal::load_job) returns after the creation, for a worker that
+    /// claims the job at the same time.
     pub fn into_loaded(self) -> LoadedJob {
         LoadedJob {
             value_bytes: self.value_bytes(),
@@ -147,31 +147,31 @@ impl NewJob {
     }
 }
 
-/// Makes a repetition of a request find the first job.
+/// Makes a repeated request find the first job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Idempotency {
-    /// The caller's key, prefixed by the caller's id.
+    /// The caller's key, prefixed with the caller's id.
     pub key: String,
     /// Hash of the request.
     pub fingerprint: String,
-    /// From when on the key is free again.
+    /// When the key can be used again.
     pub expires_at: Timestamp,
 }
 
-/// How many jobs of one key may run at a time.
+/// A limit on the number of jobs with the same key that run at the same time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Concurrency {
-    /// What is counted: jobs of one key share their slots. A job has its slot until it has ended.
+    /// The key: jobs with the same key share slots. A job keeps its slot until it ends.
     pub key: String,
-    /// Maximum number of jobs of the key that have a slot, from 1.
+    /// Maximum number of jobs with the key that have a slot, at least 1.
     pub limit: u64,
-    /// At most `limit` jobs of the key are claimed for the first time within this many seconds. Those that have no
-    /// window of their own do not count.
+    /// At most `limit` jobs with the key are claimed for the first time within this many seconds. Jobs without a window
+    /// of their own do not count.
     pub window_s: Option<u64>,
 }
 
 impl Concurrency {
-    /// Whether another job gets a slot if this many have one and this many count in their windows.
+    /// Returns whether another job gets a slot if `held` jobs have one and `recent` count in their windows.
     pub fn has_free_slot(&self, held: u64, recent: u64) -> bool {
         held < self.limit && (self.window_s.is_none() || recent < self.limit)
     }
@@ -180,66 +180,66 @@ impl Concurrency {
 /// The outcome of creating a job.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Created {
-    /// The job is new.
+    /// The job was created.
     New {
-        /// The claim for the caller, if it asked for one and the job was due at once.
+        /// The claim, if the caller requested one and the job was due immediately.
         claim: Option<Claim>,
     },
-    /// The key was used before.
+    /// The idempotency key has been used before.
     Existing {
-        /// The first job.
+        /// Id of the first job.
         job: String,
         /// Hash of the first request.
         fingerprint: String,
     },
 }
 
-/// A job as lists show it.
+/// A job, as lists show it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobRow {
-    /// Identifier of the job, unique in the store.
+    /// Id of the job, unique in the store.
     pub id: String,
-    /// The workflow's or node's name.
+    /// Name of the workflow or node.
     pub name: String,
-    /// The workflow that it runs, if a saved one.
+    /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
-    /// The node that it runs, if a single one.
+    /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
-    /// The user who made it.
+    /// Id of the user who created the job.
     pub created_by: Option<String>,
-    /// The moment it was made.
+    /// When the job was created.
     pub created_at: Timestamp,
-    /// The moment of the last commit.
+    /// Time of the last commit.
     pub updated_at: Timestamp,
-    /// What commits change.
+    /// The fields that commits change.
     pub state: JobState,
-    /// The last event's position.
+    /// Sequence number of the last event.
     pub last_seq: u64,
 }
 
-/// The part of a job's row that commits change.
+/// The fields of a job's row that commits change.
 #[derive(Debug, Clone, PartialEq)]
 pub struct JobState {
     /// Status of the job after the last commit.
     pub status: JobStatus,
-    /// Which jobs that are due come first: the higher.
+    /// Priority among due jobs, higher first.
     pub priority: i32,
-    /// Sum of the retries of its steps.
+    /// Number of retries of all steps.
     pub retry_count: u64,
-    /// The moment of its first step.
+    /// When the first step started.
     pub started_at: Option<Timestamp>,
-    /// The moment of its end.
+    /// When the job ended.
     pub finished_at: Option<Timestamp>,
     /// Where the output is: a [`crate::engine::ValueRef`] as JSON.
     pub output: Option<Value>,
     /// The error object of a failed job.
     pub error: Option<Value>,
-    /// When something of a job that has ended is to be erased, if anything is.
+    /// When data of the ended job is due for erasure, if any.
     pub erase_at: Option<Timestamp>,
 }
 
 impl JobState {
-    /// The state of a job in which nothing has happened.
+    /// Returns the state of a new job.
     pub fn new(priority: i32) -> Self {
         Self {
             status: JobStatus::Pending,
@@ -254,17 +254,17 @@ impl JobState {
     }
 }
 
-/// Which jobs a list shows.
+/// The jobs that a list contains.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobFilter {
-    /// Only of this status.
+    /// Only jobs with this status.
     pub status: Option<JobStatus>,
-    /// Only of this workflow.
+    /// Only jobs of this workflow.
     pub workflow_id: Option<String>,
-    /// Only of this node.
+    /// Only jobs of this node.
     pub node_id: Option<String>,
-    /// Only made at or after.
+    /// Only jobs created at or after this time.
     pub created_after: Option<Timestamp>,
-    /// Only made before.
+    /// Only jobs created before this time.
     pub created_before: Option<Timestamp>,
 }

@@ -1,4 +1,4 @@
-//! The journal of one job: what its owner reads and commits, and the messages that others send to it.
+//! The journal of one job: what its owner reads and commits, and the messages that others deliver to it.
 
 use async_trait::async_trait;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use super::turns::{Commit, EventRow, InboxMessage, LoadedJob};
 /// Reads and extends the journals of jobs. Every method is one transaction.
 #[async_trait]
 pub trait JobJournal: Send + Sync {
-    /// Reads all that is needed to go on with a job.
+    /// Reads everything needed to continue a job.
     async fn load_job(&self, job: &str) -> Result<LoadedJob, StoreError>;
 
     /// Records one turn and returns the job's new version.
@@ -19,9 +19,9 @@ pub trait JobJournal: Send + Sync {
     /// [`StoreError::Fenced`] if the version is not the job's; nothing is changed then.
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError>;
 
-    /// Puts a message into a job's inbox, once per key, and makes the job due; returns whether it is new. A job that
-    /// waits for its slot goes on waiting, and one that has ended takes none. `finished_poll` names an attempt whose
-    /// poll ends with this message.
+    /// Delivers a message to a job's inbox, once per key, and makes the job due; returns whether the message is new. A
+    /// job that waits for its slot continues to wait, and one that has ended accepts none. `finished_poll` names an
+    /// attempt whose poll ends with this message.
     async fn deliver_message(
         &self,
         job: &str,
@@ -30,13 +30,13 @@ pub trait JobJournal: Send + Sync {
         finished_poll: Option<u64>,
     ) -> Result<bool, StoreError>;
 
-    /// Reads the messages not yet consumed, in order of arrival.
+    /// Reads the unconsumed messages, in order of arrival.
     async fn read_inbox(&self, job: &str) -> Result<Vec<InboxMessage>, StoreError>;
 
-    /// Reads the values of some events, in the order asked; `None` for an event without a value.
+    /// Reads the values of events, in the given order; `None` for an event without a value.
     async fn read_values(&self, job: &str, seqs: &[u64]) -> Result<Vec<Option<Value>>, StoreError>;
 
-    /// Reads the bodies of the events that extend a list, in order of their index: of several with one index the last.
+    /// Reads the bodies of the events that extend a list, in order of index; of several with the same index, the last.
     async fn read_list(&self, job: &str, list: u64) -> Result<Vec<Value>, StoreError>;
 
     /// Reads the result cached under a key by any job, unless it has expired.

@@ -1,4 +1,4 @@
-//! Lists of jobs and their steps, and how long they are retained.
+//! Lists of jobs and steps, and their deletion.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,43 +10,41 @@ use super::erasures::{DueErasure, Erasure};
 use super::jobs::{JobFilter, JobRow, JobStatus};
 use super::steps::{CallRecord, StepRow};
 
-/// Lists jobs and what they did, erases and deletes them. Every method is one transaction.
+/// Lists, erases and deletes jobs and what they did. Every method is one transaction.
 #[async_trait]
 pub trait JobRecords: Send + Sync {
     /// Lists up to `limit` jobs, newest first, older than `before` if given.
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError>;
 
-    /// Counts the jobs that have not ended, by status; a status that no job has is absent. The cost does not grow with
-    /// the number of jobs that have ended.
+    /// Counts the jobs that have not ended, by status; statuses without jobs are absent. The cost does not grow with
+    /// the number of ended jobs.
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError>;
 
     /// Lists up to `limit` steps with an ordinal above `after`, in order.
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError>;
 
-    /// Lists the calls of one step, in order, as [`CallRecord::join_records`] joins them.
+    /// Lists the calls of one step, in order, as joined by [`CallRecord::join_records`].
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError>;
 
-    /// Removes a job that has ended, with all that belongs to it.
+    /// Deletes an ended job with everything that belongs to it.
     ///
     /// # Errors
     /// [`StoreError::Active`] if it has not ended.
     async fn delete_job(&self, job: &str) -> Result<(), StoreError>;
 
-    /// Takes up to `limit` jobs that have ended and of which something is to be erased by now, earliest first, hiding
-    /// them from others for `lease`. They are returned again until [`JobRecords::erase_job_data`] sets another moment,
-    /// or none.
+    /// Takes up to `limit` ended jobs with data that is due for erasure, earliest first, hiding them from others for
+    /// `lease`. They are returned again until [`JobRecords::erase_job_data`] sets another time, or none.
     async fn take_due_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError>;
 
-    /// Erases a part of a job that has ended; its snapshot and the payloads of its messages go with any part.
+    /// Erases a part of an ended job; its snapshot and the payloads of its messages are erased with any part.
     ///
     /// # Errors
-    /// [`StoreError::Active`] if it has not ended; nothing is changed then.
+    /// [`StoreError::Active`] if the job has not ended; nothing is changed then.
     async fn erase_job_data(&self, erasure: Erasure) -> Result<(), StoreError>;
 
-    /// Returns how many bytes of JSON the values of a user's jobs take that have not ended; kept up to date with each
-    /// commit.
+    /// Returns the size of the values of a user's active jobs, in bytes of JSON; kept up to date with each commit.
     async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError>;
 
-    /// Writes something small and commits it: succeeds if the store can do its work.
+    /// Commits a small write; succeeds if the store can do its work.
     async fn verify_writable(&self) -> Result<(), StoreError>;
 }

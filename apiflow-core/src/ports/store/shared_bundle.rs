@@ -1,11 +1,11 @@
-//! What a job runs, shared between jobs, with its JSON.
+//! Bundles that jobs share, with their JSON.
 
 use std::ops::Deref;
 use std::sync::{Arc, OnceLock};
 
 use super::jobs::JobBundle;
 
-/// A bundle that many jobs share, and its JSON, which is written at most once. Cheap to clone.
+/// A bundle that many jobs share, and its JSON, which is serialized at most once. Cheap to clone.
 #[derive(Clone)]
 pub struct SharedBundle(Arc<BundleWithJson>);
 
@@ -15,10 +15,10 @@ struct BundleWithJson {
 }
 
 impl SharedBundle {
-    /// Reads a bundle that a store kept.
+    /// Parses a bundle that a store has kept.
     ///
     /// # Errors
-    /// The error of the parser if the JSON is no bundle.
+    /// The parser's error if the JSON is not a bundle.
     pub fn from_json(json: String) -> Result<Self, serde_json::Error> {
         let bundle = serde_json::from_str(&json)?;
         Ok(Self(Arc::new(BundleWithJson { bundle, json: OnceLock::from(json) })))
@@ -29,7 +29,7 @@ impl SharedBundle {
         self.0.json.get_or_init(|| serde_json::to_string(&self.0.bundle).expect("a bundle is plain data"))
     }
 
-    /// Returns the bundle alone; it is copied if others share it.
+    /// Returns the bundle itself, cloned if others share it.
     pub fn into_bundle(self) -> JobBundle {
         Arc::try_unwrap(self.0).map_or_else(|shared| shared.bundle.clone(), |own| own.bundle)
     }

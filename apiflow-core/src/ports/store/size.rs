@@ -1,17 +1,17 @@
-//! How much room JSON takes.
+//! Sizes of values as JSON.
 
 use std::io;
 
 use serde::Serialize;
 
-/// The length of something as JSON, in bytes.
+/// Returns the length of a value as JSON, in bytes.
 pub(crate) fn json_len(value: &impl Serialize) -> u64 {
     let mut counter = ByteCounter(0);
     serde_json::to_writer(&mut counter, value).expect("rows hold only strings, numbers and JSON values");
     counter.0
 }
 
-/// Counts what is written to it.
+/// A writer that counts the bytes.
 struct ByteCounter(u64);
 
 impl io::Write for ByteCounter {

@@ -1,4 +1,4 @@
-//! Steps of jobs, and their calls, as the store keeps them.
+//! Steps of jobs and their calls, as the store keeps them.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ pub enum StepStatus {
 }
 
 impl StepStatus {
-    /// The word in JSON and in the database.
+    /// Returns the status as written in JSON and the database.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Running => "running",
@@ -40,7 +40,7 @@ impl StepStatus {
         }
     }
 
-    /// Reads the word.
+    /// Parses a status.
     pub fn parse(word: &str) -> Option<Self> {
         [Self::Running, Self::Retrying, Self::Suspended, Self::Completed, Self::Failed, Self::Skipped, Self::Cancelled]
             .into_iter()
@@ -48,23 +48,23 @@ impl StepStatus {
     }
 }
 
-/// A step of a job as it stands now; written again under its ordinal whenever it changes.
+/// The current state of a step; replaced under its ordinal whenever it changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct StepRow {
-    /// Position of the step's first event in the journal: the step's identity and order.
+    /// Sequence number of the step's first event: identifies the step and determines its order.
     pub ordinal: u64,
     /// Id of the module.
     pub step_id: String,
-    /// Ids of the modules around it with branch or iteration: `loop[2]/branch[0]`; empty at top level.
+    /// Ids of the enclosing modules, with branch or iteration: `loop[2]/branch[0]`; empty at top level.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub path: String,
     /// Status of the step after the last commit.
     pub status: StepStatus,
-    /// Number of the attempt, from 1; 0 if the module makes none.
+    /// Number of the attempt, from 1; 0 if the module makes no attempts.
     pub attempt: u32,
-    /// The moment it began.
+    /// When the step started.
     pub started_at: Timestamp,
-    /// The moment it ended.
+    /// When the step ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
     /// Where the input is: a [`crate::engine::ValueRef`] as JSON.
@@ -76,51 +76,51 @@ pub struct StepRow {
     /// The error object of the last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
-    /// How far the provider says it is, from 0 to 1.
+    /// Progress according to the provider, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
-    /// The provider's own id of the work.
+    /// The provider's id of the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
-    /// The moment of the next attempt.
+    /// When the next attempt starts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_at: Option<Timestamp>,
-    /// What the gate after it waits for: `{"required", "until"}`.
+    /// What the gate after the step waits for: `{"required", "until"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Value>,
 }
 
 impl StepRow {
-    /// Whether it has ended for good: a step whose gate is closed has its result, and waits all the same.
+    /// Returns whether the step has ended: a step whose gate is closed has its result, but still waits.
     pub fn is_over(&self) -> bool {
         self.finished_at.is_some() && self.status != StepStatus::Suspended
     }
 }
 
-/// One request of a step and its reply, secrets masked.
+/// A request of a step and its reply, with secrets masked.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CallRecord {
-    /// The step that made it.
+    /// Ordinal of the step.
     pub step: u64,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// What it was for: submit, poll, result, cancel or recover.
+    /// Purpose of the request: `submit`, `poll`, `result`, `cancel` or `recover`.
     pub purpose: String,
-    /// When it was sent.
+    /// When the request was sent.
     pub at: Timestamp,
-    /// How long it took, in milliseconds.
+    /// Duration of the exchange, in milliseconds.
     pub duration_ms: u64,
     /// The request: `{method, url, headers, body}`, with secrets as their names.
     pub request: Value,
-    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty while none has come.
+    /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty as long as there is none.
     pub reply: Value,
 }
 
 impl CallRecord {
-    /// What a submit is for.
+    /// Purpose of a submit.
     pub(crate) const SUBMIT: &str = "submit";
 
-    /// Whether this is the submit of an attempt that no reply has come to.
+    /// Returns whether this is the submit of an attempt that has no reply.
     pub fn is_unanswered_submit(&self, attempt: u32) -> bool {
         self.purpose == Self::SUBMIT && self.attempt == attempt && self.reply == json!({})
     }
@@ -131,7 +131,7 @@ impl CallRecord {
     }
 
     /// Joins submits with their replies: the request is recorded with the attempt, before it is sent, and the reply
-    /// after it, each without the other. A submit without a reply is under way, or nobody knows what became of it.
+    /// afterwards, each without the other. A submit without a reply is in flight, or its fate is unknown.
     pub fn join_records(records: Vec<Self>) -> Vec<Self> {
         let mut joined: Vec<Self> = Vec::with_capacity(records.len());
         for record in records {

@@ -1,4 +1,4 @@
-//! What a worker reads to go on with a job, and what it writes at the end of a turn.
+//! What a worker reads to continue a job, and what it writes at the end of a turn.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -10,82 +10,82 @@ use super::size::json_len;
 use super::steps::{CallRecord, StepRow};
 use crate::ports::Timestamp;
 
-/// One event of a job's journal.
+/// An event of a job's journal.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct EventRow {
     /// Position in the journal, from 1.
     pub seq: u64,
-    /// When it was decided.
+    /// When the event was decided.
     pub at: Timestamp,
     /// The event ([`crate::engine::Event`]), without its value.
     pub body: Value,
-    /// The immutable value that it brought, if any; addressed by `seq`.
+    /// The immutable value of the event, if it has one; addressed by `seq`.
     pub value: Option<Value>,
-    /// The list that it extends and the index there, for finished iterations and branches.
+    /// For ended iterations and branches: the list that the event extends, and the index there.
     pub item: Option<(u64, u64)>,
 }
 
-/// Control state at a point of the journal.
+/// The control state at a position of the journal.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SnapshotRow {
-    /// The last event that it includes.
+    /// Sequence number of the last event that it includes.
     pub seq: u64,
-    /// The state ([`crate::engine::Run`]'s).
+    /// State of the [`crate::engine::Run`].
     pub state: Value,
 }
 
-/// A message for a job, from outside its lease.
+/// A message for a job, delivered without its lease.
 #[derive(Debug, Clone, PartialEq)]
 pub struct InboxMessage {
-    /// The store's own number.
+    /// Number that the store assigned.
     pub id: i64,
-    /// Unique within the job: a message delivered twice is kept once, also after it was consumed.
+    /// Unique within the job: a message that is delivered twice is stored once, even after it was consumed.
     pub key: String,
     /// The message ([`crate::engine::Fact`] as JSON).
     pub payload: Value,
 }
 
-/// All that is needed to go on with a job.
+/// Everything needed to continue a job.
 #[derive(Debug, Clone, PartialEq)]
 pub struct LoadedJob {
     /// The job's row.
     pub job: JobRow,
-    /// All that the job needs.
+    /// Everything that the job depends on.
     pub bundle: SharedBundle,
     /// The last snapshot.
     pub snapshot: Option<SnapshotRow>,
     /// The events after the snapshot, in order, without their values.
     pub events: Vec<EventRow>,
-    /// Messages not yet consumed, in order of arrival.
+    /// Unconsumed messages, in order of arrival.
     pub inbox: Vec<InboxMessage>,
-    /// Bytes of JSON of the values that were committed.
+    /// Size of the committed values, in bytes of JSON.
     pub value_bytes: u64,
 }
 
-/// How many bytes of JSON the values of events take.
+/// Returns the size of the values of events, in bytes of JSON.
 pub(super) fn value_bytes(events: &[EventRow]) -> u64 {
     events.iter().filter_map(|event| event.value.as_ref()).map(json_len).sum()
 }
 
-/// A result that is kept for other runs under a key.
+/// A result that is cached for other runs.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct CachedResult {
-    /// What it is the result of; the same key is the same work with the same input.
+    /// Cache key; equal keys mean the same work with the same input.
     pub key: String,
-    /// The result of the step, as JSON.
+    /// Result of the step, as JSON.
     pub value: Value,
-    /// For how many seconds from the commit on it is given, by the store's clock; 0 is over at once.
+    /// Seconds after the commit at which the result expires, by the store's clock; 0 expires immediately.
     pub ttl_s: u64,
 }
 
 /// The outcome of one turn.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Commit {
-    /// Id of the job that the turn belongs to.
+    /// Id of the job.
     pub job: String,
-    /// The version that the job must still have; it is raised by one.
+    /// The version that the job must still have; the commit raises it by one.
     pub version: u64,
-    /// When the turn was.
+    /// Time of the turn.
     pub at: Timestamp,
     /// New events, in order.
     pub events: Vec<EventRow>,
@@ -95,28 +95,28 @@ pub struct Commit {
     pub calls: Vec<CallRecord>,
     /// Polls to add or replace.
     pub polls: Vec<Poll>,
-    /// Attempts whose polls are over.
+    /// Attempts whose polls have ended.
     pub polls_cleared: Vec<u64>,
-    /// Inbox messages that the events take in.
+    /// Inbox messages that the events have consumed.
     pub consumed: Vec<i64>,
-    /// Results to keep for other runs; each replaces what was kept under its key, expiry included, and the last of
-    /// several under one key counts.
+    /// Results to cache for other runs; each replaces the earlier one with its key, including its expiry; of several
+    /// with the same key, the last one is used.
     pub cached: Vec<CachedResult>,
     /// Control state after the events.
     pub snapshot: Option<SnapshotRow>,
     /// The job's row after the events.
     pub state: JobState,
-    /// What becomes of the lease.
+    /// What happens to the lease.
     pub lease: LeaseChange,
 }
 
 impl Commit {
-    /// How many bytes of JSON the values of its events take.
+    /// Returns the size of the values of its events, in bytes of JSON.
     pub fn value_bytes(&self) -> u64 {
         value_bytes(&self.events)
     }
 
-    /// A commit that changes nothing but the job's row and its lease.
+    /// Creates a commit that only changes the job's row and its lease.
     pub fn new(job: &str, version: u64, at: Timestamp, state: JobState, lease: LeaseChange) -> Self {
         Self {
             job: job.to_owned(),
@@ -136,15 +136,15 @@ impl Commit {
     }
 }
 
-/// What becomes of the lease with a commit.
+/// What happens to the lease with a commit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LeaseChange {
-    /// The owner goes on.
+    /// The owner keeps it.
     Keep,
-    /// The job waits: nobody owns it until `wake_at`, or until something is delivered. A message that
-    /// arrived since the owner last looked makes it due at once.
+    /// The lease is released: nobody owns the job until `wake_at`, or until a message is delivered. A message that
+    /// arrived since the owner last read the inbox makes it due immediately.
     Release {
-        /// When it is due again by itself.
+        /// When the job is due again without a message.
         wake_at: Option<Timestamp>,
     },
 }
