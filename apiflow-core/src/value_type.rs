@@ -78,7 +78,7 @@ impl ValueType {
             Self::Array => "an array",
             Self::Image => "an image",
             Self::Video => "a video",
-            Self::Audio => "a sound",
+            Self::Audio => "an audio file",
             Self::File => "a file",
         }
     }
@@ -88,7 +88,7 @@ impl ValueType {
         match self {
             Self::Image => "an image (a link or a data URI)",
             Self::Video => "a video (a link or a data URI)",
-            Self::Audio => "a sound (a link or a data URI)",
+            Self::Audio => "an audio file (a link or a data URI)",
             Self::File => "a file (a link or a data URI)",
             Self::String | Self::Number | Self::Integer | Self::Boolean | Self::Object | Self::Array => self.name(),
         }

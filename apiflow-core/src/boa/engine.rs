@@ -112,7 +112,7 @@ impl EngineEvaluation {
         let object = promise.as_object();
         let promise = object.and_then(|object| JsPromise::from_object(object.clone()).ok());
         let promise =
-            promise.ok_or_else(|| EvaluationError::Internal("an async function gave no promise".to_owned()))?;
+            promise.ok_or_else(|| EvaluationError::Internal("an async function returned no promise".to_owned()))?;
         self.context.run_jobs().map_err(|error| self.describe_failure(&error))?;
         match promise.state() {
             PromiseState::Fulfilled(value) => Ok(value),
@@ -138,7 +138,7 @@ impl EngineEvaluation {
         let value: Value = match serde_json::from_str(&whole_characters(&text)) {
             Ok(value) => value,
             Err(error) if error.to_string().starts_with("recursion limit") => return Err(deep()),
-            Err(error) => return Err(EvaluationError::Internal(format!("the engine wrote no JSON: {error}"))),
+            Err(error) => return Err(EvaluationError::Internal(format!("the engine returned invalid JSON: {error}"))),
         };
         if nesting_depth(&value) > MAX_VALUE_DEPTH { Err(deep()) } else { Ok(value) }
     }
@@ -150,7 +150,7 @@ impl EngineEvaluation {
             Some(EngineError::Panic(_)) => EvaluationError::Internal(message),
             _ if message.contains("serialize BigInt") || message.contains("serialize bigint") => {
                 EvaluationError::Thrown(
-                    "a BigInt is no JSON value, convert it with `Number()` or `String()`".to_owned(),
+                    "a BigInt is not a JSON value: convert it with `Number()` or `String()`".to_owned(),
                 )
             }
             _ => EvaluationError::Thrown(message),
@@ -168,14 +168,14 @@ impl EngineEvaluation {
             (None, Err(_)) => error.to_string(),
         };
         match text.char_indices().nth(MAX_MESSAGE) {
-            Some((end, _)) => format!("{}… ({} bytes in all)", &text[..end], text.len()),
+            Some((end, _)) => format!("{}… ({} bytes in total)", &text[..end], text.len()),
             None => text,
         }
     }
 }
 
 fn too_large(length: usize) -> EvaluationError {
-    EvaluationError::Limit(format!("the value has {length} bytes of JSON, at most {MAX_VALUE_BYTES} are allowed"))
+    EvaluationError::Limit(format!("the value has {length} bytes of JSON; the limit is {MAX_VALUE_BYTES}"))
 }
 
 fn internal_error(error: &JsError) -> EvaluationError {

@@ -28,7 +28,7 @@ impl HostHooks for Hooks {
         _direct: bool,
         _context: &mut Context,
     ) -> JsResult<()> {
-        let message = "code made from strings (`eval`, `Function`) is not available in expressions";
+        let message = "code from strings (`eval`, `Function`) is not available in expressions";
         Err(JsNativeError::eval().with_message(message).into())
     }
 

@@ -21,7 +21,7 @@ pub(super) fn classify_error(error: reqwest::Error, host: &str, safe: bool) -> H
         return HttpError::Refused(format!("the request to `{host}` cannot be sent: {detail}"));
     }
     if safe && find_cause::<hyper::Error>(&error).is_some_and(hyper::Error::is_parse) {
-        return HttpError::Reply(format!("`{host}` did not answer in HTTP: {detail}"));
+        return HttpError::Reply(format!("the reply of `{host}` is not HTTP: {detail}"));
     }
     HttpError::Unknown(format!("`{host}` sent an incomplete reply: {detail}"))
 }

@@ -336,7 +336,7 @@ async fn work_until_ended<F: FnMut(&StepRow)>(
     let mut working = tokio::spawn(async move {
         worker.run_worker(async { drop(stopped.await) }).await;
     });
-    let broke = || StoreError::Backend("the worker of a local run broke down".to_owned());
+    let broke = || StoreError::Backend("the worker of a local run failed".to_owned());
     let row = tokio::select! {
         row = follower.follow_to_end() => row?,
         _ = &mut working => return Err(broke().into()),

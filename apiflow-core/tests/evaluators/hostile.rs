@@ -176,7 +176,7 @@ pub(crate) fn in_process() {
             ("Atomics.wait(new Int32Array(new SharedArrayBuffer(8)), 0, 0)", "cannot be suspended"),
             ("JSON.parse('['.repeat(1e5))", "nests deeper than 48"),
             ("eval('1')", "not available"),
-            ("'x'.repeat(3e6)", "bytes of JSON, at most"),
+            ("'x'.repeat(3e6)", "bytes of JSON; the limit is"),
             ("let a = []; for (let i = 0; i < 110; i++) a = [a]; return a", "nests deeper than 100"),
         ] {
             let error = super::bare(&evaluator, source).await.expect_err(source);

@@ -67,7 +67,7 @@ fn types_are_checked_and_never_coerced() {
         ("array", &[6], "an array"),
         ("image", &[0], "an image (a link or a data URI)"),
         ("video", &[0], "a video (a link or a data URI)"),
-        ("audio", &[0], "a sound (a link or a data URI)"),
+        ("audio", &[0], "an audio file (a link or a data URI)"),
         ("file", &[0], "a file (a link or a data URI)"),
     ] {
         let input = json!({"name": "a", "type": kind});

@@ -147,7 +147,7 @@ impl Job {
             return Err(StoreError::Fenced { job: commit.job });
         }
         if let Some(event) = commit.events.iter().find(|event| event.seq <= self.row.last_seq) {
-            return Err(StoreError::Backend(format!("job `{}` has an event {} already", commit.job, event.seq)));
+            return Err(StoreError::Backend(format!("job `{}` already has an event {}", commit.job, event.seq)));
         }
         let bytes = rows_len(&commit.events)
             + rows_len(&commit.steps)

@@ -76,7 +76,7 @@ impl StoreState {
             return Ok(Created::Existing { job, fingerprint });
         }
         let Entry::Vacant(place) = self.jobs.entry(new.id.clone()) else {
-            return Err(StoreError::Backend(format!("job `{}` exists already", new.id)));
+            return Err(StoreError::Backend(format!("job `{}` already exists", new.id)));
         };
         if let Some(Idempotency { key, fingerprint, expires_at }) = new.idempotency.clone() {
             self.keys.insert(key, UsedKey { job: new.id.clone(), fingerprint, expires_at });

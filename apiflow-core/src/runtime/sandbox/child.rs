@@ -19,7 +19,7 @@ const GRACE_INTERVAL: Duration = Duration::from_secs(1);
 enum ChildError {
     #[error("this command is internal: `apiflow` starts it to evaluate expressions")]
     NotStartedByParent,
-    #[error("the pipe to the parent broke: {0}")]
+    #[error("the pipe to the parent process failed: {0}")]
     Pipe(#[from] io::Error),
 }
 
