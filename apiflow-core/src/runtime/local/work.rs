@@ -94,7 +94,9 @@ fn cancel_state(reply: &Value) -> ProviderWorkState {
     match reply["status"].as_u64() {
         Some(status) if status < 400 => ProviderWorkState::Cancelled,
         Some(status) => ProviderWorkState::CancelFailed(format!("the provider answered {status}")),
-        None => ProviderWorkState::CancelFailed(reply["error"].as_str().unwrap_or("the provider did not reply").to_owned()),
+        None => {
+            ProviderWorkState::CancelFailed(reply["error"].as_str().unwrap_or("the provider did not reply").to_owned())
+        }
     }
 }
 
