@@ -19,7 +19,6 @@ mod reopen;
 mod retry;
 mod reuse;
 mod run;
-mod value_ref;
 
 pub use control_state::{ExpressionNames, Resumed};
 #[cfg(feature = "runtime")]
@@ -37,7 +36,6 @@ pub use reopen::{ReopenError, Reopener};
 #[cfg(feature = "runtime")]
 pub(crate) use run::queue_priority;
 pub use run::{Run, RunLimits};
-pub use value_ref::{Args, Iter, ValueRef};
 
 #[cfg(test)]
 mod tests;

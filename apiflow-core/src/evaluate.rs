@@ -12,9 +12,9 @@ mod value_cache;
 use serde_json::Value;
 
 use crate::call::CallPlans;
-use crate::engine::{ConcludedStep, Effect, Input, PreparedStep, Run, StepConclusion, StepPreparation, ValueRef};
+use crate::engine::{ConcludedStep, Effect, Input, PreparedStep, Run, StepConclusion, StepPreparation};
 use crate::openflow::NumberOrTransform;
-use crate::ports::{Evaluator, StoreError};
+use crate::ports::{Evaluator, StoreError, ValueRef};
 
 pub(crate) use self::http_request::build_request;
 pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};

@@ -42,11 +42,11 @@ use serde_json::Value;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::catalog::{Connector, Node};
-use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits, ValueRef};
+use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits};
 use crate::evaluate::ValueCache;
 use crate::ports::{
     ClaimRequest, Clock, Commit, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, LeaseChange,
-    NewJob, SharedBundle, StepRow, StepStatus, Store, StoreError, Timestamp,
+    NewJob, SharedBundle, StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
 };
 use crate::prepared::Prepared;
 use drive::{CreatedJob, DriveStart};
@@ -386,19 +386,14 @@ impl Runtime {
         self.inner.notifier.ends.watch_end(job)
     }
 
-    /// The value behind a [`ValueRef`] that a job's or step's row holds as JSON.
-    pub async fn resolve_reference(&self, job: &str, reference: &Value) -> Result<Value, StoreError> {
-        let mut values = self.resolve_all(job, &[reference]).await?;
-        Ok(values.pop().unwrap_or_default())
+    /// The value behind a reference that a job's or step's row holds.
+    pub async fn resolve_reference(&self, job: &str, reference: &ValueRef) -> Result<Value, StoreError> {
+        ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_reference(reference).await
     }
 
     /// The values behind references, in their order, with few questions to the store; see [`Self::resolve_reference`].
-    pub async fn resolve_all(&self, job: &str, references: &[&Value]) -> Result<Vec<Value>, StoreError> {
-        let read = |reference: &&Value| serde_json::from_value::<ValueRef>((*reference).clone());
-        let references = references.iter().map(read).collect::<Result<Vec<_>, _>>();
-        let references = references
-            .map_err(|error| StoreError::Backend(format!("job `{job}` holds an unreadable reference: {error}")))?;
-        ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_all(&references).await
+    pub async fn resolve_all(&self, job: &str, references: &[ValueRef]) -> Result<Vec<Value>, StoreError> {
+        ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_all(references).await
     }
 
     /// Runs a worker until `stop` completes: claims jobs, drives them, polls providers; then finishes the turns in

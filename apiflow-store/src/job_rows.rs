@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use apiflow_core::ports::{
     CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SharedBundle,
-    SnapshotRow, StepRow, StepStatus, StoreError, Timestamp,
+    SnapshotRow, StepRow, StepStatus, StoreError, Timestamp, ValueRef,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -95,7 +95,7 @@ fn unreadable_row(error: serde_json::Error) -> StoreError {
     backend_error(format!("invalid row: {error}"))
 }
 
-fn parse_optional(text: Option<String>) -> Result<Option<Value>, StoreError> {
+fn parse_optional<T: DeserializeOwned>(text: Option<String>) -> Result<Option<T>, StoreError> {
     text.map(|text| parse_json(&text)).transpose()
 }
 
@@ -152,9 +152,9 @@ pub(crate) struct StepBody<'a> {
     #[serde(default, skip_serializing_if = "str::is_empty")]
     path: Cow<'a, str>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    input: Option<Cow<'a, Value>>,
+    input: Option<Cow<'a, ValueRef>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    output: Option<Cow<'a, Value>>,
+    output: Option<Cow<'a, ValueRef>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Cow<'a, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -10,10 +10,10 @@ use super::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource
 use super::{DryRun, Outcome, Sending, sample_outputs};
 use crate::call::CallPlans;
 use crate::engine::{
-    Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, ValueRef, error_names,
+    Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, error_names,
 };
 use crate::evaluate::{Evaluation, ValueCache, build_request, estimate_json_bytes};
-use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp};
+use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp, ValueRef};
 use crate::template;
 
 /// Value of `{{ job.id }}`.
@@ -332,12 +332,10 @@ where
         })
     }
 
-    /// Returns the value behind a reference that a row stores as JSON.
-    async fn resolve_reference(&mut self, reference: Option<&Value>) -> Result<Value, Stop> {
+    /// Returns the value behind a reference that a row holds.
+    async fn resolve_reference(&mut self, reference: Option<&ValueRef>) -> Result<Value, Stop> {
         let Some(reference) = reference else { return Ok(Value::Null) };
-        let reference: ValueRef =
-            serde_json::from_value(reference.clone()).map_err(|error| Stop::Broken(error.to_string()))?;
-        let value = self.values.resolve_reference(&reference).await?;
+        let value = self.values.resolve_reference(reference).await?;
         self.count_bytes(&value)?;
         Ok(value)
     }

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{Args, CacheKey, Call, GateSelector, Start, ValueRef};
-use crate::ports::{JobStatus, StepRow, Timestamp};
+use super::{CacheKey, Call, GateSelector, Start};
+use crate::ports::{Args, JobStatus, StepRow, Timestamp, ValueRef};
 
 /// The names that are in scope in a module's expressions.
 #[derive(Debug, Clone, PartialEq)]

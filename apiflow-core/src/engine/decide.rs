@@ -15,9 +15,9 @@ pub(crate) use module_end::unsettled_attempt_error;
 
 use super::control_state::{Frame, OpenStep, Stage};
 use super::program::ModuleDef;
-use super::{Answer, Event, Fact, Input, Recorded, Run, ValueRef};
+use super::{Answer, Event, Fact, Input, Recorded, Run};
 use crate::call::Operation;
-use crate::ports::Timestamp;
+use crate::ports::{Timestamp, ValueRef};
 
 /// A turn in progress: each event is recorded as soon as it is decided.
 pub(super) struct Turn<'a> {

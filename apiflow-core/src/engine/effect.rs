@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, ExpressionNames, GateSelector, ValueRef, error_names};
+use super::{CacheKey, ExpressionNames, GateSelector, error_names};
 use crate::call::Operation;
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::Timestamp;
+use crate::ports::{Timestamp, ValueRef};
 
 /// Something that the host has to do.
 #[derive(Debug, Clone, PartialEq)]

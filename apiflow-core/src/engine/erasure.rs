@@ -11,8 +11,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::program::ModuleDef;
-use super::{Event, Program, Run, ValueRef};
-use crate::ports::{JobState, ReusedResult, StepRow, Timestamp};
+use super::{Event, Program, Run};
+use crate::ports::{JobState, ReusedResult, StepRow, Timestamp, ValueRef};
 
 impl Program {
     /// Returns the next time at which data of a job that ended at `end` is to be erased: the first one, or the first
@@ -187,8 +187,8 @@ impl Eraser {
         let mut left = row.clone();
         let is_erased = self.has_step(row.ordinal);
         if is_erased {
-            left.input = left.input.map(|_| erased_value());
-            left.output = left.output.map(|_| erased_value());
+            left.input = left.input.map(|_| ValueRef::Erased);
+            left.output = left.output.map(|_| ValueRef::Erased);
         }
         left.error = left.error.map(|error| {
             let goes = is_erased || self.came_from_erased(&error);
@@ -213,15 +213,11 @@ impl Eraser {
             return state;
         }
         JobState {
-            output: state.output.map(|_| erased_value()),
+            output: state.output.map(|_| ValueRef::Erased),
             error: state.error.as_ref().map(redact_error),
             ..state
         }
     }
-}
-
-fn erased_value() -> Value {
-    serde_json::to_value(ValueRef::Erased).expect("a reference is plain data")
 }
 
 /// An error object without all that may hold values: its name and its step are left.

@@ -6,8 +6,7 @@ mod start;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::ValueRef;
-use crate::ports::{JobStatus, Timestamp};
+use crate::ports::{JobStatus, Timestamp, ValueRef};
 
 pub use start::Start;
 

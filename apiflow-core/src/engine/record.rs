@@ -7,8 +7,8 @@ mod job;
 mod steps;
 
 use super::control_state::{Ending, Failure, Frame, OpenStep, ReceivedApproval, Stage};
-use super::{Event, Recovery, Run, ValueRef};
-use crate::ports::{StepRow, StepStatus, Timestamp};
+use super::{Event, Recovery, Run};
+use crate::ports::{StepRow, StepStatus, Timestamp, ValueRef};
 
 /// Records an event.
 pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use super::control_state::{Control, Frame, Gate, Stage};
 use super::decide::Turn;
-use super::{Effect, Event, Input, OpenWork, Program, Recorded, ValueRef, decide};
-use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp};
+use super::{Effect, Event, Input, OpenWork, Program, Recorded, decide};
+use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp, ValueRef};
 
 /// Limits of a run. They only influence new decisions, not how a journal is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -149,9 +149,7 @@ impl Run {
             retry_count: self.control.retry_count,
             started_at: self.control.started_at,
             finished_at: self.control.finished_at,
-            output: ending
-                .and_then(|ending| ending.output.as_ref())
-                .map(|output| serde_json::to_value(output).expect("a reference is plain data")),
+            output: ending.and_then(|ending| ending.output.clone()),
             error: ending.and_then(|ending| ending.error.clone()),
             erase_at: self
                 .control

@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{Evaluation, EvaluationFault};
-use crate::engine::{ExpressionNames, ValueRef, error_names};
+use crate::engine::{ExpressionNames, error_names};
 use crate::expression::{self, WantedResults};
 use crate::openflow::{InputTransform, NumberOrTransform};
-use crate::ports::{EvaluationError, Script, ScriptForm, StoreError};
+use crate::ports::{EvaluationError, Script, ScriptForm, StoreError, ValueRef};
 
 impl Evaluation<'_> {
     pub(super) async fn evaluate_transforms(

@@ -6,9 +6,9 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::engine::{Args, Event, Recorded, ValueRef};
+use crate::engine::{Event, Recorded};
 #[cfg(feature = "runtime")]
-use crate::ports::CachedResult;
+use crate::ports::{Args, CachedResult, ValueRef};
 use crate::ports::{Store, StoreError};
 
 /// Maximum size of the values kept in memory between turns, in bytes of JSON (estimated).

@@ -21,6 +21,7 @@ pub use self::records::JobRecords;
 pub use self::shared_bundle::SharedBundle;
 pub use self::steps::{CallRecord, StepRow, StepStatus};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
+pub use self::value_ref::{Args, Iter, ValueRef};
 
 mod erasures;
 mod faults;
@@ -33,6 +34,7 @@ mod shared_bundle;
 pub(crate) mod size;
 mod steps;
 mod turns;
+mod value_ref;
 
 /// Why a store could not perform an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::Inner;
-use crate::engine::{Eraser, Event, Program, ValueRef};
-use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobState, Store, StoreError};
+use crate::engine::{Eraser, Event, Program};
+use crate::ports::{DueErasure, ErasedJob, Erasure, JobBundle, JobState, Store, StoreError, ValueRef};
 
 /// Number of rows per page.
 const ROW_PAGE_SIZE: u32 = 500;
@@ -88,8 +88,7 @@ async fn rows_behind(store: &dyn Store, job: &str, state: &JobState) -> Result<B
     };
     let mut rows = BTreeSet::new();
     let mut lists = BTreeSet::new();
-    let output = state.output.clone().map(serde_json::from_value).transpose().map_err(unreadable)?;
-    let mut waiting: Vec<ValueRef> = output.into_iter().collect();
+    let mut waiting: Vec<ValueRef> = state.output.iter().cloned().collect();
     while let Some(reference) = waiting.pop() {
         let mut new = Vec::new();
         reference.each_row(&mut |seq| {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use super::drive::operation_poll;
 use super::due_times::{AT_ONCE, DueKind};
 use super::{Runtime, abandon, event_row};
-use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run, ValueRef};
-use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError};
+use crate::engine::{Event, OpenWork, Program, Recorded, ReopenError, Reopener, Run};
+use crate::ports::{Commit, JobRow, LeaseChange, Poll, StoreError, ValueRef};
 
 /// Number of events per read.
 const EVENT_PAGE_SIZE: u32 = 500;

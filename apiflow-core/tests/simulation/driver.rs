@@ -17,7 +17,7 @@ use apiflow_core::engine::{GateSelector, Program, Run};
 use apiflow_core::ports::{Clock, JobJournal, JobRecords, JobRow, StepStatus};
 use apiflow_core::runtime::memory::MemoryStore;
 use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio::task::JoinHandle;
 
 use super::decisions::Script;
@@ -295,11 +295,9 @@ impl World {
         let expected = reference::run(document, &Fates { seed: self.seed, observed: &observed }, &observed).end;
         let mut calls = watch.calls(values);
         calls.retain(|key, _| !observed.is_lost(&key.place));
-        let resolve =
-            |reference: &Value| values.resolve(&serde_json::from_value(reference.clone()).expect("a reference"));
         let end = JobEnd {
             status: job.state.status,
-            output: job.state.output.as_ref().map(resolve).unwrap_or_default(),
+            output: job.state.output.as_ref().map(|output| values.resolve(output)).unwrap_or_default(),
             error: job.state.error.clone(),
             skipped: run.was_skipped(),
             calls,

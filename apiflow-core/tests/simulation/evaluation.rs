@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use apiflow_core::engine::{
     CacheKey, ConcludedStep, Effect, ExpressionNames, Input, PreparationKind, PreparedStep, Run, StepConclusion,
-    StepPreparation, ValueRef,
+    StepPreparation,
 };
 use apiflow_core::openflow::{InputTransform, NumberOrTransform};
+use apiflow_core::ports::ValueRef;
 use serde_json::{Map, Value, json};
 
 use super::expression;

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use apiflow_core::engine::{Args, CacheKey, Event, Recorded, ValueRef};
+use apiflow_core::engine::{CacheKey, Event, Recorded};
+use apiflow_core::ports::{Args, ValueRef};
 use serde_json::{Map, Value, json};
 
 /// The values that a journal's events brought, and the lists that they extend.

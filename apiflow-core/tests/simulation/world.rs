@@ -251,17 +251,13 @@ impl World {
     fn after_the_end(&mut self) -> Result<Outcome, Violation> {
         let run = self.journal.restore(&self.program, true);
         self.watch.ended(&self.journal, &run, &self.provider, self.now)?;
-        let resolve = |reference: &serde_json::Value| {
-            let reference = serde_json::from_value(reference.clone()).expect("a reference");
-            self.journal.values.resolve(&reference)
-        };
         let observed = self.watch.observed(&self.journal.values);
         let mut calls = self.watch.calls(&self.journal.values);
         calls.retain(|key, _| !observed.is_lost(&key.place));
         let state = &self.journal.state;
         let end = JobEnd {
             status: state.status,
-            output: state.output.as_ref().map(resolve).unwrap_or_default(),
+            output: state.output.as_ref().map(|output| self.journal.values.resolve(output)).unwrap_or_default(),
             error: state.error.clone(),
             skipped: run.was_skipped(),
             calls,

@@ -1,6 +1,6 @@
 //! Converts rows to replies.
 
-use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp};
+use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp, ValueRef};
 use serde_json::Value;
 
 use crate::api::{Call, Job, JobSummary, Step};
@@ -85,11 +85,12 @@ pub(crate) async fn step_views(
     let job = &job.id;
     let mut rows = state.store.list_steps(job, after, limit + 1).await?;
     let next = cut_to_limit(&mut rows, limit, |row| row.ordinal.to_string());
-    let references: Vec<&Value> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).collect();
+    let references: Vec<ValueRef> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).cloned().collect();
     let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
     let mut steps = Vec::with_capacity(rows.len());
     for row in rows {
-        let mut next = |reference: &Option<Value>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
+        let mut next =
+            |reference: &Option<ValueRef>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
         let (input, output) = (next(&row.input), next(&row.output));
         let approval = approvals::approval_view(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
         steps.push(Step { approval, ..step_view(row, (input, output)) });
@@ -117,7 +118,7 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
     }
 }
 
-async fn resolve_value(state: &AppState, job: &str, reference: Option<&Value>) -> Result<Value, Problem> {
+async fn resolve_value(state: &AppState, job: &str, reference: Option<&ValueRef>) -> Result<Value, Problem> {
     match reference {
         None => Ok(Value::Null),
         Some(reference) => Ok(state.runtime.resolve_reference(job, reference).await?),

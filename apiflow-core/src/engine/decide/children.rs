@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{Turn, module_end, result_of};
 use crate::engine::control_state::{Children, Stage};
-use crate::engine::{Event, Start, ValueRef, error_names};
+use crate::engine::{Event, Start, error_names};
+use crate::ports::ValueRef;
 
 /// Maximum number of open children of one module: limits the memory of a job and the cost of each of its turns.
 const MAX_OPEN_CHILDREN: u64 = 1_000;

@@ -3,8 +3,8 @@
 use super::module_start;
 use crate::engine::control_state::{ExpressionNames, Frame, OpenStep, Stage};
 use crate::engine::program::step_key;
-use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation, ValueRef};
-use crate::ports::ReusedResult;
+use crate::engine::{Effect, PreparationKind, Run, StepConclusion, StepPreparation};
+use crate::ports::{ReusedResult, ValueRef};
 
 /// Returns the evaluation that a list needs before it can continue.
 pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect> {

@@ -6,9 +6,9 @@ use super::children::{self, Ended};
 use super::{Turn, error_object, gates, module_start, result_of};
 use crate::call::ErrorClass;
 use crate::engine::control_state::{Ending, Stage};
-use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, ValueRef, error_names, retry};
+use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, error_names, retry};
 use crate::openflow::{Nesting, Retry, StopAfterIf};
-use crate::ports::JobStatus;
+use crate::ports::{JobStatus, ValueRef};
 
 /// Ends a step with a result: a new value, or a reference to one.
 pub(super) fn complete_step(turn: &mut Turn<'_>, frame: u64, result: Option<ValueRef>, value: Option<Value>) {

@@ -6,9 +6,9 @@ use super::children::{self, Ended};
 use super::{Turn, error_object, module_end, reused_result, with_step};
 use crate::code::is_javascript;
 use crate::engine::control_state::Stage;
-use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, ValueRef, error_names};
+use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, error_names};
 use crate::openflow::{Module, ModuleValue};
-use crate::ports::ReusedResult;
+use crate::ports::{ReusedResult, ValueRef};
 
 /// Maximum nesting depth of lists at run time: sub-flows may call themselves.
 const MAX_FRAME_DEPTH: u32 = 100;

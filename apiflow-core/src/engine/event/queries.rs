@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{CacheKey, Event};
-use crate::engine::ValueRef;
+use crate::ports::ValueRef;
 
 impl Event {
     /// Returns the result that this event, recorded at `seq`, caches for later runs, with its key.

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{change_row, step_of};
 use crate::engine::control_state::{OpenStep, Postponed, Stage};
-use crate::engine::{Call, Recovery, Run, ValueRef};
-use crate::ports::{StepStatus, Timestamp};
+use crate::engine::{Call, Recovery, Run};
+use crate::ports::{StepStatus, Timestamp, ValueRef};
 
 pub(super) fn record_acceptance(
     run: &mut Run,

@@ -3,9 +3,9 @@
 use super::job::give_up;
 use super::{set_stage, step_of};
 use crate::engine::control_state::{Failure, Frame, ResultScope, Stage};
-use crate::engine::{Args, Run, Start, ValueRef};
+use crate::engine::{Run, Start};
 use crate::openflow::Nesting;
-use crate::ports::{JobStatus, Timestamp};
+use crate::ports::{Args, JobStatus, Timestamp, ValueRef};
 
 /// Records the end of the preprocessor: its result, converted to an object, is the flow's input.
 pub(super) fn finish_preprocessing(run: &mut Run, frame: u64) {
@@ -69,9 +69,8 @@ pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, hand
             }
             Start::Loop { length, sequential, .. } => {
                 frame.list = list_of(0);
-                let items = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
-                let value = match (length, items) {
-                    (Some(_), Some(items)) => ValueRef::Item(Box::new(items), slot),
+                let value = match (length, &step.row.input) {
+                    (Some(_), Some(items)) => ValueRef::Item(Box::new(items.clone()), slot),
                     _ => ValueRef::Index(slot),
                 };
                 frame.args = state.args.with_iter(slot, value);
@@ -87,8 +86,7 @@ pub(super) fn open_frame(run: &mut Run, parent: u64, child: u64, slot: u64, hand
                 if definition.is_some_and(|flow| flow.env.is_some()) {
                     frame.env = frame.flow;
                 }
-                let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
-                frame.args = Args::without_loop(input.unwrap_or(ValueRef::Null));
+                frame.args = Args::without_loop(step.row.input.clone().unwrap_or(ValueRef::Null));
                 true
             }
         };

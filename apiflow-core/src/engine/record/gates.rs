@@ -4,8 +4,8 @@ use serde_json::{Value, json};
 
 use super::{change_row, set_stage, step_of};
 use crate::engine::control_state::{Gate, OpenStep, ReceivedApproval, Resumed, Stage};
-use crate::engine::{GateSelector, Run, ValueRef};
-use crate::ports::{StepStatus, Timestamp};
+use crate::engine::{GateSelector, Run};
+use crate::ports::{StepStatus, Timestamp, ValueRef};
 
 /// Maximum number of approvals that wait for their gates: bounds the control state, however many are sent.
 const MAX_WAITING_APPROVALS: usize = 1_000;

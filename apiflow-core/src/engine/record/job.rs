@@ -3,9 +3,9 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
+use crate::engine::Run;
 use crate::engine::control_state::{Control, Ending, Frame, ResultScope, Stage};
-use crate::engine::{Args, Run, ValueRef};
-use crate::ports::{JobStatus, StepStatus, Timestamp};
+use crate::ports::{Args, JobStatus, StepStatus, Timestamp, ValueRef};
 
 impl Control {
     pub(in crate::engine) fn new() -> Self {

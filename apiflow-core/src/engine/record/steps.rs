@@ -1,17 +1,12 @@
 //! Records steps: started, passed, retried, failed, ended.
 
-use serde_json::Value;
 use std::collections::BTreeMap;
 
 use super::job::mark_started;
 use super::{change_frame, change_row, set_stage, step_of};
 use crate::engine::control_state::{Children, Failure, OpenStep, Stage};
-use crate::engine::{CacheKey, Call, Run, Start, ValueRef};
-use crate::ports::{StepRow, StepStatus, Timestamp};
-
-fn reference_to_json(reference: &ValueRef) -> Option<Value> {
-    serde_json::to_value(reference).ok()
-}
+use crate::engine::{CacheKey, Call, Run, Start};
+use crate::ports::{StepRow, StepStatus, Timestamp, ValueRef};
 
 fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
     StepRow {
@@ -49,7 +44,7 @@ pub(super) fn record_step_start(
     row.attempt = attempt;
     let has_input =
         matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
-    row.input = has_input.then(|| reference_to_json(&ValueRef::Row(seq))).flatten();
+    row.input = has_input.then_some(ValueRef::Row(seq));
     let step = OpenStep {
         ordinal,
         start: start.clone(),
@@ -183,11 +178,7 @@ pub(super) fn record_attempt_start(
     deadline: Option<Timestamp>,
 ) {
     let Some(step) = step_of(run, frame) else { return };
-    let input = step.row.input.as_ref().and_then(|input| serde_json::from_value(input.clone()).ok());
-    let input = match input {
-        Some(ValueRef::Row(row)) => row,
-        _ => seq,
-    };
+    let input = if let Some(ValueRef::Row(row)) = step.row.input { row } else { seq };
     begin_attempt(run, seq, at, frame, AttemptStart { number: attempt, input, deadline });
     change_row(run, frame, |row| {
         row.status = StepStatus::Running;
@@ -256,7 +247,7 @@ pub(super) fn record_step_end(
         row.status = status;
         row.finished_at = Some(at);
         row.retry_at = None;
-        row.output = reference_to_json(result);
+        row.output = Some(result.clone());
         if status == StepStatus::Completed {
             row.error = None;
             row.progress = row.progress.map(|_| 1.0);

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::jobs::JobBundle;
 use super::steps::StepRow;
+use super::value_ref::ValueRef;
 use crate::ports::Timestamp;
 
 /// A job of which data is due for erasure.
@@ -36,7 +37,7 @@ pub struct Erasure {
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErasedJob {
     /// Where the output is.
-    pub output: Option<Value>,
+    pub output: Option<ValueRef>,
     /// The error object.
     pub error: Option<Value>,
     /// When the next erasure is due, if any data is left.

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::queue::Claim;
 use super::shared_bundle::SharedBundle;
 use super::turns::{EventRow, LoadedJob, value_bytes};
+use super::value_ref::ValueRef;
 use crate::declarations::Catalog;
 use crate::ports::Timestamp;
 
@@ -230,8 +231,8 @@ pub struct JobState {
     pub started_at: Option<Timestamp>,
     /// When the job ended.
     pub finished_at: Option<Timestamp>,
-    /// Where the output is: a [`crate::engine::ValueRef`] as JSON.
-    pub output: Option<Value>,
+    /// Where the output is.
+    pub output: Option<ValueRef>,
     /// The error object of a failed job.
     pub error: Option<Value>,
     /// When data of the ended job is due for erasure, if any.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use super::value_ref::ValueRef;
 use crate::ports::Timestamp;
 
 /// Status of a step.
@@ -67,12 +68,12 @@ pub struct StepRow {
     /// When the step ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// Where the input is: a [`crate::engine::ValueRef`] as JSON.
+    /// Where the input is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub input: Option<Value>,
-    /// Where the output is: a [`crate::engine::ValueRef`] as JSON.
+    pub input: Option<ValueRef>,
+    /// Where the output is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub output: Option<Value>,
+    pub output: Option<ValueRef>,
     /// The error object of the last failure.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,

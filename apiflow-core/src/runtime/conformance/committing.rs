@@ -6,7 +6,7 @@ use super::fixtures::{
     FAR, LEASE_INTERVAL, PAST, Subject, call_record, claim_one, commit, create_claimed, empty_turn, event_row,
     event_with, nothing_is_due, poll, read_row, releasing_turn, step_row,
 };
-use crate::ports::{Commit, EventRow, JobState, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp};
+use crate::ports::{Commit, EventRow, JobState, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp, ValueRef};
 
 super::list_cases![
     a_commit_records_all_its_parts,
@@ -28,7 +28,7 @@ async fn a_commit_records_all_its_parts(store: Subject) {
         retry_count: 3,
         started_at: Some(Timestamp(5_001)),
         finished_at: Some(Timestamp(5_002)),
-        output: Some(json!({"event": 2})),
+        output: Some(ValueRef::Row(2)),
         error: Some(json!({"name": "moderated", "message": "no"})),
         erase_at: Some(Timestamp(5_003)),
     };
@@ -69,7 +69,7 @@ async fn a_step_is_written_again_under_its_ordinal(store: Subject) {
         status: StepStatus::Failed,
         attempt: 2,
         finished_at: Some(Timestamp(5_005)),
-        output: Some(json!({"event": 4})),
+        output: Some(ValueRef::Row(4)),
         error: Some(json!({"name": "rate_limited"})),
         progress: Some(0.25),
         provider_id: None,

@@ -9,7 +9,7 @@ use super::fixtures::{
 };
 use crate::ports::{
     Commit, DueErasure, ErasedJob, Erasure, EventRow, JobBundle, JobState, JobStatus, ReusedResult, SnapshotRow,
-    StepRow, StoreError, Timestamp,
+    StepRow, StoreError, Timestamp, ValueRef,
 };
 
 super::list_cases![
@@ -49,7 +49,7 @@ async fn create_ended_job(store: &Subject, job: &str, erase_at: Option<Timestamp
         ..empty_turn(job, version)
     };
     let version = commit(store, full).await;
-    let end = JobState { erase_at, output: Some(json!({"row": 2})), ..job_state(JobStatus::Completed) };
+    let end = JobState { erase_at, output: Some(ValueRef::Row(2)), ..job_state(JobStatus::Completed) };
     commit(store, Commit { state: end, ..ending_turn(job, version) }).await;
 }
 
@@ -68,14 +68,14 @@ fn erase_part(job: &str) -> Erasure {
         job: job.to_owned(),
         values: vec![2, 4, 99],
         events: vec![(3, json!({"type": "noted", "error": "erased"}))],
-        steps: vec![StepRow { input: Some(json!("erased")), ..step_row(2) }],
+        steps: vec![StepRow { input: Some(ValueRef::Erased), ..step_row(2) }],
         calls: vec![2],
         rest: None,
     }
 }
 
 fn erase_rest(job: &str, erase_at: Option<Timestamp>) -> Erasure {
-    let left = ErasedJob { output: Some(json!("erased")), error: Some(json!({"name": "x"})), erase_at, bundle: None };
+    let left = ErasedJob { output: Some(ValueRef::Erased), error: Some(json!({"name": "x"})), erase_at, bundle: None };
     Erasure { job: job.to_owned(), rest: Some(left), ..Erasure::default() }
 }
 
@@ -141,7 +141,7 @@ async fn what_is_named_is_erased_and_all_else_is_kept(store: Subject) {
     assert_eq!(store.read_list("a", 2).await, Ok(vec![json!({"type": "noted", "error": "erased"})]));
     assert_eq!(
         store.list_steps("a", 0, 10).await,
-        Ok(vec![StepRow { input: Some(json!("erased")), ..step_row(2) }, step_row(3)])
+        Ok(vec![StepRow { input: Some(ValueRef::Erased), ..step_row(2) }, step_row(3)])
     );
     assert_eq!(store.list_calls("a", 2).await, Ok(Vec::new()));
     assert_eq!(store.list_calls("a", 3).await, Ok(vec![call_record(3, 1)]));
@@ -175,7 +175,7 @@ async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject)
     store.erase_job_data(erase_rest("a", Some(Timestamp(2_000)))).await.expect("it is erased");
     let after = read_row(&store, "a").await;
     let left = JobState {
-        output: Some(json!("erased")),
+        output: Some(ValueRef::Erased),
         error: Some(json!({"name": "x"})),
         erase_at: Some(Timestamp(2_000)),
         ..before.state.clone()

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::ports::{
     CallRecord, Claim, Commit, Concurrency, Created, EventRow, Idempotency, JobBundle, JobFilter, JobRow, JobState,
-    JobStatus, LeaseChange, LoadedJob, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp,
+    JobStatus, LeaseChange, LoadedJob, NewJob, Poll, StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
 };
 
 pub(super) type Subject = Arc<dyn Store>;
@@ -92,7 +92,7 @@ pub(super) fn step_row(ordinal: u64) -> StepRow {
         attempt: 1,
         started_at: Timestamp(5_000),
         finished_at: None,
-        input: Some(json!({"event": 1})),
+        input: Some(ValueRef::Row(1)),
         output: None,
         error: None,
         progress: None,

@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::open_work::Cancellation;
 use super::{Drive, Returned, Taken};
-use crate::engine::{Answer, Call, OpenWork, ValueRef};
+use crate::engine::{Answer, Call, OpenWork};
 use crate::evaluate::ValueCache;
-use crate::ports::{CallRecord, Clock, StoreError};
+use crate::ports::{CallRecord, Clock, StoreError, ValueRef};
 use crate::runtime::inbox_payload::InboxPayload;
 use crate::runtime::provider::{self, Submit, record_before_sending};
 

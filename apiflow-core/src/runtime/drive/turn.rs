@@ -8,7 +8,7 @@ use tokio::time::{Duration, Instant};
 use super::open_work::OpenWorkView;
 use super::{Drive, Taken};
 use crate::call::Operation;
-use crate::engine::{Answer, Fact, Input, Recorded, ValueRef};
+use crate::engine::{Answer, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, estimate_json_bytes};
 use crate::ports::{CallRecord, Commit, JobRow, LeaseChange, Poll, StoreError, Timestamp};
 use crate::runtime::due_times::DueKind;
@@ -185,9 +185,8 @@ impl Drive<'_> {
             return;
         }
         let row = self.committed.clone();
-        let output = match row.state.output.clone().map(serde_json::from_value::<ValueRef>) {
-            Some(Ok(reference)) => self.values.resolve_reference(&reference).await.ok(),
-            Some(Err(_)) => None,
+        let output = match &row.state.output {
+            Some(reference) => self.values.resolve_reference(reference).await.ok(),
             None => Some(Value::Null),
         };
         ends.publish_end(&self.job, output.map(|output| EndedJob { row, output }));

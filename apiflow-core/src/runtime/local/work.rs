@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::STEP_PAGE_SIZE;
 use crate::call::Operation;
-use crate::engine::{Event, ValueRef};
-use crate::ports::{CallRecord, StepRow, StepStatus, StoreError};
+use crate::engine::Event;
+use crate::ports::{CallRecord, StepRow, StepStatus, StoreError, ValueRef};
 use crate::runtime::Runtime;
 
 /// Work of a step at a provider.
@@ -110,8 +110,8 @@ async fn accepted_operation(runtime: &Runtime, job: &str, id: &str) -> Result<Op
         for event in events {
             let Ok(Event::OperationAccepted { provider_id, .. }) = serde_json::from_value(event.body) else { continue };
             if provider_id.as_deref() == Some(id) {
-                let value = serde_json::to_value(ValueRef::Row(event.seq)).expect("a reference is plain data");
-                return Ok(serde_json::from_value(runtime.resolve_reference(job, &value).await?).ok());
+                let operation = runtime.resolve_reference(job, &ValueRef::Row(event.seq)).await?;
+                return Ok(serde_json::from_value(operation).ok());
             }
         }
     }

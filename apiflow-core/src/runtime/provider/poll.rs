@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::Caller;
 use super::submit::{CancelOutcome, ask_to_cancel};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error};
-use crate::engine::{Answer, Call, Recovery, ValueRef};
-use crate::ports::{HttpError, Timestamp};
+use crate::engine::{Answer, Call, Recovery};
+use crate::ports::{HttpError, Timestamp, ValueRef};
 
 /// What a poll needs in addition to the job's bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ mod sights;
 use std::collections::{BTreeMap, BTreeSet};
 
 use apiflow_core::engine::{Event, Recorded, Start};
-use apiflow_core::ports::Timestamp;
+use apiflow_core::ports::{Timestamp, ValueRef};
 
 use super::super::fate::{CallKey, Place};
 use super::super::history::{Violation, ensure};
@@ -30,7 +30,7 @@ pub(super) struct Observer {
     /// Which branch won a race.
     winners: BTreeMap<CallKey, usize>,
     /// Steps that passed in no time, by the event that holds their result.
-    passed: BTreeMap<(Place, String), apiflow_core::engine::ValueRef>,
+    passed: BTreeMap<(Place, String), ValueRef>,
     entered: BTreeMap<Place, u64>,
     seq: u64,
     at: Timestamp,
@@ -277,7 +277,7 @@ impl Observer {
         frame: u64,
         (id, path): (&str, &str),
         skipped: bool,
-        result: &apiflow_core::engine::ValueRef,
+        result: &ValueRef,
     ) -> Result<(), Violation> {
         let seen = self.begins(frame)?;
         let ordinal = seen.step.as_ref().map_or(seq, |step| step.ordinal);

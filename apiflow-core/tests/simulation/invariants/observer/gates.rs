@@ -2,7 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use apiflow_core::engine::{GateSelector, ValueRef};
+use apiflow_core::engine::GateSelector;
+use apiflow_core::ports::ValueRef;
 use serde_json::Value;
 
 use crate::fate::Place;

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apiflow_core::engine::ValueRef;
-use apiflow_core::ports::Timestamp;
+use apiflow_core::ports::{Timestamp, ValueRef};
 use serde_json::Value;
 
 use super::{Lifetime, Observer};

@@ -1,4 +1,4 @@
-//! References to values: the control state never holds a value itself.
+//! References to values: rows and the engine's control state never hold a value themselves.
 
 use serde::{Deserialize, Serialize};
 
@@ -81,5 +81,33 @@ impl Args {
     /// Returns the reference to the arguments.
     pub fn to_value_ref(&self) -> ValueRef {
         if self.iters.is_empty() { (*self.base).clone() } else { ValueRef::Args(self.clone()) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn stored_references_keep_their_json() {
+        let item = ValueRef::Item(Box::new(ValueRef::Row(7)), 2);
+        let stored = [
+            (ValueRef::Null, json!("null")),
+            (ValueRef::Index(3), json!({"index": 3})),
+            (ValueRef::Row(7), json!({"row": 7})),
+            (item.clone(), json!({"item": [{"row": 7}, 2]})),
+            (ValueRef::List(4), json!({"list": 4})),
+            (
+                ValueRef::Args(Args::without_loop(ValueRef::Row(1)).with_iter(2, item)),
+                json!({"args": {"base": {"row": 1}, "iters": [{"index": 2, "value": {"item": [{"row": 7}, 2]}}]}}),
+            ),
+            (ValueRef::Erased, json!("erased")),
+        ];
+        for (reference, json) in stored {
+            assert_eq!(serde_json::to_value(&reference).expect("plain data"), json);
+            assert_eq!(serde_json::from_value::<ValueRef>(json).expect("a reference"), reference);
+        }
     }
 }
