@@ -61,13 +61,13 @@ use unrecorded::UnrecordedAnswers;
 /// The ports of a runtime.
 #[derive(Clone)]
 pub struct RuntimeParts {
-    /// Stores jobs.
+    /// The store that keeps jobs.
     pub store: Arc<dyn Store>,
-    /// Sends calls.
+    /// The client that sends calls.
     pub http: Arc<dyn HttpClient>,
-    /// Evaluates JavaScript.
+    /// The evaluator of JavaScript.
     pub evaluator: Arc<dyn Evaluator>,
-    /// Provides the time.
+    /// The clock that provides the time.
     pub clock: Arc<dyn Clock>,
 }
 
@@ -386,12 +386,12 @@ impl Runtime {
         self.inner.notifier.ends.watch_end(job)
     }
 
-    /// The value behind a reference that a job's or step's row holds.
+    /// Returns the value behind a reference that a job's or step's row holds.
     pub async fn resolve_reference(&self, job: &str, reference: &ValueRef) -> Result<Value, StoreError> {
         ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_reference(reference).await
     }
 
-    /// The values behind references, in their order, with few questions to the store; see [`Self::resolve_reference`].
+    /// Returns the values behind references, in order, with few reads from the store; see [`Self::resolve_reference`].
     pub async fn resolve_all(&self, job: &str, references: &[ValueRef]) -> Result<Vec<Value>, StoreError> {
         ValueCache::new(Some(self.inner.parts.store.clone()), job).resolve_all(references).await
     }

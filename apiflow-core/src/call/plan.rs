@@ -45,7 +45,7 @@ pub struct CallPlan {
 /// Where the body comes from.
 #[derive(Debug, Clone)]
 pub(super) enum BodyPlan {
-    /// No body.
+    /// The request has no body.
     None,
     /// The template that the declaration gives as `body`.
     Given(Template),

@@ -13,7 +13,7 @@ enum ReplyKind {
     Text,
     /// An image, audio or other file, which this version does not store.
     Bytes,
-    /// No body.
+    /// The reply has no body.
     Nothing,
     Unknown,
 }

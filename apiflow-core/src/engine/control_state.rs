@@ -95,7 +95,7 @@ pub(super) struct Ending {
     pub(super) output: Option<ValueRef>,
     pub(super) error: Option<Value>,
     pub(super) skipped: bool,
-    /// Under what the output is to be kept for later runs.
+    /// Key under which the output is cached for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,
 }

@@ -44,7 +44,7 @@ pub enum OpenWork<'a> {
     Cancel(&'a Call),
     /// An operation to poll, see [`Effect::Poll`].
     Poll(&'a Call),
-    /// An attempt to look for, see [`Effect::Recover`].
+    /// An attempt to search for, see [`Effect::Recover`].
     Recover(&'a Call),
     /// A time to wait for, see [`Effect::Wait`].
     Wait {
@@ -130,7 +130,7 @@ pub struct StepPreparation {
 /// What has to be evaluated.
 #[derive(Debug, Clone, PartialEq)]
 pub enum PreparationKind {
-    /// Nothing.
+    /// Nothing has to be evaluated.
     Nothing,
     /// Whether a flow starts.
     Enter {

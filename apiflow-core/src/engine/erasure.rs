@@ -220,7 +220,7 @@ impl Eraser {
     }
 }
 
-/// An error object without all that may hold values: its name and its step are left.
+/// Removes everything from an error object that may contain values: its name and its step are kept.
 pub fn redact_error(error: &Value) -> Value {
     let mut left = json!({"name": error.get("name").cloned().unwrap_or_default(), "message": "erased"});
     if let Some(step_id) = error.get("step_id") {

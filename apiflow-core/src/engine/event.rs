@@ -324,42 +324,42 @@ pub enum Event {
         /// Id of the attempt.
         effect: u64,
     },
-    /// The flow ended while cancellations are still to be sent: the job ends after they were sent.
+    /// The flow ended, but cancellations still have to be sent: the job ends after them.
     FlowEnded {
-        /// The status that the job ends with.
+        /// The status with which the job will end.
         status: JobStatus,
-        /// The output of the job.
+        /// Output of the job.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<ValueRef>,
-        /// The error object of a failed job.
+        /// Error object of a failed job.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<Value>,
         /// Whether the flow was stopped as skipped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         skipped: bool,
-        /// Under what the output is to be kept for later runs.
+        /// Key under which the output is cached for later runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
     },
-    /// A job that had ended because of attempts of unknown fate is at work again: they are looked for once more.
+    /// A job that had ended because of attempts of unknown fate runs again: they are searched for once more.
     JobReopened {
         /// The control state ([`crate::ports::SnapshotRow::state`]) before those attempts ended.
         state: Value,
     },
     /// The job ended.
     JobFinished {
-        /// The status that the job ends with.
+        /// Final status of the job.
         status: JobStatus,
-        /// Its output; the event's value if there is one.
+        /// Output of the job; if it has one, it is the event's value.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         output: Option<ValueRef>,
-        /// The error object of a failed job.
+        /// Error object of a failed job.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         error: Option<Value>,
         /// Whether the flow was stopped as skipped.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         skipped: bool,
-        /// Under what the output is kept for later runs.
+        /// Key under which the output is cached for later runs.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         cache: Option<CacheKey>,
     },

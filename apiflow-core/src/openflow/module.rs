@@ -175,7 +175,7 @@ pub struct Identity {
 /// A language model with tools: stored, but not run.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct AiAgent {
-    /// All fields.
+    /// All fields of the module.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
 }

@@ -38,7 +38,7 @@ pub struct SkipIf {
 pub struct Mock {
     /// Whether the mock is used.
     pub enabled: bool,
-    /// The result.
+    /// The result that the step returns.
     pub return_value: Value,
     /// Fields that this version does not know.
     #[serde(flatten)]

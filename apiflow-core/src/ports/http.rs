@@ -13,7 +13,7 @@ use crate::origin::SecretOrigin;
 /// The body of a request.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum RequestBody {
-    /// No body.
+    /// The request has no body.
     None,
     /// Text with unresolved secrets: JSON, a form or anything else.
     Text(String),

@@ -39,7 +39,7 @@ struct InFlight {
 }
 
 impl InFlight {
-    /// Creates it, and makes the worker accept new jobs of this process.
+    /// Creates an empty set, and makes the worker accept new jobs of this process.
     fn new(inner: &Arc<Inner>) -> Self {
         let intake = Arc::new(Intake::new(inner.settings.concurrency));
         inner.set_intake(Some(intake.clone()));

@@ -14,7 +14,7 @@ pub(crate) struct Text {
 /// A part of a template string.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Part {
-    /// Literal text.
+    /// Literal text, which is copied unchanged.
     Literal(String),
     /// `$NAME`, or the reference to a user's own secret ([`own_secret`]).
     Secret(String),

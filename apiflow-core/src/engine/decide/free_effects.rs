@@ -12,7 +12,7 @@ pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect>
     match &state.step {
         None => step_preparation(run, frame, state).map(Effect::Prepare),
         Some(step) => match &step.stage {
-            // `skip_if` too: it may be what could not be evaluated, and a module must not run without it.
+            // Also if `skip_if` could not be evaluated: a module must not run without it.
             Stage::Begin => step_preparation(run, frame, state).map(Effect::Prepare),
             Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
                 step_conclusion(run, frame, state, step).map(Effect::Conclude)

@@ -36,7 +36,7 @@ pub struct Erasure {
 /// The fields of a job's row after an erasure.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ErasedJob {
-    /// Where the output is.
+    /// Reference to the output.
     pub output: Option<ValueRef>,
     /// The error object.
     pub error: Option<Value>,

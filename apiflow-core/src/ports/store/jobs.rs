@@ -231,9 +231,9 @@ pub struct JobState {
     pub started_at: Option<Timestamp>,
     /// When the job ended.
     pub finished_at: Option<Timestamp>,
-    /// Where the output is.
+    /// Reference to the output.
     pub output: Option<ValueRef>,
-    /// The error object of a failed job.
+    /// Error object of a failed job.
     pub error: Option<Value>,
     /// When data of the ended job is due for erasure, if any.
     pub erase_at: Option<Timestamp>,

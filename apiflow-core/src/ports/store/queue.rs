@@ -24,12 +24,12 @@ pub trait JobQueue: Send + Sync {
     /// that request.
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError>;
 
-    /// Claims up to `limit` due jobs without a valid lease for `lease`; raises their versions. Jobs with a higher
-    /// priority come first; among equal ones, those with the oldest wake-up. The cost does not grow with the number of
-    /// waiting jobs.
+    /// Claims up to `limit` due jobs that nobody holds a valid lease on, for the duration `lease`; raises their
+    /// versions. Jobs with a higher priority come first; among equal ones, those with the oldest wake-up. The cost does
+    /// not grow with the number of waiting jobs.
     async fn claim_due_jobs(&self, worker: &str, limit: u32, lease: Duration) -> Result<Vec<Claim>, StoreError>;
 
-    /// Claims an ended job for `lease`, so that a commit can reopen it; it has its slot again then. Returns its
+    /// Claims an ended job for the duration `lease`, so that a commit can reopen it; it has its slot again then. Returns its
     /// version, or `None` if it has not ended or another worker has claimed it.
     async fn claim_ended_job(&self, worker: &str, job: &str, lease: Duration) -> Result<Option<u64>, StoreError>;
 

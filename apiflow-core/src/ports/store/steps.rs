@@ -68,13 +68,13 @@ pub struct StepRow {
     /// When the step ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub finished_at: Option<Timestamp>,
-    /// Where the input is.
+    /// Reference to the input.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub input: Option<ValueRef>,
-    /// Where the output is.
+    /// Reference to the output.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub output: Option<ValueRef>,
-    /// The error object of the last failure.
+    /// Error object of the last failed attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<Value>,
     /// Progress according to the provider, from 0 to 1.
