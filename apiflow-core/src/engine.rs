@@ -4,8 +4,8 @@
 //! accepts every event and never decides; [`Run::pending_effects`] lists everything that the host still has to do.
 //! After a crash, a run is restored from a snapshot and the events after it.
 //!
-//! Values are not part of the control state: it contains [`ValueRef`]s to immutable rows, which are keyed by event, and
-//! its size is bounded by the nesting depth plus the number of open branches.
+//! Values are not part of the control state: it contains [references](crate::ports::ValueRef) to immutable rows, which
+//! are keyed by event, and its size is bounded by the nesting depth plus the number of open branches.
 
 mod control_state;
 mod decide;
