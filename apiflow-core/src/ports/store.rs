@@ -9,27 +9,27 @@
 //! - leases, wake-ups, polls, pauses, erasures and the expiry of cached results follow the store's own clock (the
 //!   database's).
 
+pub use self::call_records::CallRecord;
 pub use self::erasures::{DueErasure, ErasedJob, Erasure};
 pub use self::faults::StoreFault;
-pub use self::jobs::{
-    Concurrency, Created, Idempotency, JobBundle, JobFilter, JobRow, JobState, JobStatus, NewJob, ReusedResult,
-};
-pub use self::journal::JobJournal;
+pub use self::job_journal::JobJournal;
+pub use self::job_queue::{Claim, ClaimRequest, JobQueue, RenewedLease};
+pub use self::job_records::{JobFilter, JobRecords};
+pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim};
-pub use self::queue::{Claim, ClaimRequest, JobQueue, RenewedLease};
-pub use self::records::JobRecords;
 pub use self::shared_bundle::SharedBundle;
-pub use self::steps::{CallRecord, StepRow, StepStatus};
+pub use self::steps::{StepRow, StepStatus};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
 pub use self::value_ref::{Args, Iter, ValueRef};
 
+mod call_records;
 mod erasures;
 mod faults;
+mod job_journal;
+mod job_queue;
+mod job_records;
 mod jobs;
-mod journal;
 mod provider_work;
-mod queue;
-mod records;
 mod shared_bundle;
 pub(crate) mod size;
 mod steps;

@@ -1,9 +1,9 @@
 //! Drives one claimed job until it waits or ends: loads it, decides, commits and performs effects.
 
 mod calls;
-mod leave;
-mod mail;
+mod inbox;
 mod open_work;
+mod release;
 mod turn;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::queue::Claim;
+use super::job_queue::Claim;
 use super::shared_bundle::SharedBundle;
 use super::turns::{EventRow, LoadedJob, value_bytes};
 use super::value_ref::ValueRef;
@@ -253,19 +253,4 @@ impl JobState {
             erase_at: None,
         }
     }
-}
-
-/// The jobs that a list contains.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct JobFilter {
-    /// Only jobs with this status.
-    pub status: Option<JobStatus>,
-    /// Only jobs of this workflow.
-    pub workflow_id: Option<String>,
-    /// Only jobs of this node.
-    pub node_id: Option<String>,
-    /// Only jobs created at or after this time.
-    pub created_after: Option<Timestamp>,
-    /// Only jobs created before this time.
-    pub created_before: Option<Timestamp>,
 }

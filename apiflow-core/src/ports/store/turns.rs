@@ -3,11 +3,12 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::call_records::CallRecord;
 use super::jobs::{JobRow, JobState};
 use super::provider_work::Poll;
 use super::shared_bundle::SharedBundle;
 use super::size::json_len;
-use super::steps::{CallRecord, StepRow};
+use super::steps::StepRow;
 use crate::ports::Timestamp;
 
 /// An event of a job's journal.

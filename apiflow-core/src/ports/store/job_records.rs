@@ -6,9 +6,11 @@ use std::time::Duration;
 use async_trait::async_trait;
 
 use super::StoreError;
+use super::call_records::CallRecord;
 use super::erasures::{DueErasure, Erasure};
-use super::jobs::{JobFilter, JobRow, JobStatus};
-use super::steps::{CallRecord, StepRow};
+use super::jobs::{JobRow, JobStatus};
+use super::steps::StepRow;
+use crate::ports::Timestamp;
 
 /// Lists, erases and deletes jobs and what they did. Every method is one transaction.
 #[async_trait]
@@ -47,4 +49,19 @@ pub trait JobRecords: Send + Sync {
 
     /// Commits a small write; succeeds if the store can do its work.
     async fn verify_writable(&self) -> Result<(), StoreError>;
+}
+
+/// The jobs that a list contains.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct JobFilter {
+    /// Only jobs with this status.
+    pub status: Option<JobStatus>,
+    /// Only jobs of this workflow.
+    pub workflow_id: Option<String>,
+    /// Only jobs of this node.
+    pub node_id: Option<String>,
+    /// Only jobs created at or after this time.
+    pub created_after: Option<Timestamp>,
+    /// Only jobs created before this time.
+    pub created_before: Option<Timestamp>,
 }
