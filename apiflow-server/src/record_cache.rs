@@ -17,10 +17,11 @@ mod secrets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_store::{Accounts, Documents, SecretStore, Stores};
+use apiflow_store::{Accounts, SecretStore, Stores};
 
 use self::accounts::CachedAccounts;
-use self::documents::{CachedDocuments, FreshDocuments};
+pub use self::documents::DocumentReader;
+use self::documents::WatchedDocuments;
 use self::entries::RecordCache;
 pub use self::freshness::{RecordFreshness, RecordsRead};
 use self::secrets::CachedSecrets;
@@ -31,10 +32,10 @@ pub const MAX_SHARED_AGE: Duration = Duration::from_secs(1);
 /// The ports of one database with a cache in front of them.
 #[derive(Clone)]
 pub struct CachedStores {
-    /// The store with cached tokens, secrets and documents.
+    /// The store with cached tokens and secrets, and with uncached documents, for editing; writes empty the cache.
     pub stores: Stores,
-    /// The uncached documents, for editing; writes empty the cache.
-    pub fresh_documents: Arc<dyn Documents>,
+    /// The cached documents, for runs.
+    pub cached_documents: Arc<DocumentReader>,
     /// Tells whether what was made of records is still up to date.
     pub records: RecordFreshness,
 }
@@ -46,8 +47,8 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
     let records = RecordFreshness::of_cache(cache.clone());
     let accounts: Arc<dyn Accounts> = Arc::new(CachedAccounts::new(Arc::clone(&stores.accounts), cache.clone()));
     let secrets: Arc<dyn SecretStore> = Arc::new(CachedSecrets::new(Arc::clone(&stores.secrets), cache.clone()));
-    let fresh = FreshDocuments::new(Arc::clone(&stores.documents), cache.clone());
-    let documents: Arc<dyn Documents> = Arc::new(CachedDocuments::new(fresh.clone(), cache));
+    let cached_documents = Arc::new(DocumentReader::cached(Arc::clone(&stores.documents), cache.clone()));
+    let documents = Arc::new(WatchedDocuments::new(Arc::clone(&stores.documents), cache));
     CachedStores {
         stores: Stores {
             store: Arc::clone(&stores.store),
@@ -56,7 +57,7 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
             secrets,
             statements: Arc::clone(&stores.statements),
         },
-        fresh_documents: Arc::new(fresh),
+        cached_documents,
         records,
     }
 }

@@ -18,7 +18,7 @@ use crate::health::readiness::Readiness;
 use crate::http::fair_places::{FairPlaces, PlaceLimits};
 use crate::http::response_counters::ResponseCounters;
 use crate::jobs::workflow_cache::WorkflowCache;
-use crate::record_cache::RecordFreshness;
+use crate::record_cache::{DocumentReader, RecordFreshness};
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
 use crate::users::passwords::Passwords;
@@ -30,10 +30,10 @@ pub struct Parts {
     pub runtime: Runtime,
     /// Store of jobs and their journals.
     pub store: Arc<dyn Store>,
-    /// Store of connectors, nodes and workflows; reads may be cached.
+    /// Store of connectors, nodes and workflows.
     pub documents: Arc<dyn Documents>,
-    /// The same store without a cache, for editing documents.
-    pub fresh_documents: Arc<dyn Documents>,
+    /// Cached reads of the same store, for runs.
+    pub cached_documents: Arc<DocumentReader>,
     /// Whether values derived from records are still up to date.
     pub records: RecordFreshness,
     /// Store of users and tokens.

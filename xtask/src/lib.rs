@@ -25,6 +25,7 @@ pub mod tool;
 pub mod wasm;
 
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -44,8 +45,24 @@ pub fn target_dir() -> PathBuf {
     configured.map_or_else(|| workspace_root().join("target"), |folder| workspace_root().join(folder))
 }
 
+/// Runs a program's task to its end, or until Ctrl-C or `SIGTERM`; prints why it failed.
+pub async fn run_until_interrupt(task: impl Future<Output = Result>) -> ExitCode {
+    // Leaving the select drops the task, and with it every process that it has started.
+    let outcome = tokio::select! {
+        outcome = task => outcome,
+        () = wait_for_interrupt() => Err("interrupted".to_owned()),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(reason) => {
+            eprintln!("error: {reason}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
 /// Waits for Ctrl-C or `SIGTERM`.
-pub async fn wait_for_interrupt() {
+async fn wait_for_interrupt() {
     let mut terminate = signal(SignalKind::terminate()).expect("this process can listen to SIGTERM");
     tokio::select! {
         _ = tokio::signal::ctrl_c() => (),

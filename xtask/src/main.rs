@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use xtask::simulation::SimulationOptions;
 use xtask::tool::tool;
-use xtask::{Result, build, ci, demo, openapi, packages, simulation, test, wait_for_interrupt};
+use xtask::{Result, build, ci, demo, openapi, packages, run_until_interrupt, simulation, test};
 
 /// The tasks of this repository.
 #[derive(Parser)]
@@ -69,18 +69,7 @@ struct ForwardedArguments {
 #[tokio::main]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    // Leaving the select drops the task, and with it every process that it has started.
-    let outcome = tokio::select! {
-        outcome = run_task(arguments.task) => outcome,
-        () = wait_for_interrupt() => Err("interrupted".to_owned()),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("error: {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    run_until_interrupt(run_task(arguments.task)).await
 }
 
 async fn run_task(task: Task) -> Result {

@@ -1,4 +1,8 @@
-//! Caches prepared documents while their jobs run, and for further jobs.
+//! Prepared documents of jobs: by job while it is at work, and by content for jobs that are read from the store or that
+//! were created from a bundle.
+//!
+//! It does not answer whether a new job of a document may be created: the host checks that, and passes on what it prepared
+//! with [`JobSource::Prepared`](super::JobSource::Prepared). Such a document is found here by its job alone.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -96,7 +96,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         ProcessRole::All | ProcessRole::Serve => Some(bind_listener(&settings.listen).await?),
         ProcessRole::Worker => None,
     };
-    let CachedStores { stores, fresh_documents, records } =
+    let CachedStores { stores, cached_documents, records } =
         cache_records(&open(&settings).await?, &settings.database_url());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     let secrets = Arc::new(open_secret_book(&settings, &stores, &clock)?);
@@ -136,7 +136,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         runtime,
         store: stores.store,
         documents: stores.documents,
-        fresh_documents,
+        cached_documents,
         records,
         accounts: stores.accounts,
         statements: stores.statements,

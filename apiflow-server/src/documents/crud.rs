@@ -31,7 +31,7 @@ pub(crate) async fn list_documents(
     query: &PageQuery,
 ) -> Result<Response, Problem> {
     let limit = query.limit()?;
-    let mut found = state.fresh_documents.list_documents(kind, query.after_key()?.as_deref(), limit + 1).await?;
+    let mut found = state.documents.list_documents(kind, query.after_key()?.as_deref(), limit + 1).await?;
     let next = cut_to_limit(&mut found, limit, |document| document.id.clone());
     let items = views::document_bodies(state, &caller.user.id, kind, found).await?;
     json_response(state, caller, crate::api::Page { items, next }).await
@@ -54,7 +54,7 @@ pub(crate) async fn read_document(
     kind: DocumentKind,
     id: &str,
 ) -> Result<Response, Problem> {
-    document_response(state, caller, saved_document(&*state.fresh_documents, kind, id).await?, Vec::new(), false).await
+    document_response(state, caller, saved_document(&*state.documents, kind, id).await?, Vec::new(), false).await
 }
 
 pub(crate) async fn replace_document(
@@ -65,7 +65,7 @@ pub(crate) async fn replace_document(
     headers: &HeaderMap,
     body: Value,
 ) -> Result<Response, Problem> {
-    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
+    let must = precondition::read_precondition(&*state.documents, kind, id, headers).await?;
     save_document(state, caller, (kind, id), must, Body::Whole(body)).await
 }
 
@@ -78,7 +78,7 @@ pub(crate) async fn change_document(
     patch: Value,
 ) -> Result<Response, Problem> {
     let Value::Object(patch) = patch else { return Err(Problem::single_fault("", "the body must be an object")) };
-    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
+    let must = precondition::read_precondition(&*state.documents, kind, id, headers).await?;
     save_document(state, caller, (kind, id), must, Body::Patch(patch)).await
 }
 
@@ -100,7 +100,7 @@ async fn save_document(
     body: Body,
 ) -> Result<Response, Problem> {
     for _ in 0..MAX_SAVE_TRIES {
-        let before = state.fresh_documents.read_document(kind, id).await?;
+        let before = state.documents.read_document(kind, id).await?;
         check_precondition(must, before.as_ref(), kind, id)?;
         let (whole, is_whole) = match (&body, &before) {
             (Body::Whole(body), _) => (body.clone(), true),
@@ -159,15 +159,15 @@ pub(crate) async fn remove_document(
     headers: &HeaderMap,
     query: RemoveQuery,
 ) -> Result<StatusCode, Problem> {
-    let must = precondition::read_precondition(&*state.fresh_documents, kind, id, headers).await?;
+    let must = precondition::read_precondition(&*state.documents, kind, id, headers).await?;
     if !query.force {
         refuse_active(state, kind, id).await?;
     }
     for _ in 0..MAX_SAVE_TRIES {
-        let before = saved_document(&*state.fresh_documents, kind, id).await?;
+        let before = saved_document(&*state.documents, kind, id).await?;
         check_precondition(must, Some(&before), kind, id)?;
         state.secrets.read_directory().await?.check_change(&before, caller)?;
-        match state.fresh_documents.remove(kind, id, Precondition::Version(before.version)).await {
+        match state.documents.remove(kind, id, Precondition::Version(before.version)).await {
             Err(RecordError::Changed { .. }) if matches!(must, Precondition::None | Precondition::Present) => {}
             done => return Ok(done.map(|()| StatusCode::NO_CONTENT)?),
         }
@@ -203,7 +203,7 @@ async fn refuse_active(state: &AppState, kind: DocumentKind, id: &str) -> Result
                 looked_at += 1;
                 if looked_at > MAX_JOBS_LOOKED_AT || job_uses_document(state, &job.id, kind, id).await? {
                     // Jobs outlive the documents that they ran.
-                    saved_document(&*state.fresh_documents, kind, id).await?;
+                    saved_document(&*state.documents, kind, id).await?;
                     return Err(document_active(kind, id, (looked_at <= MAX_JOBS_LOOKED_AT).then_some(&job)));
                 }
             }

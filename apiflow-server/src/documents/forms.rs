@@ -70,7 +70,7 @@ impl Form {
         self.document.author = Some(author.clone());
         self.document.by_admin = caller.user.is_admin;
         let Some(Sends { base_url, literals, of_connector }) = self.sends else {
-            let saved = state.fresh_documents.save_document(self.document, must).await;
+            let saved = state.documents.save_document(self.document, must).await;
             return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
         };
         let (kind, id) = (self.document.kind, self.document.id.clone());
@@ -109,7 +109,7 @@ impl Form {
             }
             ties.used.insert(reference.name);
         }
-        let saved = state.fresh_documents.save_with_secrets(self.document, must, ties).await;
+        let saved = state.documents.save_with_secrets(self.document, must, ties).await;
         Ok(saved.map(|document| Saved { document, moved }))
     }
 }
@@ -220,7 +220,7 @@ async fn read_node(
     let node = catalog::parse_node(&with_id(id, fields)).map_err(|found| refuse_document("node", found))?;
     let literals = node.literal_credentials();
     let reference = (DocumentKind::Connector, node.connector_id.clone());
-    let Some(connector) = state.fresh_documents.read_document(reference.0, &reference.1).await? else {
+    let Some(connector) = state.documents.read_document(reference.0, &reference.1).await? else {
         return Err(Problem::single_fault("/connector_id", format!("there is no connector `{}`", reference.1)));
     };
     let parsed = references::saved_connector(&connector)?;

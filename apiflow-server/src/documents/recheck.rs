@@ -14,7 +14,7 @@ const NOBODY: &str = "";
 /// Returns the findings of the last check of workflows, by id. Workflows with outdated findings are checked in the
 /// background.
 pub(super) async fn known_findings(state: &AppState, ids: &[String]) -> Result<Vec<DocumentCheck>, Problem> {
-    let checks = state.fresh_documents.list_checks(DocumentKind::Workflow, ids).await?;
+    let checks = state.documents.list_checks(DocumentKind::Workflow, ids).await?;
     let secrets = state.secrets.read_directory().await?.directory_digest();
     let stale = checks.iter().filter(|check| !check.is_current || check.secrets != secrets);
     if state.recheck_queue.add_workflows(stale.map(|check| check.id.clone())) {
@@ -29,7 +29,7 @@ async fn run_rechecks(state: AppState) {
         if state.stop.is_cancelled() {
             return;
         }
-        let checked = match state.fresh_documents.read_document(DocumentKind::Workflow, &id).await {
+        let checked = match state.documents.read_document(DocumentKind::Workflow, &id).await {
             Ok(Some(mut document)) => workflow_findings(&state, NOBODY, &mut document).await.map(drop),
             Ok(None) => Ok(()),
             Err(error) => Err(error.into()),
@@ -52,7 +52,7 @@ pub(super) async fn workflow_findings(
     document: &mut Document,
 ) -> Result<Vec<Diagnostic>, Problem> {
     let ids = [document.id.clone()];
-    let known = state.fresh_documents.list_checks(DocumentKind::Workflow, &ids).await?.pop();
+    let known = state.documents.list_checks(DocumentKind::Workflow, &ids).await?.pop();
     let secrets = state.secrets.read_directory().await?.directory_digest();
     if let Some(check) = known.as_ref().filter(|check| check.is_current && check.secrets == secrets)
         && let Ok(findings) = serde_json::from_value(check.findings.clone())
@@ -65,7 +65,7 @@ pub(super) async fn workflow_findings(
     if let Some(check) = known {
         let findings: Value = serde_json::to_value(&found).map_err(Problem::internal)?;
         let check = DocumentCheck { secrets, findings, ..check };
-        state.fresh_documents.record_check(DocumentKind::Workflow, &check).await?;
+        state.documents.record_check(DocumentKind::Workflow, &check).await?;
     }
     Ok(found)
 }

@@ -1,6 +1,7 @@
 //! What documents refer to, and the catalog that a run of them needs.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use apiflow_core::catalog::{Catalog, Connector, Node, parse_connector, parse_node};
 use apiflow_core::diagnostic::Diagnostic;
@@ -11,6 +12,7 @@ use apiflow_store::{Document, DocumentKind, Documents, RecordError};
 use serde_json::{Map, Value};
 
 use crate::http::problem::Problem;
+use crate::record_cache::DocumentReader;
 use crate::secrets::access::SecretRefusal;
 use crate::secrets::directory::SecretDirectory;
 
@@ -54,7 +56,7 @@ pub(crate) struct SavedDeclarations {
     /// The versions of all documents that were read.
     pub(crate) versions: Vec<DocumentVersion>,
     /// The saved connectors and nodes.
-    saved: BTreeMap<(DocumentKind, String), Document>,
+    saved: BTreeMap<(DocumentKind, String), Arc<Document>>,
 }
 
 impl SavedDeclarations {
@@ -71,7 +73,7 @@ impl SavedDeclarations {
         let node_document = self.saved.get(&(DocumentKind::Node, node.to_owned()));
         let Some((document, node)) = node_document.zip(self.catalog.nodes.get(node)) else { return Vec::new() };
         let id = &node.connector_id;
-        let connector = self.saved.get(&(DocumentKind::Connector, id.clone()));
+        let connector = self.saved.get(&(DocumentKind::Connector, id.clone())).map(Arc::as_ref);
         let connector = connector.zip(self.catalog.connectors.get(id));
         refusals_of_run(directory, (document, node), connector)
     }
@@ -131,7 +133,7 @@ fn module_of_node(document: &Value, node: &str) -> Option<String> {
 
 /// What documents refer to, also by way of sub-flows; what is missing is left out, for the validator to name.
 pub(crate) async fn load_declarations(
-    documents: &dyn Documents,
+    documents: &DocumentReader,
     directory: &SecretDirectory,
     roots: &[&Value],
 ) -> Result<SavedDeclarations, Problem> {
@@ -144,10 +146,10 @@ pub(crate) async fn load_declarations(
         }
         let Some(document) = documents.read_document(kind, &id).await? else { continue };
         declarations.versions.push(DocumentVersion::of_document(&document));
+        wanted.extend(add_document(&mut declarations.catalog, directory, &document)?);
         if kind != DocumentKind::Workflow {
-            declarations.saved.insert((kind, id), document.clone());
+            declarations.saved.insert((kind, id), document);
         }
-        wanted.extend(add_document(&mut declarations.catalog, directory, document)?);
     }
     Ok(declarations)
 }
@@ -179,7 +181,7 @@ pub(crate) fn control_in_id(document: &Value) -> Option<String> {
 pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
     for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
         for document in documents.list_documents(kind, None, MAX_NAMES).await? {
-            add_document(catalog, &SecretDirectory::default(), document)?;
+            add_document(catalog, &SecretDirectory::default(), &document)?;
         }
     }
     Ok(())
@@ -208,26 +210,26 @@ pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String>
 fn add_document(
     catalog: &mut Catalog,
     directory: &SecretDirectory,
-    document: Document,
+    document: &Document,
 ) -> Result<Vec<(DocumentKind, String)>, Problem> {
     match document.kind {
         DocumentKind::Connector => {
-            let mut connector = saved_connector(&document)?;
-            connector.own_secrets = directory.own_secrets(&document);
-            catalog.connectors.insert(document.id, connector);
+            let mut connector = saved_connector(document)?;
+            connector.own_secrets = directory.own_secrets(document);
+            catalog.connectors.insert(document.id.clone(), connector);
             Ok(Vec::new())
         }
         DocumentKind::Node => {
-            let mut node = saved_node(&document)?;
-            node.own_secrets = directory.own_secrets(&document);
+            let mut node = saved_node(document)?;
+            node.own_secrets = directory.own_secrets(document);
             let connector = (DocumentKind::Connector, node.connector_id.clone());
-            catalog.nodes.insert(document.id, node);
+            catalog.nodes.insert(document.id.clone(), node);
             Ok(vec![connector])
         }
         DocumentKind::Workflow => {
             let nodes = document.body.get("nodes").cloned().unwrap_or_default();
             let references = of_workflow(&nodes);
-            catalog.workflows.insert(document.id, nodes);
+            catalog.workflows.insert(document.id.clone(), nodes);
             Ok(references)
         }
     }
@@ -249,10 +251,12 @@ pub(crate) async fn saved_document(
     kind: DocumentKind,
     id: &str,
 ) -> Result<Document, Problem> {
-    documents
-        .read_document(kind, id)
-        .await?
-        .ok_or_else(|| RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into())
+    require_document(documents.read_document(kind, id).await?, kind, id)
+}
+
+/// Returns a document that was looked up, or 404 if there is none.
+pub(crate) fn require_document<D>(found: Option<D>, kind: DocumentKind, id: &str) -> Result<D, Problem> {
+    found.ok_or_else(|| RecordError::NotFound { kind: kind.as_str(), id: id.to_owned() }.into())
 }
 
 fn with_id(document: &Document) -> Value {

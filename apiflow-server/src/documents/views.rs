@@ -75,7 +75,7 @@ async fn document_diagnostics(
         }
         DocumentKind::Node => {
             let connector_id = references::saved_node(document)?.connector_id;
-            let connector = state.fresh_documents.read_document(DocumentKind::Connector, &connector_id).await?;
+            let connector = state.documents.read_document(DocumentKind::Connector, &connector_id).await?;
             declaration_checks::check_node(&state.secrets.read_directory().await?, document, connector.as_ref())
         }
         DocumentKind::Workflow => recheck::workflow_findings(state, user, document).await,

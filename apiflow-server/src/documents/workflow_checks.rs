@@ -1,5 +1,7 @@
 //! Findings about a workflow, depending on the saved declarations.
 
+use std::sync::Arc;
+
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::diagnostic::codes;
@@ -8,6 +10,7 @@ use serde_json::Value;
 use crate::documents::references;
 use crate::documents::validation::Checked;
 use crate::http::problem::Problem;
+use crate::record_cache::DocumentReader;
 use crate::secrets::directory::SecretDirectory;
 use crate::state::AppState;
 
@@ -18,7 +21,8 @@ pub(crate) async fn check_workflow(
     document: Value,
 ) -> Result<(Value, Vec<Diagnostic>), Problem> {
     let directory = state.secrets.read_directory().await?;
-    let declarations = references::load_declarations(&*state.fresh_documents, &directory, &[&document]).await?;
+    let reader = DocumentReader::uncached(Arc::clone(&state.documents));
+    let declarations = references::load_declarations(&reader, &directory, &[&document]).await?;
     let refused = declarations.findings_of_nodes(&directory, &document);
     let catalog = declarations.catalog;
     let Checked { document, catalog, mut found } = check_with_names(state, user, document, catalog, &directory).await?;
@@ -61,6 +65,6 @@ pub(crate) async fn check_with_names(
     }
     // Suggestions such as "did you mean" need to know all names.
     let Checked { document, mut catalog, .. } = checked;
-    references::add_names(&*state.fresh_documents, &mut catalog).await?;
+    references::add_names(&*state.documents, &mut catalog).await?;
     state.validation.check_workflow(user, document, catalog).await
 }

@@ -49,7 +49,7 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
     let mocks = Mocks::parse(&Value::Object(mocks)).map_err(|found| field_problem("mocks", found))?;
     let approvals = Approvals::parse(&Value::Object(approvals)).map_err(|found| field_problem("approvals", found))?;
     let directory = state.secrets.read_directory().await?;
-    let catalog = references::load_declarations(&*state.documents, &directory, &[&document]).await?.catalog;
+    let catalog = references::load_declarations(&state.cached_documents, &directory, &[&document]).await?.catalog;
     let raw = preprocess || only.is_some();
     let inputs = Arc::new(DryRunInputs { document, catalog, until, only, preprocess, mocks, approvals });
     let (selected, digest) = {

@@ -9,7 +9,7 @@ use apiflow_core::prepared::Prepared;
 use apiflow_store::DocumentKind;
 use serde_json::{Map, Value};
 
-use crate::documents::references::{DocumentVersion, SavedDeclarations, load_declarations, saved_document};
+use crate::documents::references::{DocumentVersion, SavedDeclarations, load_declarations, require_document};
 use crate::documents::validation::Checked;
 use crate::documents::workflow_checks::check_with_names;
 use crate::http::problem::Problem;
@@ -48,12 +48,13 @@ pub(crate) async fn prepare_saved(state: &AppState, user: &str, id: &str) -> Res
         return Ok(workflow);
     }
     let read = state.records.begin_derivation();
-    let mut saved = saved_document(&*state.documents, DocumentKind::Workflow, id).await?;
+    let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
+    let saved = require_document(saved, DocumentKind::Workflow, id)?;
     let version = DocumentVersion::of_document(&saved);
     let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
-    let document = saved.body.get_mut("nodes").map(Value::take).unwrap_or_default();
+    let document = saved.body.get("nodes").cloned().unwrap_or_default();
     let directory = state.secrets.read_directory().await?;
-    let declarations = load_declarations(&*state.documents, &directory, &[&document]).await?;
+    let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
     let versions = declarations.versions.iter().cloned().chain([version]).collect();
     let content = DraftContent::Document { document, declarations };
     prepare_draft(state, user, WorkflowDraft { key, name, content, read, directory, versions }).await
@@ -75,7 +76,7 @@ pub(crate) async fn prepare_document(
     }
     let read = state.records.begin_derivation();
     let directory = state.secrets.read_directory().await?;
-    let declarations = load_declarations(&*state.documents, &directory, &[&document]).await?;
+    let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
     let versions = declarations.versions.clone();
     let content = DraftContent::Document { document, declarations };
     prepare_draft(state, user, WorkflowDraft { key, name: String::new(), content, read, directory, versions }).await

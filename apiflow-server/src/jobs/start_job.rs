@@ -14,7 +14,6 @@ use serde_json::{Map, Value};
 
 use crate::documents::declaration_checks::check_node;
 use crate::documents::references;
-use crate::documents::references::saved_document;
 use crate::http::problem::Problem;
 use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document, prepare_saved, refuse_if_errors};
 use crate::jobs::views::KnownValues;
@@ -40,11 +39,12 @@ pub(crate) struct JobDraft {
 impl JobDraft {
     /// Prepares a run of one node.
     pub(crate) async fn of_node(state: &AppState, id: &str, input: Map<String, Value>) -> Result<Self, Problem> {
-        let document = saved_document(&*state.documents, DocumentKind::Node, id).await?;
+        let document = state.cached_documents.read_document(DocumentKind::Node, id).await?;
+        let document = references::require_document(document, DocumentKind::Node, id)?;
         let mut node = references::saved_node(&document)?;
         let directory = state.secrets.read_directory().await?;
-        let saved_connector = state.documents.read_document(DocumentKind::Connector, &node.connector_id).await?;
-        let found = check_node(&directory, &document, saved_connector.as_ref())?;
+        let saved_connector = state.cached_documents.read_document(DocumentKind::Connector, &node.connector_id).await?;
+        let found = check_node(&directory, &document, saved_connector.as_deref())?;
         refuse_if_errors(&format!("node `{id}`"), found)?;
         let Some(saved_connector) = saved_connector else {
             return Err(Problem::internal(format!("a missing connector of node `{id}` was not found out")));

@@ -7,6 +7,7 @@ use crate::api::{Call, Job, JobSummary, Step};
 use crate::http::pagination::cut_to_limit;
 use crate::http::problem::Problem;
 use crate::jobs::approvals;
+use crate::jobs::lookup::find_job;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -71,6 +72,14 @@ pub(crate) async fn job_view(
     };
     let (steps, steps_next) = step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?;
     Ok(Job { summary: job_summary(row), input, output, steps, steps_next })
+}
+
+/// A job as it is stored now.
+///
+/// # Errors
+/// 404 if there is none.
+pub(crate) async fn read_job(state: &AppState, caller: &Caller, id: &str) -> Result<Job, Problem> {
+    job_view(state, caller, find_job(state, id).await?, KnownValues::default()).await
 }
 
 /// Up to `limit` steps after an ordinal, and the cursor of the rest.

@@ -1,4 +1,7 @@
-//! A cache of prepared workflows, which are valid until a document that they consist of changes.
+//! A cache of checked workflows, which are valid until a document that they consist of changes.
+//!
+//! It answers whether a new job may be started, and of what. What the jobs in the store were made of, whether it may
+//! still be started or not, is kept by the runtime in core; both share one [`Prepared`].
 //!
 //! Architecture invariant: a workflow is found here only if no record was written since it was seen to be up to date, or
 //! if all that it was made of has the same versions again. So it is never older than the records that runs read (see

@@ -1,20 +1,20 @@
-//! Documents with and without a cache.
+//! Documents whose writes empty the cache, and cached reads of them.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use apiflow_store::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies};
 use async_trait::async_trait;
 
 use super::entries::{Entries, RecordCache};
 
-/// Uncached documents; writes empty the cache.
-#[derive(Clone)]
-pub(super) struct FreshDocuments {
+/// Documents that are read from the database; each write empties the cache.
+pub(super) struct WatchedDocuments {
     documents: Arc<dyn Documents>,
     cache: RecordCache,
 }
 
-impl FreshDocuments {
+impl WatchedDocuments {
     /// Empties `cache` with each write to `documents`.
     pub(super) fn new(documents: Arc<dyn Documents>, cache: RecordCache) -> Self {
         Self { documents, cache }
@@ -22,7 +22,7 @@ impl FreshDocuments {
 }
 
 #[async_trait]
-impl Documents for FreshDocuments {
+impl Documents for WatchedDocuments {
     async fn save_with_secrets(
         &self,
         document: Document,
@@ -60,63 +60,47 @@ impl Documents for FreshDocuments {
     }
 }
 
-/// Documents that are cached when they are read one by one, for runs.
-pub(super) struct CachedDocuments {
-    fresh: FreshDocuments,
-    cache: RecordCache,
+/// Reads documents one by one, from the cache if it has one.
+pub struct DocumentReader {
+    documents: Arc<dyn Documents>,
+    cache: Option<RecordCache>,
+    reads: AtomicU64,
 }
 
-impl CachedDocuments {
-    /// Puts `cache` in front of `fresh`.
-    pub(super) fn new(fresh: FreshDocuments, cache: RecordCache) -> Self {
-        Self { fresh, cache }
-    }
-}
-
-#[async_trait]
-impl Documents for CachedDocuments {
-    async fn save_with_secrets(
-        &self,
-        document: Document,
-        must: Precondition,
-        ties: SecretTies,
-    ) -> Result<Document, RecordError> {
-        self.fresh.save_with_secrets(document, must, ties).await
+impl DocumentReader {
+    /// Returns a reader that asks the database for each document.
+    pub fn uncached(documents: Arc<dyn Documents>) -> Self {
+        Self { documents, cache: None, reads: AtomicU64::new(0) }
     }
 
-    async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Document>, RecordError> {
+    /// Puts `cache` in front of `documents`.
+    pub(super) fn cached(documents: Arc<dyn Documents>, cache: RecordCache) -> Self {
+        Self { cache: Some(cache), ..Self::uncached(documents) }
+    }
+
+    /// Reads one document.
+    ///
+    /// # Errors
+    /// The database is unavailable.
+    pub async fn read_document(&self, kind: DocumentKind, id: &str) -> Result<Option<Arc<Document>>, RecordError> {
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        let Some(cache) = &self.cache else {
+            return Ok(self.documents.read_document(kind, id).await?.map(Arc::new));
+        };
         let key = (kind, id.to_owned());
-        if let Some(found) = self.cache.get(|entries| entries.documents.get(&key)) {
-            return Ok(Some((*found).clone()));
+        if let Some(found) = cache.get(|entries| entries.documents.get(&key)) {
+            return Ok(Some(found));
         }
-        let start = self.cache.begin_read();
-        let found = self.fresh.read_document(kind, id).await?;
-        if let Some(document) = &found {
-            let bytes = document.body.to_string().len();
-            let insert = |entries: &mut Entries, entry| entries.insert_document(entry, bytes);
-            self.cache.keep_value(start, Arc::new(document.clone()), insert);
-        }
-        Ok(found)
+        let start = cache.begin_read();
+        let Some(document) = self.documents.read_document(kind, id).await?.map(Arc::new) else { return Ok(None) };
+        let bytes = document.body.to_string().len();
+        let insert = |entries: &mut Entries, entry| entries.insert_document(entry, bytes);
+        cache.keep_value(start, Arc::clone(&document), insert);
+        Ok(Some(document))
     }
 
-    async fn list_documents(
-        &self,
-        kind: DocumentKind,
-        after: Option<&str>,
-        limit: u32,
-    ) -> Result<Vec<Document>, RecordError> {
-        self.fresh.list_documents(kind, after, limit).await
-    }
-
-    async fn list_checks(&self, kind: DocumentKind, ids: &[String]) -> Result<Vec<DocumentCheck>, RecordError> {
-        self.fresh.list_checks(kind, ids).await
-    }
-
-    async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
-        self.fresh.record_check(kind, check).await
-    }
-
-    async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
-        self.fresh.remove(kind, id, must).await
+    /// Number of documents that were asked for: part of what a run costs.
+    pub fn reads(&self) -> u64 {
+        self.reads.load(Ordering::Relaxed)
     }
 }

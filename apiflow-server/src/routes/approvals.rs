@@ -22,7 +22,6 @@ use crate::jobs::approvals;
 use crate::jobs::approvals::{AnsweredGate, Approver, Link};
 use crate::jobs::lookup;
 use crate::jobs::views;
-use crate::jobs::views::KnownValues;
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -49,10 +48,7 @@ async fn resume_job(
 ) -> Result<(StatusCode, Json<Job>), Problem> {
     let gate = approvals::find_gate(&state, &id, body.step.as_deref()).await?;
     approvals::answer_gate(&state, &id, gate, Approver::User(&caller.user), (body.action, body.payload)).await?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?),
-    ))
+    Ok((StatusCode::ACCEPTED, Json(views::read_job(&state, &caller, &id).await?)))
 }
 
 /// Reads the approval gate after a step, with the form for an approval's payload.

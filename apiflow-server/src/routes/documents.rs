@@ -1,8 +1,19 @@
 //! Routes of connectors, nodes and workflows: the same operations for each kind.
 
+use utoipa::IntoParams;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::state::AppState;
+
+/// The headers of a request that changes a document; the OpenAPI document describes them with this.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described: `precondition` reads the header")]
+struct ChangeHeaders {
+    /// only if the ETag still matches
+    #[param(rename = "If-Match")]
+    if_match: Option<String>,
+}
 
 /// The routes of documents of all kinds.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -22,6 +33,7 @@ macro_rules! document_routes {
             use axum::response::Response;
             use utoipa_axum::{router::OpenApiRouter, routes};
 
+            use super::ChangeHeaders;
             use crate::api::{$Change, $Document, $New, Page};
             use crate::documents::crud::{self, RemoveQuery};
             use crate::http::extract::{AnyJson, InPath, InQuery};
@@ -76,10 +88,7 @@ macro_rules! document_routes {
 
             #[utoipa::path(put, path = $item, tag = concat!($name, "s"),
                 operation_id = concat!("put_", $name), summary = concat!("Creates a ", $name, " or replaces it."),
-                params(
-                    ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
-                ),
+                params(("id" = String, Path), ChangeHeaders),
                 request_body = $New,
                 responses(
                     (status = OK, description = "replaced", body = $Document, headers(("ETag" = String))),
@@ -99,10 +108,7 @@ macro_rules! document_routes {
             #[utoipa::path(patch, path = $item, tag = concat!($name, "s"),
                 operation_id = concat!("patch_", $name),
                 summary = concat!("Replaces fields of a ", $name, ", each whole."),
-                params(
-                    ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
-                ),
+                params(("id" = String, Path), ChangeHeaders),
                 request_body = $Change,
                 responses((status = OK, description = "changed", body = $Document, headers(("ETag" = String)))))]
             async fn change_document(
@@ -119,7 +125,7 @@ macro_rules! document_routes {
                 operation_id = concat!("delete_", $name), summary = $removal,
                 params(
                     ("id" = String, Path),
-                    ("If-Match" = Option<String>, Header, description = "only if the ETag still matches"),
+                    ChangeHeaders,
                     RemoveQuery,
                 ),
                 responses((status = NO_CONTENT, description = "removed")))]

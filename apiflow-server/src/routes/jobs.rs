@@ -91,7 +91,7 @@ async fn list_of_workflow(
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
-    Ok(Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?))
+    views::read_job(&state, &caller, &id).await.map(Json)
 }
 
 /// Deletes a job that has ended, with all its data.
@@ -160,10 +160,7 @@ async fn recover_step(
     lookup::find_job(&state, &id).await?;
     let ordinal = lookup::find_unsettled_ordinal(&state, &id, &step).await?;
     state.runtime.recover_step(&id, ordinal).await.map_err(|error| recover_problem(&id, &step, error))?;
-    Ok((
-        StatusCode::ACCEPTED,
-        Json(views::job_view(&state, &caller, lookup::find_job(&state, &id).await?, KnownValues::default()).await?),
-    ))
+    Ok((StatusCode::ACCEPTED, Json(views::read_job(&state, &caller, &id).await?)))
 }
 
 fn recover_problem(job: &str, step: &str, error: RecoverError) -> Problem {

@@ -6,6 +6,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use serde_json::json;
+use utoipa::{IntoParams, IntoResponses};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{
@@ -32,18 +33,33 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(validate))
 }
 
+/// The headers of a request that starts a job; the OpenAPI document describes them with this.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "only described: the handlers read the headers where they need them")]
+struct RunHeaders {
+    /// `wait=N`: reply when the job has ended, or after N seconds (at most 300)
+    #[param(rename = "Prefer")]
+    prefer: Option<String>,
+    /// a request with the same key within 24 hours returns the first job
+    #[param(rename = "Idempotency-Key")]
+    idempotency_key: Option<String>,
+}
+
+/// The replies to a request that starts a job; the OpenAPI document describes them with this.
+#[derive(IntoResponses)]
+#[expect(dead_code, reason = "only described: `start_job` builds the replies")]
+enum RunResponses {
+    #[response(status = ACCEPTED, description = "the job, which has not ended", headers(("Location" = String)))]
+    NotEnded(Job),
+    #[response(status = OK, description = "the job, which has ended", headers(("Location" = String)))]
+    Ended(Job),
+}
+
 /// Runs one node.
 #[utoipa::path(post, path = "/node/{id}/run", operation_id = "run_node", tag = "jobs",
-    params(
-        ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
-    ),
-    request_body = RunRequest,
-    responses(
-        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
-    ))]
+    params(("id" = String, Path), RunHeaders),
+    request_body = RunRequest, responses(RunResponses))]
 async fn run_node(
     State(state): State<AppState>,
     caller: Caller,
@@ -51,22 +67,15 @@ async fn run_node(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> Result<Response, Problem> {
-    let key = idempotency::read_key(&state, &caller, &headers, || json!(["node", id, body.input]))?;
+    let asked = || json!(["node", id, body.input]);
+    let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     start_job(&state, &caller, &headers, key, JobDraft::of_node(&state, &id, body.input)).await
 }
 
 /// Runs a saved workflow.
 #[utoipa::path(post, path = "/workflow/{id}/run", operation_id = "run_workflow", tag = "jobs",
-    params(
-        ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
-    ),
-    request_body = RunWorkflowRequest,
-    responses(
-        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
-    ))]
+    params(("id" = String, Path), RunHeaders),
+    request_body = RunWorkflowRequest, responses(RunResponses))]
 async fn run_workflow(
     State(state): State<AppState>,
     caller: Caller,
@@ -82,15 +91,8 @@ async fn run_workflow(
 
 /// Runs a workflow document, or a part of one, without saving it.
 #[utoipa::path(post, path = "/workflows/run", operation_id = "run_document", tag = "jobs",
-    params(
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
-    ),
-    request_body = RunDocumentRequest,
-    responses(
-        (status = ACCEPTED, description = "the job, which has not ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the job, which has ended", body = Job, headers(("Location" = String))),
-    ))]
+    params(RunHeaders),
+    request_body = RunDocumentRequest, responses(RunResponses))]
 async fn run_document(
     State(state): State<AppState>,
     caller: Caller,
@@ -119,16 +121,8 @@ async fn dry_run(
 
 /// Reruns a job, from the start or from one of its steps, as a new job with the documents of the original one.
 #[utoipa::path(post, path = "/jobs/{id}/rerun", operation_id = "rerun_job", tag = "jobs",
-    params(
-        ("id" = String, Path),
-        ("Prefer" = Option<String>, Header, description = "`wait=N`: reply when the job has ended, or after N seconds (at most 300)"),
-        ("Idempotency-Key" = Option<String>, Header, description = "a request with the same key within 24 hours returns the first job"),
-    ),
-    request_body = RerunRequest,
-    responses(
-        (status = ACCEPTED, description = "the new job, which has not ended", body = Job, headers(("Location" = String))),
-        (status = OK, description = "the new job, which has ended", body = Job, headers(("Location" = String))),
-    ))]
+    params(("id" = String, Path), RunHeaders),
+    request_body = RerunRequest, responses(RunResponses))]
 async fn rerun_job(
     State(state): State<AppState>,
     caller: Caller,

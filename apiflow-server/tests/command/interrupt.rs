@@ -100,12 +100,8 @@ async fn the_first_ctrl_c_cancels_the_work_and_names_it() {
     }
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn the_second_ctrl_c_leaves_a_call_without_an_answer() {
-    let provider =
-        Replicate::start(Behaviour { hold_create_ms: 600_000, ..Behaviour::default() }).await.expect("it starts");
-    let mut run = Run::start(&provider.origin());
-    provider.until(PATIENCE, |stats| stats.held == 1).await.expect("the call is under way");
+/// Presses Ctrl-C twice; returns what the command wrote until it ended.
+async fn interrupt_twice(mut run: Run) -> String {
     let ended = tokio::task::spawn_blocking(move || {
         run.signal("INT");
         run.wait_for("interrupted");
@@ -114,6 +110,16 @@ async fn the_second_ctrl_c_leaves_a_call_without_an_answer() {
     });
     let (code, told) = ended.await.expect("it ends");
     assert_eq!(code, Some(130), "{told}");
+    told
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_second_ctrl_c_leaves_a_call_without_an_answer() {
+    let provider =
+        Replicate::start(Behaviour { hold_create_ms: 600_000, ..Behaviour::default() }).await.expect("it starts");
+    let run = Run::start(&provider.origin());
+    provider.until(PATIENCE, |stats| stats.held == 1).await.expect("the call is under way");
+    let told = interrupt_twice(run).await;
     let sent_to = format!("{}/v1/models/black-forest-labs/flux-kontext-pro/predictions", provider.origin());
     let line = format!("first: sent to {sent_to} but not answered: whether the provider accepted it is unknown");
     assert!(told.contains(&format!("this work may still be running:\n{line}")), "{told}");
@@ -147,16 +153,9 @@ async fn deaf_provider() -> (String, Arc<Notify>) {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_second_ctrl_c_says_what_is_still_at_work() {
     let (origin, polled) = deaf_provider().await;
-    let mut run = Run::start(&origin);
+    let run = Run::start(&origin);
     polled.notified().await;
-    let ended = tokio::task::spawn_blocking(move || {
-        run.signal("INT");
-        run.wait_for("interrupted");
-        run.signal("INT");
-        run.end()
-    });
-    let (code, told) = ended.await.expect("it ends");
-    assert_eq!(code, Some(130), "{told}");
+    let told = interrupt_twice(run).await;
     let link = format!("{origin}/v1/predictions/p-1");
     let (_, left) = told.split_once("this work may still be running:\n").expect("it says what it leaves");
     // It may be quicker than its own cancellation.

@@ -8,7 +8,6 @@ mod again;
 mod approvals;
 mod cached_records;
 mod cookies;
-mod counting_documents;
 mod documents;
 mod dry_run;
 mod founding;

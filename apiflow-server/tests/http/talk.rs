@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
@@ -13,7 +12,7 @@ use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::http::public_url::is_local;
-use apiflow_server::record_cache::{CachedStores, cache_records};
+use apiflow_server::record_cache::{CachedStores, DocumentReader, cache_records};
 use apiflow_server::secrets::{Sealer, SecretBook};
 use apiflow_server::settings::WebSettings;
 use apiflow_server::users::bootstrap_admin::ensure_first_admin;
@@ -28,8 +27,6 @@ use sqlx::{AssertSqlSafe, Connection as _, Executor as _, PgConnection};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt as _;
-
-use crate::counting_documents::CountingDocuments;
 
 /// The admin's password on servers that are not local.
 pub(crate) const LONG_PASSWORD: &str = "correct horse battery staple";
@@ -56,7 +53,7 @@ pub(crate) struct Talk {
     /// Where its requests come from.
     pub(crate) peer: SocketAddr,
     runtime: Runtime,
-    document_reads: Arc<AtomicU64>,
+    cached_documents: Arc<DocumentReader>,
     token: Option<String>,
     transcript: String,
     known: Vec<(String, String)>,
@@ -132,7 +129,7 @@ impl Talk {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
         let opened = apiflow_store::open(&url).await.expect("the database opens");
-        let CachedStores { stores, fresh_documents, records } = cache_records(&opened, &url);
+        let CachedStores { stores, cached_documents, records } = cache_records(&opened, &url);
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let lookup = |name: &str| Some(format!("canary-of-{name}"));
         let environment = EnvSecrets::from_list(from_env, lookup).expect("the list is well formed");
@@ -154,14 +151,13 @@ impl Talk {
             evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),
         };
-        let document_reads: Arc<AtomicU64> = Arc::default();
         let stop = CancellationToken::new();
         let runtime = Runtime::new(parts, RuntimeSettings::new("test"));
         let state = AppState::new(Parts {
             runtime: runtime.clone(),
             store: stores.store.clone(),
-            documents: Arc::new(CountingDocuments::new(stores.documents.clone(), document_reads.clone())),
-            fresh_documents,
+            documents: stores.documents.clone(),
+            cached_documents: cached_documents.clone(),
             records,
             accounts: stores.accounts.clone(),
             statements: stores.statements.clone(),
@@ -177,7 +173,7 @@ impl Talk {
             stop,
             peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
             runtime,
-            document_reads,
+            cached_documents,
             token: None,
             transcript: String::new(),
             known: Vec::new(),
@@ -232,7 +228,7 @@ impl Talk {
 
     /// How often runs have read a document so far, cached or not.
     pub(crate) fn document_reads(&self) -> u64 {
-        self.document_reads.load(Ordering::Relaxed)
+        self.cached_documents.reads()
     }
 
     /// Shows a text by another name from now on.

@@ -19,7 +19,7 @@ use std::process::ExitCode;
 use clap::{Parser, ValueEnum as _};
 use xtask::output::{print_headline, print_line};
 use xtask::postgres::PostgresServer;
-use xtask::wait_for_interrupt;
+use xtask::run_until_interrupt;
 
 use self::instant_provider::InstantProvider;
 use self::measurement::{Measurement, format_table};
@@ -51,18 +51,7 @@ async fn main() -> ExitCode {
     let options = BenchOptions::parse();
     // A provider that was installed already will do.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // Leaving the select drops the bench, and with it every process that it has started.
-    let outcome = tokio::select! {
-        outcome = run_bench(options) => outcome,
-        () = wait_for_interrupt() => Err("interrupted".to_owned()),
-    };
-    match outcome {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(reason) => {
-            eprintln!("error: {reason}");
-            ExitCode::FAILURE
-        }
-    }
+    run_until_interrupt(run_bench(options)).await
 }
 
 async fn run_bench(options: BenchOptions) -> Result {

@@ -2404,7 +2404,7 @@ export interface operations {
             };
         };
         responses: {
-            /** @description the new job, which has ended */
+            /** @description the job, which has ended */
             200: {
                 headers: {
                     Location?: string;
@@ -2414,7 +2414,7 @@ export interface operations {
                     "application/json": components["schemas"]["Job"];
                 };
             };
-            /** @description the new job, which has not ended */
+            /** @description the job, which has not ended */
             202: {
                 headers: {
                     Location?: string;
