@@ -1,4 +1,4 @@
-//! A small client of the REST API, such as any program could have.
+//! A minimal client of the REST API.
 
 use std::time::Duration;
 
@@ -8,10 +8,10 @@ use tokio::time::Instant;
 use crate::Result;
 use crate::http::{HttpReply, HttpRequest};
 
-/// The time that one exchange may take.
+/// Timeout of a request.
 const EXCHANGE_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The time that a stream of events may be silent; the server's heartbeat comes more often.
+/// Maximum silence of an event stream; the server's heartbeats are more frequent.
 const SILENCE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A user of the REST API.
@@ -21,7 +21,7 @@ pub struct ApiClient {
 }
 
 impl ApiClient {
-    /// A client of this server that is not logged in yet.
+    /// Returns a client of this server that is not logged in yet.
     #[must_use]
     pub fn new(server_url: &str) -> Self {
         Self { base_url: format!("{server_url}/api/v1"), token: String::new() }
@@ -43,7 +43,7 @@ impl ApiClient {
         &self.token
     }
 
-    /// Gets an object of the API.
+    /// Reads an object of the API.
     ///
     /// # Errors
     /// The server refuses it.
@@ -51,7 +51,7 @@ impl ApiClient {
         self.get_url(&format!("{}{path}", self.base_url)).await
     }
 
-    /// Gets JSON from any address.
+    /// Reads JSON from any URL.
     ///
     /// # Errors
     /// The server refuses it.
@@ -67,7 +67,7 @@ impl ApiClient {
         self.exchange("POST", &format!("{}{path}", self.base_url), Some(body)).await
     }
 
-    /// Follows a job from its first event.
+    /// Opens a job's event stream at its first event.
     ///
     /// # Errors
     /// There is no such job.
@@ -97,16 +97,16 @@ impl ApiClient {
 pub struct EventStream {
     reply: HttpReply,
     buffer: Vec<u8>,
-    /// When the last bytes came.
+    /// When the last bytes arrived.
     last_heard: Instant,
 }
 
 impl EventStream {
-    /// Returns the next event's data; `None` if the stream has ended. Comments, the heartbeat among them, are skipped.
-    /// Nothing is lost if the caller stops waiting.
+    /// Returns the next event's data; `None` if the stream has ended. Comments, including heartbeats, are skipped. Cancel
+    /// safe.
     ///
     /// # Errors
-    /// The stream broke off, or was silent for too long.
+    /// The connection broke, or was silent for too long.
     pub async fn next_event(&mut self) -> Result<Option<String>> {
         loop {
             if let Some(block) = self.take_block() {
@@ -126,7 +126,7 @@ impl EventStream {
         }
     }
 
-    /// Takes a whole block off the buffer, up to its blank line.
+    /// Removes a complete block from the buffer, up to its blank line.
     fn take_block(&mut self) -> Option<String> {
         let end = self.buffer.windows(2).position(|pair| pair == b"\n\n")?;
         let block = self.buffer.drain(..end + 2).collect::<Vec<_>>();

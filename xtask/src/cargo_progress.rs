@@ -1,4 +1,4 @@
-//! A progress line for cargo wherever cargo itself shows none.
+//! Progress lines for cargo where it draws no progress bar.
 
 use std::io::IsTerminal as _;
 use std::process::Stdio;
@@ -10,14 +10,14 @@ use crate::Result;
 use crate::output::print_line;
 use crate::tool::Tool;
 
-/// The time between two progress lines.
+/// Interval between two progress lines.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(10);
 
-/// Runs cargo. On a terminal cargo draws its own bar; elsewhere (a log, CI) a line tells every few seconds how many of
-/// the crates are compiled.
+/// Runs cargo. On a terminal cargo draws its own progress bar; elsewhere (a log, CI) a line every few seconds reports how
+/// many crates are compiled.
 ///
 /// # Errors
-/// Cargo can't be started, or ends with a failure; its messages have been shown.
+/// Cargo can't be started, or fails; its messages have been printed.
 pub async fn run_cargo(cargo: Tool) -> Result {
     if std::io::stderr().is_terminal() {
         return cargo.run().await;
@@ -31,13 +31,13 @@ pub async fn run_cargo(cargo: Tool) -> Result {
     if status.success() { Ok(()) } else { Err(format!("`{name}` ended with {status}")) }
 }
 
-/// Shows cargo's messages, and its progress now and then.
+/// Prints cargo's messages, and its progress at intervals.
 async fn print_progress(stream: impl AsyncRead + Unpin) {
     let start = Instant::now();
     let mut reader = BufReader::new(stream);
     let mut printed_at: Option<Instant> = None;
     let mut line = Vec::new();
-    // Cargo ends its bar with a carriage return.
+    // Cargo ends its progress bar with a carriage return.
     while let Ok(1..) = reader.read_until(b'\r', &mut line).await {
         let text = String::from_utf8_lossy(&line).into_owned();
         line.clear();
@@ -56,12 +56,12 @@ async fn print_progress(stream: impl AsyncRead + Unpin) {
     }
 }
 
-/// A line of what cargo writes to standard error.
+/// A line of cargo's standard error.
 #[derive(Debug, PartialEq, Eq)]
 enum CargoLine<'a> {
-    /// Its bar, in words.
+    /// The progress bar, in words.
     Progress(String),
-    /// A crate begins to be compiled or downloaded; the bar tells the same.
+    /// A crate starts to compile or download; the progress bar reports it too.
     UnitStarted,
     /// Anything else, such as warnings and errors.
     Message(&'a str),
@@ -69,7 +69,7 @@ enum CargoLine<'a> {
 
 impl<'a> CargoLine<'a> {
     fn parse(line: &'a str) -> Self {
-        // The bar may be preceded by the sequence that clears a terminal's line.
+        // The progress bar may follow the escape sequence that clears the line.
         let plain = line.trim_start_matches("\u{1b}[K").trim_start();
         if let Some(progress) = parse_bar(plain) {
             return Self::Progress(progress);
@@ -80,7 +80,7 @@ impl<'a> CargoLine<'a> {
     }
 }
 
-/// Reads a bar such as `Building [==>  ] 123/456: serde, tokio`.
+/// Parses a progress bar such as `Building [==>  ] 123/456: serde, tokio`.
 fn parse_bar(line: &str) -> Option<String> {
     let (_, rest) = line.strip_prefix("Building [")?.split_once("] ")?;
     let (counts, current) = rest.split_once(": ").unwrap_or((rest, ""));

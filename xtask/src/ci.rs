@@ -8,10 +8,10 @@ use crate::output::{print_headline, print_line};
 use crate::tool::{Tool, find_program, tool};
 use crate::{Result, demo, machine, openapi, packages, target_dir, test, wasm};
 
-/// The time that all stages together may take on two cores.
+/// Maximum duration of all stages together on two cores.
 const MAX_TOTAL_TIME: Duration = Duration::from_mins(75);
 
-/// The disk space that a run from nothing takes: build output, the page's packages, and what the tests write.
+/// Disk space that a run from scratch needs: build output, the page's packages, and files of the tests.
 const MIN_FREE_DISK_GIB: u64 = 6;
 
 /// The features of the core that can be combined freely; every combination must compile.
@@ -23,17 +23,17 @@ const IMPURE_PACKAGES: [&str; 4] = ["tokio", "boa_engine", "reqwest", "utoipa"];
 /// Packages that xtask must not depend on, so that `cargo xtask` starts within seconds of a clone.
 const SLOW_PACKAGES: [&str; 5] = ["apiflow-core", "reqwest", "rustls", "sqlx", "wasm-bindgen-cli-support"];
 
-/// A stage that has ended.
+/// The outcome of a stage.
 struct StageOutcome {
     name: &'static str,
     time: Duration,
     outcome: Result,
 }
 
-/// Runs every stage to its end and shows minutes per stage.
+/// Runs every stage, even if an earlier one failed, and prints the minutes per stage.
 ///
 /// # Errors
-/// A stage failed, or all together took too long.
+/// A stage failed, or all stages together took too long.
 pub async fn run() -> Result {
     if let Some(free) = read_free_disk_gib().await
         && free < MIN_FREE_DISK_GIB
@@ -77,7 +77,7 @@ fn report_stages(stages: &[StageOutcome]) -> Result {
         print_line(format!("| {} | {:.1} | {verdict} |", stage.name, minutes(stage.time)));
     }
     print_line(format!("| all | {:.1} | |", minutes(total)));
-    // The reasons once more, at the end: the stage itself may have written them thousands of lines before.
+    // The reasons are repeated at the end: the stages printed them thousands of lines earlier.
     let failed = stages.iter().filter_map(|stage| Some((stage.name, stage.outcome.as_ref().err()?)));
     let reasons: Vec<_> = failed.map(|(name, reason)| format!("{name}: {reason}")).collect();
     if !reasons.is_empty() {
@@ -92,7 +92,7 @@ fn report_stages(stages: &[StageOutcome]) -> Result {
     Ok(())
 }
 
-/// Returns cargo with a target folder of its own, which is removed before the tests run.
+/// Returns cargo with a separate target folder, which is deleted before the tests run.
 fn check_cargo() -> Tool {
     tool("cargo").env("CARGO_TARGET_DIR", check_output_dir())
 }
@@ -101,7 +101,7 @@ fn check_output_dir() -> PathBuf {
     target_dir().join("checks")
 }
 
-/// Frees the disk space that the checks took: they share hardly anything with the tests, and small machines need it.
+/// Frees the disk space of the checks: the tests reuse hardly any of it, and small machines need the space.
 fn remove_check_output() -> Result {
     let folder = check_output_dir();
     if !folder.exists() {
@@ -137,18 +137,19 @@ async fn check_licences() -> Result {
     tool("cargo").args(["deny", "check", "bans", "licenses", "sources"]).run().await
 }
 
-/// Checks that every combination of the core's features compiles without warnings, and `conformance` with what it needs
-/// itself: it only adds a module, so that combinations with it would double the time and find nothing.
+/// Checks that every combination of the core's features compiles without warnings, and `conformance` and `utoipa` alone:
+/// they only add items, so combinations with them would take longer and find nothing.
 async fn check_features() -> Result {
     for choice in 0..1_u32 << CORE_FEATURES.len() {
         let chosen = CORE_FEATURES.iter().enumerate().filter(|(at, _)| choice >> at & 1 == 1);
         check_core_with(&chosen.map(|(_, feature)| *feature).collect::<Vec<_>>().join(",")).await?;
     }
-    check_core_with("conformance").await
+    check_core_with("conformance").await?;
+    check_core_with("utoipa").await
 }
 
-/// Checks the core with these features alone. With clippy rather than check: it shares what it builds with the lints, and
-/// turns warnings of the core alone into errors.
+/// Checks the core with only these features. Uses clippy rather than check, because it shares its build with the lints and
+/// turns only the core's own warnings into errors.
 async fn check_core_with(features: &str) -> Result {
     print_line(format!("features: {}", if features.is_empty() { "none" } else { features }));
     let arguments = ["clippy", "-q", "-p", "apiflow-core", "--no-default-features", "--features", features];

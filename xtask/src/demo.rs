@@ -1,5 +1,5 @@
-//! The example of README.md over the REST API: a provider's stand-in, a node that calls it, a workflow of two calls, its
-//! job.
+//! The example of README.md over the REST API: a stand-in for a provider, a node that calls it, a workflow of two calls,
+//! and a job of that workflow.
 
 mod job_progress;
 mod verdict;
@@ -16,19 +16,19 @@ use crate::output::{PartCounter, print_line};
 use crate::servers::{ADMIN, ApiflowServer, FakeProvider, ServerSettings, generate_password};
 use crate::{Result, workspace_root};
 
-/// The time that the stand-in takes for a picture, so that there is progress to see.
+/// Time that the stand-in takes for an image, so that there is progress to show.
 const PROVIDER_DELAY: Duration = Duration::from_millis(1500);
 
-/// The time that the job may take.
+/// Maximum duration of the job.
 const JOB_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// The time between two looks at a running job: a provider's progress is no event of the job.
+/// Interval between two reads of a running job: a provider's progress is not an event of the job.
 const POLL_INTERVAL: Duration = Duration::from_millis(300);
 
-/// Builds and starts the programs and runs the example. The page is built only if they are left running.
+/// Builds and starts the programs and runs the example. The web page is built only if they are left running.
 ///
 /// # Errors
-/// Something can't be built or started, or the job does not end with the expected result.
+/// A build or a start fails, or the job does not end with the expected result.
 pub async fn run(keep: bool) -> Result {
     if keep {
         let mut parts = PartCounter::new(BUILD_PART_COUNT + 1);

@@ -1,14 +1,15 @@
-//! The end of a failed task's output: which tests failed, and why. CI shows little more than the end of a long log.
+//! The end of the output of a failed run: which tests failed, and why. CI shows little more than the end of a long log.
 
 use std::fmt::Write as _;
 
 use crate::tally::FailedTest;
 
-/// Number of lines of a failed test's output that are shown: its beginning says what was expected, its end what happened.
+/// Numbers of lines of a failed test's output that are shown: the first ones usually say what was expected, the last ones
+/// what happened.
 const MAX_FIRST_LINES: usize = 6;
 const MAX_LAST_LINES: usize = 16;
 
-/// Number of failed tests whose output is shown; all are named.
+/// Maximum number of failed tests whose output is shown; all of them are named.
 const MAX_SHOWN_OUTPUTS: usize = 15;
 
 /// Describes failed tests: the essential lines of their output, then all their names.

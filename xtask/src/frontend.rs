@@ -1,4 +1,4 @@
-//! The page: its packages, its build.
+//! Installs the web page's packages and builds the page.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ pub fn frontend_dir() -> PathBuf {
     workspace_root().join("frontend")
 }
 
-/// The folder that the page is built into: inside of the server's crate, so that its package contains it.
+/// The folder that the page is built into: inside the server's crate, so that its package contains the page.
 #[must_use]
 pub fn page_dir() -> PathBuf {
     workspace_root().join("apiflow-server/page")
@@ -26,7 +26,7 @@ pub fn npm_command(arguments: &[&str]) -> Tool {
     tool("npm").args(arguments).in_folder(&frontend_dir())
 }
 
-/// Installs the page's packages unless they are those of the lock file.
+/// Installs the page's packages, unless they match the lock file.
 ///
 /// # Errors
 /// npm fails.
@@ -34,7 +34,7 @@ pub async fn install_packages() -> Result {
     install_packages_in(&frontend_dir()).await
 }
 
-/// Installs a folder's packages unless they are those of its lock file.
+/// Installs a folder's packages, unless they match its lock file.
 ///
 /// # Errors
 /// npm fails.
@@ -49,10 +49,10 @@ pub async fn install_packages_in(folder: &Path) -> Result {
     fs::write(&installed, lock).map_err(|error| format!("`{}` can't be written: {error}", installed.display()))
 }
 
-/// Builds the page unless it is newer than everything that it is made of.
+/// Builds the page, unless it is newer than its sources.
 ///
 /// # Errors
-/// The build fails; npm has said why.
+/// The build fails; npm has printed the reason.
 pub async fn build_if_outdated() -> Result {
     let built = newest_modification(&page_dir().join("index.html"));
     let sources = ["src", "static", "package-lock.json", "vite.config.ts", "svelte.config.js", "tsconfig.json"];
@@ -71,7 +71,7 @@ fn newest_modification(path: &Path) -> Option<SystemTime> {
     if !metadata.is_dir() {
         return own;
     }
-    // A folder's own time counts too: it changes when a file is removed.
+    // A folder's own time counts too: it changes when a file is deleted.
     let inside = fs::read_dir(path).ok()?.flatten().filter_map(|entry| newest_modification(&entry.path())).max();
     own.max(inside)
 }

@@ -1,6 +1,6 @@
 //! A client for HTTP/1.0 on the loopback interface.
 //!
-//! HTTP/1.0 ends each reply with its connection, so that reading one, and a stream of events too, is reading a socket. A
+//! With HTTP/1.0 each reply ends with its connection, so reading a reply or an event stream means reading a socket. A
 //! library would take longer to compile than all of xtask.
 
 use serde_json::Value;
@@ -11,11 +11,11 @@ use crate::Result;
 
 /// A request to a server on this machine.
 pub struct HttpRequest<'a> {
-    /// Such as `GET`.
+    /// The HTTP method, such as `GET`.
     pub method: &'a str,
-    /// The address, as `http://host:port/path`.
+    /// The URL, as `http://host:port/path`.
     pub url: &'a str,
-    /// The `authorization` header's token, unless it is empty.
+    /// The token of the `authorization` header; none is sent if it is empty.
     pub token: &'a str,
     /// The JSON body.
     pub body: Option<&'a Value>,
@@ -32,7 +32,7 @@ impl HttpRequest<'_> {
     /// Sends the request and reads the head of the reply.
     ///
     /// # Errors
-    /// There is no such server, or it does not speak HTTP.
+    /// The server can't be reached, or does not speak HTTP.
     pub async fn send(&self) -> Result<HttpReply> {
         let wrong = |error: std::io::Error| format!("`{}` gave no reply: {error}", self.url);
         let (host, head, body) = self.encode()?;
@@ -51,7 +51,7 @@ impl HttpRequest<'_> {
         Ok(HttpReply { status, stream })
     }
 
-    /// The host, the head and the body, as they are sent.
+    /// Returns the host, the head and the body, as they are sent.
     fn encode(&self) -> Result<(&str, String, String)> {
         let rest = self.url.strip_prefix("http://").ok_or_else(|| format!("`{}` is not an http URL", self.url))?;
         let (host, path) = rest.find('/').map_or((rest, "/"), |at| rest.split_at(at));
@@ -90,7 +90,7 @@ impl HttpReply {
         Ok(String::from_utf8_lossy(&body).into_owned())
     }
 
-    /// Appends what has arrived of the body; 0 bytes mean that it has ended.
+    /// Appends the part of the body that has arrived; returns 0 at its end.
     ///
     /// # Errors
     /// The connection broke.

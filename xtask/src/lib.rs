@@ -1,4 +1,4 @@
-//! The tasks of this repository, and what the bench shares with them: building, running servers, Postgres, output.
+//! The tasks of this repository, and the code that the bench shares with them: builds, servers, Postgres, output.
 //!
 //! Architecture invariant: this crate depends on neither apiflow nor an HTTP or TLS library, so that `cargo xtask` starts
 //! within seconds of a clone.
@@ -29,7 +29,7 @@ use std::process::ExitCode;
 
 use tokio::signal::unix::{SignalKind, signal};
 
-/// The result of a task; the error is a message for the person at the terminal.
+/// The result of a task; the error is a message for the user at the terminal.
 pub type Result<T = ()> = std::result::Result<T, String>;
 
 /// The repository's top folder.
@@ -47,7 +47,7 @@ pub fn target_dir() -> PathBuf {
 
 /// Runs a program's task to its end, or until Ctrl-C or `SIGTERM`; prints why it failed.
 pub async fn run_until_interrupt(task: impl Future<Output = Result>) -> ExitCode {
-    // Leaving the select drops the task, and with it every process that it has started.
+    // The end of the select drops the task, and with it every process that it has started.
     let outcome = tokio::select! {
         outcome = task => outcome,
         () = wait_for_interrupt() => Err("interrupted".to_owned()),

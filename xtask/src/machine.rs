@@ -1,4 +1,4 @@
-//! Programs that the tasks need, and how they are installed if they are missing.
+//! Finds the programs that the tasks need, and installs missing ones.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -32,11 +32,11 @@ fn parse_version(text: &str) -> Option<(u32, u32)> {
 /// The target that WebAssembly is compiled for.
 pub const WASM_TARGET: &str = "wasm32-unknown-unknown";
 
-/// Installs Rust's standard library for WebAssembly if it is missing. `rust-toolchain.toml` names it, but rustup may have
-/// been told to install nothing by itself.
+/// Installs Rust's standard library for WebAssembly if it is missing. `rust-toolchain.toml` names it, but rustup may be
+/// configured not to install anything automatically.
 ///
 /// # Errors
-/// It can't be installed.
+/// The installation fails.
 pub async fn ensure_wasm_target() -> Result {
     let folder = tool("rustc").args(["--print", "target-libdir", "--target", WASM_TARGET]).read_output().await?;
     if Path::new(folder.trim()).is_dir() {
@@ -51,10 +51,10 @@ pub async fn ensure_wasm_target() -> Result {
     tool("rustup").args(["target", "add", WASM_TARGET]).run().await
 }
 
-/// Returns the path of Chromium, which runs the tests of the page, and installs it if it is missing.
+/// Returns the path of Chromium, which the page is tested in; installs it if it is missing.
 ///
 /// # Errors
-/// It can't be installed.
+/// The installation fails.
 pub async fn find_or_install_chromium() -> Result<PathBuf> {
     if let Some(configured) = std::env::var_os("CHROMIUM").map(PathBuf::from) {
         return Ok(configured);
@@ -70,10 +70,10 @@ pub async fn find_or_install_chromium() -> Result<PathBuf> {
         .ok_or_else(|| "Debian's package chromium contains no chromium: set CHROMIUM to its path".to_owned())
 }
 
-/// Returns the folder with Postgres' `initdb` and `postgres`, and installs them if they are missing.
+/// Returns the folder of Postgres' `initdb` and `postgres`; installs them if they are missing.
 ///
 /// # Errors
-/// They can't be installed.
+/// The installation fails.
 pub async fn find_or_install_postgres() -> Result<PathBuf> {
     if let Some(found) = find_postgres() {
         return Ok(found);
@@ -92,7 +92,7 @@ fn find_postgres() -> Option<PathBuf> {
     packaged.pop().or_else(|| on_path?.parent().map(Path::to_path_buf).filter(|bin| is_complete(bin)))
 }
 
-/// Installs a package of Debian or of a distribution that is based on it.
+/// Installs a package on Debian or a distribution based on it.
 async fn install_package(package: &str) -> Result {
     if find_program(&["apt-get"]).is_none() {
         return Err(format!("install {package}"));

@@ -39,11 +39,11 @@ enum Task {
     Ci,
     /// Measure apiflow beside loops written by hand; `cargo xtask bench --help` lists the rows.
     Bench(ForwardedArguments),
-    /// Search for documents on which the core panics, overflows its stack or does not end.
+    /// Search for documents that make the core panic, overflow its stack or not terminate.
     Fuzz(ForwardedArguments),
-    /// Run the simulation of the engine for longer than the tests do.
+    /// Run the simulation of the engine with more seeds than the tests do.
     Simulate(SimulationOptions),
-    /// Write openapi.json and the page's types again from the server's routes.
+    /// Regenerate openapi.json and the page's types from the server's routes.
     Openapi {
         /// Only check that they are up to date.
         #[arg(long)]
@@ -51,13 +51,13 @@ enum Task {
     },
     /// Check that the crates' packages contain everything they need.
     Package {
-        /// Also compile each package by itself, as `cargo publish` does; takes as long as a build from nothing.
+        /// Also compile each package by itself, as `cargo publish` does; takes as long as a build from scratch.
         #[arg(long)]
         verify: bool,
     },
 }
 
-/// Arguments of a program that is built when it is asked for.
+/// Arguments of a program that is built on demand.
 #[derive(Args)]
 #[command(disable_help_flag = true)]
 struct ForwardedArguments {
@@ -88,7 +88,7 @@ async fn run_task(task: Task) -> Result {
     }
 }
 
-/// Builds the bench together with what it measures, so that they share their dependencies, and starts it.
+/// Builds the bench together with the server that it measures, so that they share dependencies, and starts it.
 async fn run_bench(options: &[String]) -> Result {
     let programs = build::build_bench().await?;
     let bench = tool(&programs.bench).env("APIFLOW_BENCH_SERVER", &programs.server);

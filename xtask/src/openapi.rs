@@ -7,10 +7,10 @@ use crate::output::print_line;
 use crate::tool::tool;
 use crate::{Result, machine, workspace_root};
 
-/// Writes both again, or checks that they are up to date.
+/// Regenerates both, or checks that they are up to date.
 ///
 /// # Errors
-/// They are out of date, or can't be written.
+/// A file is out of date, or can't be written.
 pub async fn run(check: bool) -> Result {
     machine::check_node().await?;
     let arguments = ["run", "--quiet", "-p", "apiflow-server", "--bin", "apiflow", "--", "openapi"];

@@ -1,8 +1,8 @@
-//! What the person at the terminal reads.
+//! Output for the user at the terminal.
 
 use std::io::Write as _;
 
-/// Writes a line to standard output. A reader that has gone away is no reason to stop.
+/// Writes a line to standard output. A closed pipe is not a failure.
 pub fn print_line(line: impl AsRef<str>) {
     let mut out = std::io::stdout().lock();
     let _ = writeln!(out, "{}", line.as_ref());

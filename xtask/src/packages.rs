@@ -10,11 +10,11 @@ use crate::{Result, build};
 /// A crate that is meant to be published, and files that its package must contain.
 struct PublishedCrate {
     name: &'static str,
-    /// Each is a file, or the beginning of the paths of several files.
+    /// Paths of files, or prefixes of several paths.
     required_files: &'static [&'static str],
 }
 
-/// In the order in which they depend on each other.
+/// The packages, dependencies first.
 const PUBLISHED_CRATES: [PublishedCrate; 3] = [
     PublishedCrate { name: "apiflow-core", required_files: &["src/lib.rs"] },
     PublishedCrate {
@@ -30,7 +30,7 @@ const PUBLISHED_CRATES: [PublishedCrate; 3] = [
 /// Files that every package must contain.
 const COMMON_FILES: [&str; 4] = ["Cargo.toml", "README.md", "LICENSE-APACHE", "LICENSE-MIT"];
 
-/// Builds the page and checks what the packages contain; with `verify` also compiles each by itself, against the packages of the others.
+/// Builds the page and checks the contents of the packages; with `verify` also compiles each package against the others.
 ///
 /// # Errors
 /// A file is missing, or a package does not compile.

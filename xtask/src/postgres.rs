@@ -19,19 +19,19 @@ const START_TIMEOUT: Duration = Duration::from_mins(1);
 /// The name of the server's log in its folder.
 const LOG_FILE: &str = "server.log";
 
-/// A server on a free port of the loopback interface, with an empty cluster that is deleted with it.
+/// A server on a free port of the loopback interface, with a temporary cluster.
 pub struct PostgresServer {
-    // Dropped in this order: first the server, then its files.
+    // Fields are dropped in this order: first the server, then its files.
     server: OwnedProcess,
     files: TempDir,
     url: String,
 }
 
 impl PostgresServer {
-    /// Creates a cluster and starts its server. Postgres refuses to run as root, so it runs as another user then.
+    /// Creates a cluster and starts its server. Postgres refuses to run as root; root runs it as another user.
     ///
     /// # Errors
-    /// Postgres is not installed and can't be, or does not start.
+    /// Postgres can't be installed, or does not start.
     pub async fn start() -> Result<Self> {
         let bin = machine::find_or_install_postgres().await?;
         let files = tempfile::Builder::new().prefix("apiflow-postgres-").tempdir();
@@ -60,7 +60,7 @@ impl PostgresServer {
         Ok(postgres)
     }
 
-    /// Its URL, with a user who may do everything.
+    /// The URL of the server, with a superuser.
     #[must_use]
     pub fn url(&self) -> &str {
         &self.url
@@ -92,12 +92,12 @@ fn start_server(user: Option<&SystemUser>, bin: &Path, files: &Path, port: u16) 
     command.args(arguments).arg("-D").arg(files.join("data")).current_dir(files);
     command.stdin(Stdio::null()).stdout(log).stderr(errors);
     let port = format!("port={port}");
-    // Durability is part of what is tested: fsync stays on.
+    // The tests include durability: fsync stays on.
     let settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=on", "max_connections=200", &port];
     for setting in settings {
         command.args(["-c", setting]);
     }
-    // At SIGINT Postgres ends without waiting for its clients.
+    // On SIGINT, Postgres ends without waiting for its clients.
     OwnedProcess::start_with_signal(&mut command, "INT")
 }
 
@@ -120,8 +120,8 @@ async fn find_unprivileged_user() -> Result<Option<SystemUser>> {
     Err("Postgres can't run as root: create a user `postgres`".to_owned())
 }
 
-/// Returns the program and the first arguments that run `program` as this user. `setpriv` is replaced by the program, so that
-/// signals reach it.
+/// Returns the command and first arguments that run `program` as this user. `setpriv` is replaced by the program, so signals
+/// reach it.
 fn build_user_command(user: Option<&SystemUser>, program: &Path) -> (OsString, Vec<OsString>) {
     let Some(SystemUser { name, group }) = user else { return (program.into(), Vec::new()) };
     let (user, group) = (format!("--reuid={name}"), format!("--regid={group}"));

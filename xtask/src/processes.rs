@@ -8,59 +8,59 @@ use tokio::process::{Child, Command};
 
 use crate::Result;
 
-/// The time that a process may take to end after a signal before it is killed.
+/// Time that a process has to end after a signal, before it is killed.
 const EXIT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A process in a group of its own. Dropping it ends the group: first with a signal that it can handle, then with `SIGKILL`.
+/// A process in its own process group. Dropping it ends the group: first with a signal that it can handle, then with `SIGKILL`.
 pub struct OwnedProcess {
     child: Child,
     exit_signal: &'static str,
 }
 
 impl OwnedProcess {
-    /// Starts a process that ends at `SIGTERM`.
+    /// Starts a process that is stopped with `SIGTERM`.
     ///
     /// # Errors
-    /// There is no such program.
+    /// The program does not exist.
     pub fn start(command: &mut Command) -> Result<Self> {
         Self::start_with_signal(command, "TERM")
     }
 
-    /// Starts a process that ends at another signal.
+    /// Starts a process that is stopped with another signal.
     ///
     /// # Errors
-    /// There is no such program.
+    /// The program does not exist.
     pub fn start_with_signal(command: &mut Command, exit_signal: &'static str) -> Result<Self> {
         let name = command.as_std().get_program().to_string_lossy().into_owned();
         let child = command.process_group(0).spawn().map_err(|error| format!("`{name}` can't be started: {error}"))?;
         Ok(Self { child, exit_signal })
     }
 
-    /// The process itself, to read from its pipes.
+    /// The process, for reading its pipes.
     pub fn child(&mut self) -> &mut Child {
         &mut self.child
     }
 
-    /// The id of the process, while it runs.
+    /// The id of the process; `None` if it has ended.
     #[must_use]
     pub fn id(&self) -> Option<u32> {
         self.child.id()
     }
 
-    /// Waits until it has ended by itself.
+    /// Waits until the process ends by itself.
     ///
     /// # Errors
-    /// The operating system has lost it.
+    /// The operating system does not know the process.
     pub async fn wait(&mut self) -> Result<ExitStatus> {
         self.child.wait().await.map_err(|error| format!("waiting for a process failed: {error}"))
     }
 
-    /// Its exit status, if it has ended.
+    /// The exit status, if the process has ended.
     pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
-    /// Leaves it running; returns its id.
+    /// Leaves the process running; returns its id.
     pub fn release(self) -> Option<u32> {
         let id = self.child.id();
         std::mem::forget(self);
@@ -84,7 +84,7 @@ impl Drop for OwnedProcess {
         let Some(id) = self.child.id() else { return };
         for signal in [self.exit_signal, "KILL"] {
             let group = format!("-{id}");
-            // It may have ended in between, so that there is nothing to signal.
+            // The process may have ended meanwhile; then there is nothing to signal.
             let _ = SyncCommand::new("kill").args(["-s", signal, "--", &group]).stderr(Stdio::null()).status();
             if self.wait_for_exit(EXIT_TIMEOUT) {
                 return;
@@ -93,10 +93,10 @@ impl Drop for OwnedProcess {
     }
 }
 
-/// Returns a port of the loopback interface that was free a moment ago.
+/// Returns a port of the loopback interface that was free just now.
 ///
 /// # Errors
-/// There is none.
+/// No port is free.
 pub fn find_free_port() -> Result<u16> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(|error| format!("there is no free port: {error}"))?;

@@ -1,4 +1,4 @@
-//! The programs that the demo, the tests and the bench run, on ports and in folders of their own.
+//! The programs that the demo, the tests and the bench run, each on its own port and in its own folder.
 
 use std::fs::{self, File};
 use std::hash::{BuildHasher as _, RandomState};
@@ -17,16 +17,16 @@ use crate::processes::{OwnedProcess, find_free_port};
 /// The name of the first admin.
 pub const ADMIN: &str = "admin";
 
-/// The time that a program may take to start.
+/// Maximum time that a program may take to start.
 const START_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// The number of lines of the server's log that are shown if something went wrong.
+/// Number of lines of the server's log that are shown after a failure.
 const LOG_TAIL_COUNT: usize = 30;
 
 /// The settings of a server that differ from the defaults.
 #[derive(Default)]
 pub struct ServerSettings {
-    /// The private hosts that it may call, as in `APIFLOW_ALLOW_HOSTS`.
+    /// Private hosts that the server may call, as in `APIFLOW_ALLOW_HOSTS`.
     pub allowed_hosts: String,
     /// Names, hosts and values of secrets.
     pub secrets: Vec<(&'static str, String, String)>,
@@ -40,7 +40,7 @@ pub struct ApiflowServer {
     pub url: String,
     /// Password of the first admin.
     pub password: String,
-    // Dropped in this order: first the program, then its files.
+    // Fields are dropped in this order: first the program, then its files.
     process: OwnedProcess,
     folder: TempDir,
 }
@@ -49,7 +49,7 @@ impl ApiflowServer {
     /// Starts a server in a new folder and waits until it is ready.
     ///
     /// # Errors
-    /// It does not become ready; the error has the end of its log.
+    /// The server does not become ready; the error contains the end of its log.
     pub async fn start(program: &Path, settings: ServerSettings) -> Result<Self> {
         let folder = tempfile::Builder::new().prefix("apiflow-").tempdir();
         let folder = folder.map_err(|error| format!("can't create a temporary folder: {error}"))?;
@@ -84,13 +84,13 @@ impl ApiflowServer {
         self.process.id()
     }
 
-    /// The folder of its database and key.
+    /// The folder of the server's database and key.
     #[must_use]
     pub fn data_folder(&self) -> std::path::PathBuf {
         self.folder.path().join("data")
     }
 
-    /// The last lines of its log.
+    /// The last lines of the server's log.
     #[must_use]
     pub fn log_tail(&self) -> String {
         let log = fs::read_to_string(self.folder.path().join("server.log")).unwrap_or_default();
@@ -98,7 +98,7 @@ impl ApiflowServer {
         lines[lines.len().saturating_sub(LOG_TAIL_COUNT)..].join("\n")
     }
 
-    /// Leaves it running with its files; returns the command that stops it and deletes them.
+    /// Leaves the server running; returns the command that stops it and deletes its files.
     #[must_use]
     pub fn leave_running(self) -> String {
         let folder = self.folder.keep();
@@ -126,7 +126,7 @@ impl ApiflowServer {
 
 impl ServerSettings {
     fn apply_to(self, command: &mut Command) {
-        // Variables of the terminal that are meant for another server must not reach this one.
+        // Environment variables that are meant for another server must not reach this one.
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "RUST_LOG"));
         command.env("APIFLOW_ALLOW_HOSTS", self.allowed_hosts);
         let listed: Vec<_> = self.secrets.iter().map(|(name, host, _)| format!("{name}@{host}")).collect();
@@ -144,10 +144,10 @@ pub struct FakeProvider {
 }
 
 impl FakeProvider {
-    /// Starts the stand-in; a prediction takes `delay`. The first line that it prints names its address.
+    /// Starts the stand-in; a prediction takes `delay`. Its first line of output contains its address.
     ///
     /// # Errors
-    /// It does not start.
+    /// The program does not start.
     pub async fn start(program: &Path, delay: Duration) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--delay-ms", &delay.as_millis().to_string()]);
@@ -162,20 +162,20 @@ impl FakeProvider {
         Ok(Self { url, process })
     }
 
-    /// Its host and port.
+    /// Host and port of the stand-in.
     #[must_use]
     pub fn host(&self) -> &str {
         self.url.trim_start_matches("http://")
     }
 
-    /// Leaves it running; returns the command that stops it.
+    /// Leaves the stand-in running; returns the command that stops it.
     #[must_use]
     pub fn leave_running(self) -> String {
         format!("kill -INT {}", self.process.release().unwrap_or_default())
     }
 }
 
-/// A password that nobody guesses, from the keys that the standard library draws for its hash maps.
+/// Returns a random password, from the random keys of the standard library's hash maps.
 #[must_use]
 pub fn generate_password() -> String {
     let draw = || RandomState::new().hash_one(std::process::id());

@@ -5,7 +5,7 @@ use clap::Args;
 use crate::Result;
 use crate::tool::tool;
 
-/// The seeds that are simulated.
+/// The seeds to simulate.
 #[derive(Args, Clone)]
 pub struct SimulationOptions {
     /// Number of random workflows that run on the engine.
@@ -22,10 +22,10 @@ pub struct SimulationOptions {
     story: Option<u64>,
 }
 
-/// Runs the simulation, with optimisations: a hundred thousand seeds take minutes.
+/// Runs the simulation in a release build: a hundred thousand seeds take minutes.
 ///
 /// # Errors
-/// A seed fails; its number and history have been shown.
+/// A seed fails; its number and history have been printed.
 pub async fn run(options: &SimulationOptions) -> Result {
     let cargo = tool("cargo").args(["test", "--release", "-p", "apiflow-core", "--test", "simulation", "--"]);
     let cargo = cargo.args(["--nocapture"]);

@@ -1,4 +1,4 @@
-//! Reading what test runners write: how many tests passed, and which failed with what output.
+//! Parses the output of test runners: how many tests passed, which ones failed, and why.
 
 /// A program that runs tests, known by the format of its output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Runner {
 pub struct FailedTest {
     /// The name by which its runner knows it.
     pub name: String,
-    /// What it wrote, and why it failed.
+    /// Output of the test, and the reason of the failure.
     pub output: String,
 }
 
@@ -36,7 +36,7 @@ pub struct TestReport {
 }
 
 impl TestReport {
-    /// Reads a runner's output. A run that ended badly without naming a failed test counts as one failed test.
+    /// Parses a runner's output. A run that failed without naming a failed test counts as one failed test.
     #[must_use]
     pub fn parse(runner: Runner, output: &str, succeeded: bool) -> Self {
         let passed = output.lines().map(|line| runner.count_passed(line)).sum();
@@ -61,7 +61,7 @@ impl TestReport {
         self
     }
 
-    /// The numbers of passed and failed tests, for the person at the terminal.
+    /// The numbers of passed and failed tests, as text.
     #[must_use]
     pub fn describe_counts(&self) -> String {
         format!("{} passed, {} failed", self.passed, self.failures.len())
@@ -135,13 +135,13 @@ impl Runner {
     }
 }
 
-/// How the line begins after which nextest lists the failed tests.
+/// Start of the line after which nextest lists the failed tests.
 const NEXTEST_SUMMARY: &str = "     Summary [";
 
 fn read_failures(runner: Runner, output: &str) -> Vec<FailedTest> {
     let mut lines = output.lines();
     if runner == Runner::Nextest {
-        // Before its summary nextest lists tests of every status, the failed ones among them.
+        // Before the summary, nextest lists tests of every status.
         lines.find(|line| line.starts_with(NEXTEST_SUMMARY));
     }
     let mut failures: Vec<FailedTest> = Vec::new();
@@ -161,13 +161,13 @@ fn read_failures(runner: Runner, output: &str) -> Vec<FailedTest> {
             }
         }
     }
-    // A group of tests fails with its tests, which are listed by themselves.
+    // A group fails if one of its tests fails; the tests are listed separately.
     failures.retain(|failure| !failure.output.contains("failureType: 'subtestsFailed'"));
     failures
 }
 
-/// Returns the name in a line such as `        FAIL [   0.073s] (1/6) sample tests::one_is_two`: a status that ends in the
-/// 12th column, the time, the number and the name.
+/// Returns the name in a line such as `        FAIL [   0.073s] (1/6) sample tests::one_is_two`: a status that ends in column
+/// 12, the time, the number and the name.
 fn parse_nextest_status(line: &str) -> Option<&str> {
     let (status, rest) = line.split_at_checked(12)?;
     let status = status.trim_start();
@@ -191,7 +191,7 @@ fn parse_playwright_headline(line: &str) -> Option<&str> {
     headline.then(|| title.trim_end_matches(['─', ' ']))
 }
 
-/// The number that ends before these words, as in `3 failed`; 0 if there is none.
+/// The number directly before these words, as in `3 failed`; 0 if there is none.
 fn number_before(text: &str, words: &str) -> usize {
     let found = text.split_once(words).and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
     found.unwrap_or(0)

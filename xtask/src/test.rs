@@ -1,4 +1,4 @@
-//! Running all tests, with the database, browser and servers that they need.
+//! Runs all tests, with the database, browser and servers that they need.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -16,13 +16,13 @@ use crate::tally::{Runner, TestReport};
 use crate::tool::{Tool, find_program, tool};
 use crate::{Result, machine, wasm, workspace_root};
 
-/// The time that the stand-in takes for a picture while the page is tested, unless a test sets another.
+/// Time that the stand-in takes for an image while the page is tested, unless a test sets another.
 const PROVIDER_DELAY: Duration = Duration::from_millis(200);
 
-/// A part of the tests that can be run by itself.
+/// A part of the tests that can be run separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// All crates, with SQLite and a Postgres of their own.
+    /// All crates, with SQLite and a temporary Postgres server.
     Rust,
     /// The WebAssembly modules, called from JavaScript.
     Wasm,
@@ -34,10 +34,10 @@ pub enum Suite {
     Browser,
 }
 
-/// Runs these suites, or all; each to its end, even if one before it failed.
+/// Runs these suites, or all of them; a failed suite does not stop the others.
 ///
 /// # Errors
-/// A test failed; the error names each failed test and shows the end of its output.
+/// A test failed; the error names each failed test and shows its essential output.
 pub async fn run(only: &[Suite]) -> Result {
     let suites = if only.is_empty() { Suite::value_variants() } else { only };
     let built = build::build_all(false).await?;

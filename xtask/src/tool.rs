@@ -1,4 +1,4 @@
-//! Running other programs.
+//! Runs other programs.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use crate::output::print_line;
 use crate::processes::OwnedProcess;
 use crate::{Result, workspace_root};
 
-/// A program with its arguments; it runs in the repository's top folder unless [`Tool::in_folder`] names another.
+/// A program with its arguments; runs in the repository's root folder unless [`Tool::in_folder`] sets another.
 pub struct Tool {
     command: Command,
     words: Vec<String>,
@@ -25,7 +25,7 @@ pub fn tool(program: impl AsRef<OsStr>) -> Tool {
 }
 
 impl Tool {
-    /// Adds arguments to its command line.
+    /// Adds arguments.
     #[must_use]
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, arguments: I) -> Self {
         for argument in arguments {
@@ -35,42 +35,42 @@ impl Tool {
         self
     }
 
-    /// Runs it in this folder.
+    /// Sets the working directory.
     #[must_use]
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// Sets a variable of its environment.
+    /// Sets an environment variable.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);
         self
     }
 
-    /// Starts it with these standard streams.
+    /// Starts the program with these standard streams.
     ///
     /// # Errors
-    /// There is no such program.
+    /// The program does not exist.
     pub fn spawn(mut self, output: Stdio, errors: Stdio) -> Result<OwnedProcess> {
         OwnedProcess::start(self.command.stdout(output).stderr(errors))
     }
 
-    /// Runs it and shows what it writes.
+    /// Runs the program with the output of this process.
     ///
     /// # Errors
-    /// It can't be started, or ends with a failure.
+    /// The program can't be started, or fails.
     pub async fn run(mut self) -> Result {
         let line = self.command_line();
         let status = OwnedProcess::start(&mut self.command)?.wait().await?;
         if status.success() { Ok(()) } else { Err(format!("`{line}` ended with {status}")) }
     }
 
-    /// Runs it and returns its standard output.
+    /// Runs the program and returns its standard output.
     ///
     /// # Errors
-    /// It can't be started, or ends with a failure; the error has its standard error.
+    /// The program can't be started, or fails; the error contains its standard error.
     pub async fn read_output(mut self) -> Result<String> {
         let line = self.command_line();
         self.command.kill_on_drop(true);
@@ -82,10 +82,10 @@ impl Tool {
         Err(format!("`{line}` ended with {}: {}", output.status, errors.trim()))
     }
 
-    /// Runs it and shows what it writes; returns whether it succeeded, and what it wrote.
+    /// Runs the program and prints its output; returns whether it succeeded, and the output.
     ///
     /// # Errors
-    /// It can't be started.
+    /// The program can't be started.
     pub async fn run_and_capture(mut self) -> Result<(bool, String)> {
         self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("NO_COLOR", "1");
         let mut process = OwnedProcess::start(&mut self.command)?;
@@ -103,7 +103,7 @@ impl Tool {
     }
 }
 
-/// Shows a stream line by line; returns all of it.
+/// Prints a stream line by line; returns all of it.
 async fn echo_lines(stream: impl AsyncRead + Unpin) -> String {
     let mut lines = BufReader::new(stream).lines();
     let mut all = String::new();

@@ -1,4 +1,4 @@
-//! The core as WebAssembly, for the page.
+//! The WebAssembly modules of the web page.
 
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -6,15 +6,15 @@ use std::time::SystemTime;
 use crate::tool::tool;
 use crate::{Result, cargo_progress, machine, target_dir, workspace_root};
 
-/// A WebAssembly module of the page, built from a crate of its own.
+/// A WebAssembly module of the web page, built from a separate crate.
 pub struct WasmModule {
     /// Name of the crate.
     package: &'static str,
-    /// The name that its files begin with.
+    /// Prefix of its file names.
     name: &'static str,
-    /// The folder in which the page finds it and its JavaScript, within `frontend/src/lib/wasm`.
+    /// The folder of the module and its JavaScript, within `frontend/src/lib/wasm`.
     folder: &'static str,
-    /// Its compressed size at most, so that the page still loads quickly.
+    /// Maximum compressed size, so that the page loads quickly.
     max_size_bytes: usize,
 }
 
@@ -33,11 +33,11 @@ pub const DRY_RUN_MODULE: WasmModule = WasmModule {
 /// Builds the modules and their JavaScript.
 ///
 /// # Errors
-/// A build fails; cargo has said why.
+/// A build fails; cargo has printed the reason.
 pub async fn build_modules() -> Result {
     machine::ensure_wasm_target().await?;
     let mut arguments = vec!["build", "--target", machine::WASM_TARGET, "--profile", "wasm"];
-    // Together, so that both share what they depend on: the linker leaves out of each what it does not use.
+    // Together, so that they share their dependencies: the linker removes from each what it does not use.
     arguments.extend([CORE_MODULE, DRY_RUN_MODULE].iter().flat_map(|module| ["-p", module.package]));
     cargo_progress::run_cargo(tool("cargo").args(arguments).env(FLAGS_VARIABLE, remap_flags())).await?;
     for module in [CORE_MODULE, DRY_RUN_MODULE] {
@@ -49,7 +49,7 @@ pub async fn build_modules() -> Result {
 /// Checks the modules' compressed sizes; returns a line about each.
 ///
 /// # Errors
-/// A module is larger than it may be.
+/// A module is too large.
 pub async fn check_sizes() -> Result<String> {
     let (core, dry_run) = (CORE_MODULE.check_size().await?, DRY_RUN_MODULE.check_size().await?);
     Ok(format!("{core}\n{dry_run}"))
@@ -66,7 +66,7 @@ impl WasmModule {
         self.output_dir().join(format!("{}_bg.wasm", self.name))
     }
 
-    /// Writes the module and its JavaScript for the page, unless they are newer than what cargo built.
+    /// Writes the module and its JavaScript for the page, unless they are newer than cargo's build.
     async fn write_bindings(&self) -> Result {
         let compiled = target_dir().join(machine::WASM_TARGET).join(format!("wasm/{}.wasm", self.name));
         // Writing the same files again would make the page look outdated.
@@ -91,11 +91,11 @@ impl WasmModule {
     }
 }
 
-/// The variable from which cargo reads the compiler's flags for this target alone.
+/// The environment variable with the compiler flags for this target only.
 const FLAGS_VARIABLE: &str = "CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS";
 
-/// Returns flags that cut this machine's folders off the source paths in panic messages: they mean nothing to the page's
-/// readers, and would be in the module hundreds of times.
+/// Returns flags that remove this machine's folders from the source paths in panic messages: users of the page don't need
+/// them, and the module would contain them hundreds of times.
 fn remap_flags() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::home_dir().map(|home| home.join(".cargo")));
@@ -103,7 +103,7 @@ fn remap_flags() -> String {
     let mut folders: Vec<PathBuf> = registries.into_iter().flatten().flatten().map(|entry| entry.path()).collect();
     folders.sort();
     folders.push(workspace_root().to_path_buf());
-    // Flags are separated by blanks: a folder with one in its name is left as it is.
+    // Flags are separated by spaces: a folder with a space in its name is left unchanged.
     let folders = folders.iter().filter_map(|folder| folder.to_str()).filter(|folder| !folder.contains(' '));
     folders.map(|folder| format!("--remap-path-prefix={folder}/=")).collect::<Vec<_>>().join(" ")
 }

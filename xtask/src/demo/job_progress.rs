@@ -1,4 +1,4 @@
-//! The changes of a running job, as lines.
+//! Prints the changes of a running job.
 
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -15,12 +15,12 @@ pub(super) struct JobProgress {
 }
 
 impl JobProgress {
-    /// Starts the clock; nothing has been printed.
+    /// Starts the clock.
     pub(super) fn start() -> Self {
         Self { start: Instant::now(), printed: BTreeMap::new() }
     }
 
-    /// Prints the steps of a job that differ from what was printed before.
+    /// Prints the steps of a job that have changed since the last call.
     pub(super) fn print_changes(&mut self, job: &Value) {
         for line in self.take_changes(job) {
             print_line(format!("[{:5.1} s] {line}", self.start.elapsed().as_secs_f64()));
@@ -49,7 +49,7 @@ fn format_step(step: &Value) -> String {
     parts.into_iter().flatten().collect::<Vec<_>>().join(" ").trim_end().to_owned()
 }
 
-/// A bar of ten characters and the percentage; progress is from 0 to 1.
+/// Returns a bar of ten characters and the percentage; progress is from 0 to 1.
 fn format_bar(progress: f64) -> String {
     let full = (progress.clamp(0.0, 1.0) * 10.0).round() as usize;
     format!("[{}{}] {:3.0} %", "#".repeat(full), "-".repeat(10 - full), progress * 100.0)

@@ -1,11 +1,11 @@
-//! Whether the example did what it should.
+//! Checks the result of the example.
 
 use serde_json::Value;
 
 use crate::Result;
 
-/// Checks that both steps completed, that the second worked on the first's picture, and that the provider was called
-/// twice, no more.
+/// Checks that both steps completed, that the second one edited the first one's image, and that the provider was called
+/// exactly twice.
 pub(super) fn check_job(job: &Value, input: &Value, stats: &Value) -> Result {
     expect_equal("the job's status", &job["status"], &"completed".into())?;
     let steps = job["steps"].as_array().map(Vec::as_slice).unwrap_or_default();
@@ -36,7 +36,7 @@ mod tests {
 
     use super::*;
 
-    /// Changes one value of a good job and says what must be found wrong.
+    /// Changes one value of a correct job and checks the message about it.
     fn check(pointer: &str, value: Value, fault: Option<&str>) {
         let step = |id, input, output| json!({"id": id, "status": "completed", "input": {"input_image": input}, "output": {"output_image": output}});
         let mut all = json!({

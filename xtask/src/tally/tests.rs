@@ -1,4 +1,4 @@
-//! `captured` holds the output of the runners for a few small tests, as they wrote it.
+//! `captured` contains the runners' real output for a few small tests.
 
 use super::*;
 
