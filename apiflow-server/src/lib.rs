@@ -1,9 +1,9 @@
-//! apiflow's REST server: routes, accounts, provider keys and the built frontend.
+//! apiflow's REST server: routes, accounts, provider keys and the embedded frontend.
 //!
-//! [`router`] makes an axum router from an [`AppState`]; the binary `apiflow` puts it on a socket beside the workers.
+//! [`router`] builds an axum router from an [`AppState`]; the binary `apiflow` serves it, and runs the workers.
 //!
 //! Architecture invariants: every error leaves as a [`http::problem::Problem`]; a value of a secret is never part of a
-//! reply or of the log; nothing here decides how a job goes on: that is [`apiflow_core`]'s.
+//! reply or of the log; nothing here decides how a job continues: that is up to [`apiflow_core`].
 
 pub mod api;
 pub mod command;

@@ -6,7 +6,7 @@
 //! [`MAX_SHARED_AGE`] old.
 //!
 //! Architecture invariant: what a write of this process changed is seen by the next read, also if the request that
-//! wrote was dropped meanwhile: writes run to their end in tasks of their own.
+//! wrote was dropped meanwhile: writes run to their end in separate tasks.
 
 mod accounts;
 mod documents;
@@ -36,7 +36,7 @@ pub struct CachedStores {
     pub stores: Stores,
     /// The cached documents, for runs.
     pub cached_documents: Arc<DocumentReader>,
-    /// Tells whether what was made of records is still up to date.
+    /// Whether values derived from records are still up to date.
     pub records: RecordFreshness,
 }
 

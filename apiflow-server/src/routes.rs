@@ -1,4 +1,4 @@
-//! All routes, and the OpenAPI document that they make up.
+//! All routes, and the OpenAPI document generated from them.
 
 mod approvals;
 mod documents;

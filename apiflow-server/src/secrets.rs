@@ -1,11 +1,10 @@
 //! Provider keys: stored sealed, or read from the environment, each with the origins that it may be sent to.
 //!
 //! A secret is shared (set by an admin, or listed by the operator), owned by a user, or generated: moved out of a
-//! declaration that contained it in clear. `access` defines who may refer to which.
+//! declaration that contained it in plain text. `access` defines who may refer to which.
 //!
-//! Architecture invariant: the secret book never returns a secret without a list of origins. Declaring a connector thus
-//! does not send a key to an origin of one's own: origins come from an admin, the operator, or the user who supplied
-//! the key.
+//! Architecture invariant: the secret book never returns a secret without a list of origins. So a user can't send a key to
+//! another origin by declaring a connector: origins come from an admin, the operator, or the user who supplied the key.
 
 pub(crate) mod access;
 mod book;

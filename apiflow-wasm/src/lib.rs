@@ -11,7 +11,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 /// Validates a workflow; returns a JSON array of diagnostics.
 ///
 /// `workflow` is an OpenFlow document, `catalog` an object of `connectors`, `nodes` and `workflows` by id; both are
-/// JSON strings. A string that is not JSON, or a catalog of another form, is a diagnostic too.
+/// JSON strings. A string that is not JSON, or a catalog of another shape, is reported as a diagnostic too.
 #[wasm_bindgen]
 #[must_use]
 pub fn validate(workflow: &str, catalog: &str) -> String {

@@ -1,2 +1,2 @@
-//! Programs that embed `apiflow-core`.
+//! Example programs that embed `apiflow-core`.
 #![doc = include_str!("../../README.md")]

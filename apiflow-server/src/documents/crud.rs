@@ -21,7 +21,7 @@ use crate::http::problem_codes;
 use crate::state::AppState;
 use crate::users::Caller;
 
-/// How often a save without `If-Match` is retried if somebody else saves in between.
+/// How often a save without `If-Match` is retried if someone else saves in between.
 const MAX_SAVE_TRIES: usize = 5;
 
 pub(crate) async fn list_documents(
@@ -82,7 +82,7 @@ pub(crate) async fn change_document(
     save_document(state, caller, (kind, id), must, Body::Patch(patch)).await
 }
 
-/// What a request sends of a document.
+/// The content of a request that saves a document.
 enum Body {
     /// The whole document.
     Whole(Value),
@@ -90,8 +90,8 @@ enum Body {
     Patch(Map<String, Value>),
 }
 
-/// Saves over the existing document. What the caller may do depends on that document, so the save is conditional on its
-/// version and retried if somebody else saves in between, unless the caller sent a version.
+/// Replaces the existing document. The caller's permissions depend on that document, so the save is conditional on its
+/// version and is retried if someone else saves in between, unless the caller sent a version.
 async fn save_document(
     state: &AppState,
     caller: &Caller,
@@ -180,10 +180,10 @@ fn document_busy(kind: DocumentKind, id: &str) -> Problem {
     Problem::new(StatusCode::CONFLICT, problem_codes::BUSY, detail)
 }
 
-/// Active jobs that are searched for users of a document that is to be deleted.
+/// Maximum number of active jobs that are searched for uses of a document before it is deleted.
 const MAX_JOBS_LOOKED_AT: usize = 1_000;
 
-/// Jobs per read.
+/// Number of jobs per read.
 const JOB_PAGE_SIZE: u32 = 100;
 
 /// Refuses with 409 if a job that has not ended runs or uses this document.
@@ -231,7 +231,7 @@ async fn job_uses_document(state: &AppState, job: &str, kind: DocumentKind, id: 
     })
 }
 
-/// The problem of a document that this job uses, or that one of too many active jobs may use.
+/// The problem of deleting a document that this job uses, or that one of too many active jobs may use.
 fn document_active(kind: DocumentKind, id: &str, job: Option<&JobRow>) -> Problem {
     let kind = kind.as_str();
     let force =

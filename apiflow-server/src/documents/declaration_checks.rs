@@ -44,7 +44,7 @@ pub(crate) fn check_node(
     Ok(found)
 }
 
-/// Returns a finding for each of these names that is not a secret, at its first place in the declaration.
+/// Returns a finding for each of these names that is not a secret, at its first use in the declaration.
 fn unknown_secrets(
     directory: &SecretDirectory,
     document: &Document,

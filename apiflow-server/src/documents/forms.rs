@@ -18,7 +18,7 @@ use crate::users::Caller;
 /// Fields of replies that a body may repeat.
 const IGNORED: [&str; 3] = ["created_at", "updated_at", "diagnostics"];
 
-/// Reserved workflow ids: they are words of the routes.
+/// Reserved workflow ids: they are segments of routes.
 const ROUTE_WORDS: [&str; 3] = ["run", "validate", "dry_run"];
 
 /// A body that has been validated.
@@ -269,7 +269,7 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
     Ok(references::of_workflow(document))
 }
 
-/// Names are stored as text columns, in which databases do not accept control characters.
+/// Names are stored in text columns, in which databases do not accept control characters.
 fn check_name(fields: &Map<String, Value>) -> Result<(), Problem> {
     let name = fields.get("name").and_then(Value::as_str).unwrap_or_default();
     if name.chars().any(char::is_control) {

@@ -8,7 +8,7 @@ use crate::documents::workflow_checks;
 use crate::http::problem::Problem;
 use crate::state::AppState;
 
-/// The user on whose behalf workflows are validated in the background: it takes nobody's turn.
+/// The user on whose behalf workflows are validated in the background, so that no user loses a turn.
 const NOBODY: &str = "";
 
 /// Returns the findings of the last check of workflows, by id. Workflows with outdated findings are checked in the

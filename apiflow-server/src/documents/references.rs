@@ -16,10 +16,10 @@ use crate::record_cache::DocumentReader;
 use crate::secrets::access::SecretRefusal;
 use crate::secrets::directory::SecretDirectory;
 
-/// Documents of a kind that are read for their names.
+/// Maximum number of documents of a kind that are read for their names.
 const MAX_NAMES: u32 = 200;
 
-/// The nodes and workflows that an OpenFlow document refers to; of a document with faults those that can be read.
+/// Returns the nodes and workflows that an OpenFlow document refers to, as far as they can be read.
 pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
     let references = list_references(document).into_iter();
     references
@@ -30,8 +30,7 @@ pub(crate) fn of_workflow(document: &Value) -> Vec<(DocumentKind, String)> {
         .collect()
 }
 
-/// What identifies the content of a saved document: it changes with every save, also if the document was removed
-/// meanwhile.
+/// Identifies the content of a saved document: it changes with every save, even if the document was deleted in between.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct DocumentVersion {
     kind: DocumentKind,
@@ -78,7 +77,7 @@ impl SavedDeclarations {
         refusals_of_run(directory, (document, node), connector)
     }
 
-    /// A finding for each node of a document that may not be run, at the first module that runs it.
+    /// Returns a finding for each node of a document that must not be run, at the first module that runs it.
     pub(crate) fn findings_of_nodes(&self, directory: &SecretDirectory, document: &Value) -> Vec<Diagnostic> {
         let mut found = Vec::new();
         for node in self.catalog.nodes.keys() {
@@ -109,7 +108,7 @@ pub(crate) fn refusals_of_run(
     refusals
 }
 
-/// The place of the first module that runs a node.
+/// Returns the pointer of the first module that runs a node.
 fn module_of_node(document: &Value, node: &str) -> Option<String> {
     match document {
         Value::Object(fields) => {
@@ -131,7 +130,7 @@ fn module_of_node(document: &Value, node: &str) -> Option<String> {
     }
 }
 
-/// What documents refer to, also by way of sub-flows; what is missing is left out, for the validator to name.
+/// Loads what documents refer to, including through sub-flows. Missing documents are left out; the validator reports them.
 pub(crate) async fn load_declarations(
     documents: &DocumentReader,
     directory: &SecretDirectory,
@@ -154,7 +153,7 @@ pub(crate) async fn load_declarations(
     Ok(declarations)
 }
 
-/// Why [`control_in_id`] refuses.
+/// The message about an id that [`control_in_id`] finds.
 pub(crate) const CONTROL_IN_ID: &str = "the id must not contain control characters, such as line breaks";
 
 /// Returns the pointer of a module's id with control characters, which databases do not accept in text columns.
@@ -177,7 +176,7 @@ pub(crate) fn control_in_id(document: &Value) -> Option<String> {
     }
 }
 
-/// Adds the newest nodes, connectors and workflows to a catalog that lacks some, for the sake of their names.
+/// Adds the newest nodes, connectors and workflows to a catalog, for suggestions of names.
 pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) -> Result<(), Problem> {
     for kind in [DocumentKind::Connector, DocumentKind::Node, DocumentKind::Workflow] {
         for document in documents.list_documents(kind, None, MAX_NAMES).await? {
@@ -187,7 +186,7 @@ pub(crate) async fn add_names(documents: &dyn Documents, catalog: &mut Catalog) 
     Ok(())
 }
 
-/// The place of the first string in a declaration that names a secret.
+/// Returns the pointer of the first string in a declaration that refers to a secret.
 pub(crate) fn place_of_secret(declaration: &Value, name: &str) -> Option<String> {
     let below = |token: String, value: &Value| {
         place_of_secret(value, name).map(|rest| format!("{}{rest}", pointer_push("", &token)))
@@ -235,17 +234,17 @@ fn add_document(
     }
 }
 
-/// The connector that was saved.
+/// Returns the connector of a document.
 pub(crate) fn saved_connector(document: &Document) -> Result<Connector, Problem> {
     parse_connector(&with_id(document)).map_err(|found| unreadable_document(document, &found))
 }
 
-/// The node that was saved.
+/// Returns the node of a document.
 pub(crate) fn saved_node(document: &Document) -> Result<Node, Problem> {
     parse_node(&with_id(document)).map_err(|found| unreadable_document(document, &found))
 }
 
-/// A saved document, or 404.
+/// Returns a saved document, or 404.
 pub(crate) async fn saved_document(
     documents: &dyn Documents,
     kind: DocumentKind,

@@ -12,9 +12,8 @@ use crate::http::problem::Problem;
 
 /// Validates documents, a few at a time.
 ///
-/// Architecture invariant: validation is processor work on behalf of the user who sent the document, never runs on a
-/// thread that answers requests, and takes turns with that of other users. A caller who disconnects while waiting gives
-/// up the turn.
+/// Architecture invariant: validation never runs on a thread that answers requests. It is done on behalf of the user who
+/// sent the document, and users take turns. A caller who disconnects while waiting loses the turn.
 #[derive(Debug, Clone)]
 pub(crate) struct Validation {
     pub(crate) places: FairPlaces,

@@ -31,7 +31,7 @@ pub(crate) async fn check_workflow(
     Ok((document, found))
 }
 
-/// Returns the same for a document in a request, if it is not too large; nothing is stored.
+/// Returns the findings about an OpenFlow document in a request, if it is not too large; nothing is stored.
 pub(crate) async fn check_sent_workflow(
     state: &AppState,
     user: &str,
@@ -45,7 +45,7 @@ pub(crate) async fn check_sent_workflow(
     Ok(found)
 }
 
-/// Drops a value that may be large, which takes as long as building it.
+/// Drops a value on another thread: dropping a large one takes as long as building it.
 pub(crate) fn drop_elsewhere(value: impl Send + 'static) {
     tokio::task::spawn_blocking(move || drop(value));
 }

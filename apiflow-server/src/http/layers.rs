@@ -26,8 +26,8 @@ const MAX_REQUEST_ID_CHARS: usize = 128;
 
 /// Content security policy of pages: their own scripts, styles, images and calls; no framing.
 ///
-/// The frontend's own pages add the hash of their script in a meta element; both apply. Styles are set inline by the
-/// editor and the graph; WebAssembly needs its own word; pictures come from providers.
+/// The frontend's own pages add the hash of their script in a meta element; both apply. The editor and the graph set
+/// inline styles; WebAssembly needs its own keyword; images come from providers.
 const CONTENT_SECURITY: &str = "default-src 'self'; script-src 'self' 'unsafe-inline' 'wasm-unsafe-eval'; \
     style-src 'self' 'unsafe-inline'; img-src 'self' https: http: data: blob:; media-src 'self' https: http: data: blob:; \
     connect-src 'self'; frame-ancestors 'none'; base-uri 'self'; form-action 'self'; object-src 'none'";

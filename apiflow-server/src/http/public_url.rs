@@ -2,7 +2,7 @@
 
 use apiflow_core::origin::Origin;
 
-/// Whether a URL names this machine alone.
+/// Whether a URL refers to this machine only.
 pub fn is_local(url: &str) -> bool {
     Origin::of_url(url).is_some_and(|origin| origin.is_loopback() || origin.host().ends_with(".localhost"))
 }

@@ -1,5 +1,5 @@
-//! JSON of callers, read without losing anything: duplicate keys and integers beyond 64 bits are refused, while a
-//! lenient parser keeps one value and rounds.
+//! JSON of callers, read without loss: duplicate keys and integers beyond 64 bits are refused. A lenient parser would keep
+//! one of the values, and round.
 
 use std::borrow::Cow;
 use std::collections::BTreeSet;
@@ -17,7 +17,7 @@ const MAX_FAULTS: usize = 50;
 /// Reads a JSON text.
 ///
 /// # Errors
-/// 400 if it is not JSON; 422 with the places where something would be lost.
+/// 400 if it is not JSON; 422 with the positions of values that would be lost.
 pub(crate) fn parse(bytes: &[u8]) -> Result<Value, Problem> {
     let bytes = without_byte_order_mark(bytes);
     let value =

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use axum::http::HeaderMap;
 use ipnet::IpNet;
 
-/// Headers which show that a proxy forwards a request for somebody else.
+/// Headers that show that a proxy forwards a request for someone else.
 const FORWARDING_HEADERS: [&str; 5] = ["x-forwarded-for", "forwarded", "x-real-ip", "via", "x-forwarded-host"];
 
 /// Reverse proxies whose `X-Forwarded-For` is trusted.
@@ -43,7 +43,7 @@ impl TrustedProxies {
         addresses.into_iter().find(|address| !self.is_trusted(*address))
     }
 
-    /// Whether a request comes from this machine, and was not forwarded for somebody else.
+    /// Whether a request comes from this machine, and was not forwarded for someone else.
     pub(crate) fn is_from_this_machine(&self, peer: Option<IpAddr>, headers: &HeaderMap) -> bool {
         let Some(peer) = peer.map(|peer| peer.to_canonical()) else { return false };
         if FORWARDING_HEADERS.iter().any(|name| headers.contains_key(*name)) {

@@ -22,7 +22,7 @@ use crate::state::AppState;
 use crate::users::Caller;
 use crate::users::usernames::UNVERIFIED_NAME_SUFFIX;
 
-/// The purpose that links are signed for: a text signed for another purpose opens no gate.
+/// The purpose that links are signed for: a text that was signed for another purpose is refused.
 const PURPOSE: &str = "approval link";
 
 /// Longest name that may be entered on a link, in characters.

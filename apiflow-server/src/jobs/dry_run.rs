@@ -1,6 +1,6 @@
 //! Dry runs: a workflow is validated as for a run, but no job is created and nothing is sent.
 //!
-//! A dry run is processor work on behalf of the user who requested it and takes turns with that of other users.
+//! A dry run uses the processor on behalf of the user who requested it, and takes turns with those of other users.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::http::problem_codes;
 use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document};
 use crate::state::AppState;
 
-/// How long a caller waits for a dry run: it takes only the time of its expressions.
+/// Maximum duration of a dry run: only its expressions take time.
 const MAX_DRY_RUN_TIME: Duration = Duration::from_mins(1);
 
 /// The validated input of a dry run.

@@ -41,7 +41,7 @@ pub(crate) async fn check_input(
     state.validation.places.run(user, move || check_here(&schemas, place, &schema, input)).await?
 }
 
-/// Validates a value against a schema that is compiled already and has no errors.
+/// Validates a value against a compiled schema.
 pub(crate) async fn check_against(
     state: &AppState,
     user: &str,

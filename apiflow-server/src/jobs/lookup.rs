@@ -15,7 +15,7 @@ pub(crate) async fn find_ordinal(state: &AppState, job: &str, step: &str) -> Res
     find_step(state, job, step, |_| true).await
 }
 
-/// Returns the same for a step that may have an attempt of unknown outcome: of several with one id the last such step.
+/// Returns the ordinal of a step that may have an attempt of unknown outcome: the last such step with that id.
 pub(crate) async fn find_unsettled_ordinal(state: &AppState, job: &str, step: &str) -> Result<u64, Problem> {
     let mut unsettled = None;
     let first = find_step(state, job, step, |row| {

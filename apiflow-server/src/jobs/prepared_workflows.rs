@@ -32,7 +32,7 @@ struct WorkflowDraft {
 }
 
 enum DraftContent {
-    /// A document with what is saved of all that it refers to.
+    /// A document, with the saved documents that it refers to.
     Document { document: Value, declarations: SavedDeclarations },
     /// The documents that a job ran.
     Bundle(JobBundle),

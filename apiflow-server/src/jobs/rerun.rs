@@ -17,7 +17,7 @@ use crate::jobs::{input, lookup, views};
 use crate::state::AppState;
 
 impl JobDraft {
-    /// Prepares a run of what an ended job ran, with its original documents.
+    /// Prepares a rerun of a job that has ended, with its original documents.
     pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
         let row = lookup::find_job(state, id).await?;
         if !row.state.status.is_final() {

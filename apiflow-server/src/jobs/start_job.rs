@@ -134,8 +134,8 @@ impl JobDraft {
     }
 }
 
-/// Makes the job, or finds the one of an earlier request of that key; answers at once, or as long as the caller prefers
-/// to wait. What `draft` looks at may have changed since that earlier request: it is asked for a new job alone.
+/// Creates the job, or finds the job of an earlier request with the same key; replies at once, or after the time that the
+/// caller prefers to wait. `draft` is awaited only for a new job: what it reads may have changed since an earlier request.
 pub(crate) async fn start_job(
     state: &AppState,
     caller: &Caller,
@@ -183,7 +183,7 @@ pub(crate) async fn start_job(
     Ok(response)
 }
 
-/// Makes the job, unless another request of the same key was faster; returns the one that there is.
+/// Creates the job, unless another request with the same key was faster; returns the job that exists.
 async fn create_job(
     state: &AppState,
     caller: &Caller,
@@ -212,8 +212,8 @@ async fn create_job(
     }
 }
 
-/// Refuses another job of a user whose jobs hold too much already. It is the user's own jobs that are in the way, and
-/// their end that helps: so this is 429, not 507.
+/// Refuses a new job of a user whose active jobs hold too many bytes. The reply is 429, not 507, because the user's own
+/// jobs are the cause, and their end resolves it.
 async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), Problem> {
     let (used, max) = (state.store.read_bytes_in_flight(&caller.user.id).await?, state.settings.max_user_bytes);
     if used < max {

@@ -40,13 +40,13 @@ pub(crate) async fn read_input(state: &AppState, job: &str) -> Result<Value, Pro
     Ok(state.store.read_values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
 }
 
-/// Whether a preprocessor was to make the flow's input of a job's input.
+/// Whether a job's input is passed to the preprocessor of its workflow.
 pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool, Problem> {
     let created = state.store.read_events(job, 0, 1).await?.pop();
     Ok(created.is_some_and(|event| event.body["preprocess"] == true))
 }
 
-/// The values of a job that need not be read.
+/// Values of a job that are known already and need not be read.
 #[derive(Default)]
 pub(crate) struct KnownValues {
     /// Input of the job.

@@ -1,4 +1,4 @@
-//! Waiting for a job inside the request that made it.
+//! Waiting for a job within the request that created it.
 
 use std::time::{Duration, Instant};
 
@@ -11,10 +11,10 @@ use crate::http::problem::Problem;
 use crate::jobs::lookup;
 use crate::state::AppState;
 
-/// The longest wait.
+/// Maximum waiting time.
 const MOST_S: u64 = 300;
 
-/// How long one look lasts at most: another process may be at work on the job.
+/// Maximum time between two reads of the store: another process may be running the job.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 /// Waiting time if the caller does not specify one.
@@ -44,19 +44,19 @@ pub(super) fn early_return(document: &Value) -> Option<String> {
     document.pointer("/value/early_return").and_then(Value::as_str).map(str::to_owned)
 }
 
-/// A job that a request made or found.
+/// A job that a request created or found.
 pub(super) struct StartedJob {
     pub(super) id: String,
     /// The step whose result answers a waiting caller, if the document names one.
     pub(super) early_return: Option<String>,
-    /// Its input, if this request made it.
+    /// Its input, if this request created it.
     pub(super) input: Option<Value>,
     end: EndWatch,
-    /// Sees its steps change, if one of them may be the answer.
+    /// Reports changes of its steps, if one of them may be the answer.
     changes: Option<Watch>,
 }
 
-/// What has become of a job.
+/// The state of a job after the wait.
 pub(super) struct Waited {
     pub(super) row: JobRow,
     /// Its output, if it need not be read.
@@ -66,19 +66,19 @@ pub(super) struct Waited {
 }
 
 impl StartedJob {
-    /// A job that is about to be made: whatever becomes of it from now on is seen.
+    /// A job that is about to be created: all changes from now on are noticed.
     pub(super) fn of_new_job(state: &AppState, id: String, early_return: Option<String>, input: Value) -> Self {
         Self { input: Some(input), ..Self::of_earlier_request(state, id, early_return) }
     }
 
-    /// A job that was made before.
+    /// A job that an earlier request created.
     pub(super) fn of_earlier_request(state: &AppState, id: String, early_return: Option<String>) -> Self {
         let changes = early_return.is_some().then(|| state.runtime.watch_jobs());
         Self { end: state.runtime.watch_end(&id), id, early_return, input: None, changes }
     }
 
-    /// Waits until the job ended, the early step has its result, the time is over or the server stops. The store is asked
-    /// only for what this process does not do itself.
+    /// Waits until the job has ended, the early step has its result, the time has passed or the server stops. The store is
+    /// queried only for changes by other processes.
     pub(super) async fn wait_for_answer(&mut self, state: &AppState, limit: Duration) -> Result<Waited, Problem> {
         let end = Instant::now() + limit;
         // A job of an earlier request may have ended long ago.

@@ -3,8 +3,8 @@
 //! It answers whether a new job may be started, and of what. What the jobs in the store were made of, whether it may
 //! still be started or not, is kept by the runtime in core; both share one [`Prepared`].
 //!
-//! Architecture invariant: a workflow is found here only if no record was written since it was seen to be up to date, or
-//! if all that it was made of has the same versions again. So it is never older than the records that runs read (see
+//! Architecture invariant: a workflow is found here only if no record was written since it was last known to be up to
+//! date, or if all its sources have the same versions. So it is never older than the records that runs read (see
 //! [`crate::record_cache`]).
 
 use std::collections::{BTreeMap, VecDeque};
@@ -40,7 +40,7 @@ pub(crate) enum WorkflowKey {
     Saved(String),
     /// The digest of a document that came with a request.
     Document(String),
-    /// The digest of what a job ran.
+    /// The digest of the documents that a job ran.
     Bundle(String),
 }
 
@@ -70,7 +70,7 @@ struct WorkflowEntries {
 
 struct WorkflowEntry {
     sources: WorkflowSources,
-    /// The records that were read when it was last seen to be up to date.
+    /// The records that were read when it was last known to be up to date.
     read: RecordsRead,
     bytes: usize,
     workflow: Arc<PreparedWorkflow>,
@@ -87,7 +87,7 @@ impl WorkflowCache {
         self.preparations.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Returns a workflow that was seen to be up to date since the last write.
+    /// Returns a workflow that has been up to date since the last write.
     pub(crate) fn find_current(&self, key: &WorkflowKey, records: &RecordFreshness) -> Option<Arc<PreparedWorkflow>> {
         self.lock_entries().find_entry(key, |entry| records.is_current(entry.read))
     }
@@ -115,7 +115,7 @@ impl WorkflowCache {
 }
 
 impl WorkflowEntries {
-    /// Returns an entry that is wanted, and makes it the most recently used one.
+    /// Returns an entry that satisfies a condition, and makes it the most recently used one.
     fn find_entry(
         &mut self,
         key: &WorkflowKey,

@@ -66,7 +66,7 @@ impl RecordCache {
         is_fresh.then(|| Arc::clone(&entry.value))
     }
 
-    /// Call this before something is made of what is cached: its age is that of the oldest document or secret that may be
+    /// Call this before a value is derived from cached records: its age is that of the oldest document or secret that may be
     /// part of it.
     pub(super) fn begin_derivation(&self) -> ReadStart {
         let entries = self.lock_entries();
@@ -77,7 +77,7 @@ impl RecordCache {
         ReadStart { generation: entries.generation, at: read.filter(is_fresh).min().unwrap_or(now) }
     }
 
-    /// Whether nothing was written since, and what was read then is not too old.
+    /// Whether nothing was written since this read, and it is not too old.
     pub(super) fn is_current(&self, read: ReadStart) -> bool {
         self.lock_entries().generation == read.generation
             && self.max_age.is_none_or(|max_age| read.at.elapsed() < max_age)
@@ -96,7 +96,7 @@ impl RecordCache {
         }
     }
 
-    /// Writes to the database and forgets all entries, whatever became of the write and of the caller.
+    /// Writes to the database and clears the cache, even if the write fails or the caller stops waiting.
     pub(super) async fn write<T: Send + 'static>(
         &self,
         write: impl Future<Output = Result<T, RecordError>> + Send + 'static,
@@ -145,7 +145,7 @@ impl Entries {
 }
 
 impl SecretsSnapshot {
-    /// Puts an index on the rows.
+    /// Indexes the rows.
     pub(super) fn new(rows: Vec<SecretRow>, grants: Vec<SecretGrant>) -> Self {
         let by_name = rows.iter().enumerate().map(|(index, row)| ((row.owner.clone(), row.name.clone()), index));
         Self { by_name: by_name.collect(), rows, grants }

@@ -7,7 +7,7 @@ use async_trait::async_trait;
 
 use super::entries::{Entries, RecordCache, SecretsSnapshot};
 
-/// Secrets, of which all are cached together, sealed.
+/// Secrets; all of them are cached together, sealed.
 pub(super) struct CachedSecrets {
     secrets: Arc<dyn SecretStore>,
     cache: RecordCache,

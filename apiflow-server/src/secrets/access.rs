@@ -134,7 +134,7 @@ impl SecretDirectory {
         refusals
     }
 
-    /// Returns what a node may not do with its connector's secrets, or with its own secrets through this connector.
+    /// Returns the violations of a node concerning its connector's secrets, or its own secrets sent through this connector.
     pub(crate) fn refusals_of_node(
         &self,
         (document, node): (&Document, &Node),

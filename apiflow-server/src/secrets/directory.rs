@@ -57,13 +57,13 @@ impl SecretDirectory {
         self.shared.contains(name) || self.generated.contains_key(name)
     }
 
-    /// Returns a fingerprint of the existing secrets: findings about secrets may differ if it differs.
+    /// Returns a fingerprint of the existing secrets: if it changes, findings about secrets may change.
     pub(crate) fn directory_digest(&self) -> String {
         let generated = self.generated.iter().map(|(name, declaration)| format!("{name} {declaration:?}"));
         hash_value(&json!([self.shared, generated.collect::<Vec<_>>(), self.own]))
     }
 
-    /// Returns the names that mean the same to all users.
+    /// Returns the names that refer to the same secret for all users.
     pub(crate) fn common_names(&self) -> BTreeSet<String> {
         self.shared.iter().chain(self.generated.keys()).cloned().collect()
     }

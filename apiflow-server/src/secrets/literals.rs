@@ -56,7 +56,7 @@ impl Literals {
         self.values.iter().map(|(name, _)| name.clone()).collect()
     }
 
-    /// Returns a remark for each credential on where it is now.
+    /// Returns a finding for each credential that names its secret.
     pub(crate) fn moved_findings(&self) -> Vec<Diagnostic> {
         let remark = |(pointer, name): &(String, String)| {
             let message =

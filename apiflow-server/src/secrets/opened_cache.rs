@@ -1,4 +1,4 @@
-//! All secrets in clear, cached briefly: replies are searched for them.
+//! All secrets in plain text, cached briefly: replies are searched for them.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -6,19 +6,19 @@ use std::time::{Duration, Instant};
 use apiflow_core::origin::{Origin, SecretOrigin};
 use tokio::sync::Mutex;
 
-/// How long they are cached. A secret that another process sets meanwhile is used at once in requests; only a reply to
-/// another call could repeat it unmasked within this time.
+/// Maximum age of the cache. A secret that another process sets meanwhile is used at once in requests; only the reply to
+/// another call could contain it unmasked within this time.
 const MAX_AGE: Duration = Duration::from_secs(2);
 
 /// All secrets that may be sent anywhere. Has no `Debug`, so that no value is printed.
 #[derive(Default)]
 pub(super) struct OpenedSecrets(Mutex<Option<(Instant, Arc<Vec<OpenedSecret>>)>>);
 
-/// A secret in clear. Has no `Debug`, so that no value is printed.
+/// A secret in plain text. Has no `Debug`, so that no value is printed.
 pub(super) struct OpenedSecret {
     /// Name of the secret, without its owner.
     pub(super) name: String,
-    /// Value of the secret in clear.
+    /// Value of the secret in plain text.
     pub(super) value: String,
     /// Origins that it may be sent to.
     pub(super) origins: Vec<SecretOrigin>,

@@ -24,7 +24,7 @@ pub(super) fn parse_all(origins: Vec<String>) -> Result<Vec<String>, Problem> {
     Ok(parsed)
 }
 
-/// Reads stored origins; older ones are `host:port`. One that cannot be read permits nothing.
+/// Reads stored origins; older ones are `host:port`. An origin that cannot be read permits nothing.
 pub(super) fn read(kept: &[String]) -> Vec<SecretOrigin> {
     kept.iter().filter_map(|text| text.parse().ok()).collect()
 }

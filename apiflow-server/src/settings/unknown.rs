@@ -1,4 +1,4 @@
-//! Environment variables that look like settings but are none.
+//! Environment variables that look like settings but are not.
 
 use std::collections::BTreeSet;
 
@@ -14,7 +14,7 @@ const PREFIX: &str = "APIFLOW_";
 /// Other prefixes of our settings' names: only names similar to a setting are reported.
 const SHARED_PREFIXES: [&str; 2] = ["ADMIN_", "PUBLIC_API_"];
 
-/// Returns a warning for each variable that looks like a setting but is none: `APIFLOW_LISTN is not a setting; did you
+/// Returns a warning for each variable that looks like a setting but is not: `APIFLOW_LISTN is not a setting; did you
 /// mean …`.
 ///
 /// Provider keys that the operator lists may have any name, and so may the variables that Kubernetes adds for a service

@@ -11,7 +11,7 @@ use crate::users::caller::{Admin, Caller};
 use crate::users::{cookies, tokens};
 
 impl Caller {
-    /// Refuses with 401 if the token or session has ended meanwhile: for long-running requests.
+    /// Refuses with 401 if the token or session has ended meanwhile; for long-running requests.
     pub(crate) async fn check_again(&self, state: &AppState) -> Result<(), Problem> {
         Self::find_caller(state, self.token_hash.clone()).await.map(|_| ())
     }

@@ -1,7 +1,7 @@
 //! The session cookie of browsers.
 //!
-//! It is `SameSite=Strict`, and beside that a write needs `Sec-Fetch-Site: same-origin`, which no page of another
-//! origin can send; a read with that header must come from this origin or from the user (an address typed in).
+//! It is `SameSite=Strict`. In addition, a write needs `Sec-Fetch-Site: same-origin`, which no page of another origin can
+//! send; a read with that header must come from this origin or from the user (an address typed in).
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 

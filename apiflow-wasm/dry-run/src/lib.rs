@@ -1,6 +1,6 @@
 //! The dry run in the browser: takes and returns JSON strings, and has no logic of its own.
 //!
-//! A module apart from the validator's, because it brings a JavaScript engine along: it is loaded when first used.
+//! It is a separate module because it contains a JavaScript engine; it is loaded when it is first used.
 
 use apiflow_core::boa::InlineEvaluator;
 use apiflow_core::catalog::Catalog;
@@ -14,14 +14,14 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 extern "C" {
-    /// A function that answers calls: it takes a call as a JSON string and returns its answer as one, or nothing.
+    /// A function that answers calls: it takes a call as a JSON string and returns its answer as a JSON string, or nothing.
     #[wasm_bindgen(typescript_type = "(call: string) => string | undefined")]
     pub type Answer;
 
     #[wasm_bindgen(method, catch, js_name = call)]
     fn call_function(this: &Answer, receiver: &JsValue, call: &str) -> Result<Option<String>, Thrown>;
 
-    /// What a function throws.
+    /// The value that a function throws.
     type Thrown;
 
     #[wasm_bindgen(method, getter, js_name = name)]
@@ -31,7 +31,7 @@ extern "C" {
     fn error_message(this: &Thrown) -> Option<String>;
 }
 
-/// Runs a workflow with made-up answers; returns a JSON object with the `report`, or with `diagnostics` if it could not
+/// Runs a workflow with mocked answers; returns a JSON object with the `report`, or with `diagnostics` if it could not
 /// start.
 ///
 /// `workflow` is an OpenFlow document, `catalog` an object of `connectors`, `nodes` and `workflows` by id, `input` the
@@ -56,7 +56,7 @@ pub fn dry_run(
     reply.to_string()
 }
 
-/// The options of a dry run beside its input and mocks.
+/// Options of a dry run, except its input and mocks.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Options {
@@ -83,7 +83,7 @@ fn run_dry_run(texts: [&str; 5], answer: Option<&Answer>) -> Result<Report, Vec<
         limits: DryRunLimits::default(),
     };
     let ended = dry_run.run(&InlineEvaluator, |sending| answer.and_then(|answer| ask_function(answer, sending)));
-    // Nothing in it waits: calls are answered and expressions evaluated on this thread.
+    // No call in it waits: calls are answered and expressions are evaluated on this thread.
     let ended = ended.now_or_never().expect("a dry run never waits");
     ended.map_err(|error| match error {
         DryRunError::Document(found)

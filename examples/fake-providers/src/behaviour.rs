@@ -1,4 +1,4 @@
-//! What the stand-in does: the knobs, and the plan that each create call draws from them.
+//! The behaviour of the stand-in, and what follows from it for each create call.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -6,67 +6,67 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-/// Everything that can be changed about the stand-in; its JSON form is the body of `POST /_control`.
+/// The settings of the stand-in; their JSON form is the body of `POST /_control`.
 ///
 /// Counters (`skip_creates`, `fail_first`, `drop_before_accept`, `drop_after_accept`, `fail_predictions`, `fail_polls`, `fail_lists`,
-/// `drop_polls`) hold how many calls are *left* to be disturbed and run down as they are spent. A create that is refused by the
-/// token, the model or the input's validation spends nothing.
+/// `drop_polls`) contain how many calls are *left* to disturb, and count down. A create that is refused because of its token,
+/// model or input does not count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct Behaviour {
-    /// How long a prediction takes from creation to its end, in milliseconds.
+    /// Duration of a prediction from creation to its end, in milliseconds.
     pub delay_ms: u64,
-    /// States that a prediction passes before its end, an equal part of `delay_ms` each. Any text: an unknown state is
-    /// something a client must survive.
+    /// States of a prediction before its end, each for an equal part of `delay_ms`. Any strings: clients must handle unknown
+    /// states.
     pub states: Vec<String>,
     /// How a prediction ends.
     pub end: End,
-    /// The `error` text of a prediction that ends as failed.
+    /// The `error` message of a prediction that fails.
     pub error: String,
-    /// The output of a prediction that succeeds: any JSON, in whose texts `{id}`, `{uri}`, `{host}` and `{prompt}` are
-    /// replaced. Null: the form that the model's own schema names.
+    /// The output of a prediction that succeeds: any JSON, in whose strings `{id}`, `{uri}`, `{host}` and `{prompt}` are
+    /// replaced. Null: an output that matches the model's schema.
     pub output: Option<Value>,
-    /// Where the files of an output are said to be: what `{uri}` stands for.
+    /// The location of output files, for which `{uri}` stands.
     pub delivery: Delivery,
-    /// Whether `logs` fills with progress lines (` 45%|####      | 9/20 [...]`) while a prediction runs.
+    /// Whether progress lines (` 45%|####      | 9/20 [...]`) are added to `logs` while a prediction runs.
     pub progress_logs: bool,
-    /// Input, output and logs are gone this many milliseconds after the end (an hour at Replicate).
+    /// Milliseconds after the end until input, output and logs are removed (an hour at Replicate).
     pub data_removed_after_ms: Option<u64>,
-    /// A file under `/delivery/` answers 404 this many milliseconds after the prediction's end.
+    /// Milliseconds after a prediction's end until its file under `/delivery/` is 404.
     pub delivery_gone_after_ms: Option<u64>,
-    /// Creates that pass undisturbed before the faults below begin.
+    /// Number of creates that succeed before the faults below begin.
     pub skip_creates: u32,
-    /// Creates refused with `fail_with`; no prediction comes to be.
+    /// Number of creates that are refused with `fail_with`; no prediction is created.
     pub fail_first: u32,
     /// The reply to a create or a poll that fails.
     pub fail_with: Failure,
-    /// Creates whose connection is reset with no prediction made.
+    /// Number of creates whose connection is reset before a prediction is created.
     pub drop_before_accept: u32,
-    /// Creates whose connection is reset although the prediction was made and runs.
+    /// Number of creates whose connection is reset although the prediction was created and runs.
     pub drop_after_accept: u32,
-    /// A create is accepted and counted, but its reply is held back this long, in milliseconds.
+    /// Time that the reply to an accepted create is held, in milliseconds.
     pub hold_create_ms: u64,
-    /// Predictions that end as failed with `error`, whatever `end` says; their creates succeed.
+    /// Number of predictions that fail with `error`, regardless of `end`; their creates succeed.
     pub fail_predictions: u32,
-    /// Reads of one prediction answered with `fail_with`.
+    /// Number of reads of a prediction that are answered with `fail_with`.
     pub fail_polls: u32,
-    /// Reads of one prediction whose connection is reset.
+    /// Number of reads of a prediction whose connection is reset.
     pub drop_polls: u32,
-    /// Reads of the list answered with `fail_with`.
+    /// Number of reads of the list that are answered with `fail_with`.
     pub fail_lists: u32,
-    /// Whether the provider is out: every connection to it is reset, and nothing comes of what was asked.
+    /// Whether the provider is down: every connection is reset, and requests have no effect.
     pub outage: bool,
     /// How a create with `Prefer: wait` is answered.
     pub prefer_wait: PreferWait,
-    /// Whether a waiting create's reply has `Preference-Applied`.
+    /// Whether the reply to a waiting create has `Preference-Applied`.
     pub preference_applied: bool,
-    /// The one token that is accepted; null: any that is not empty.
+    /// The only token that is accepted; null: any token that is not empty.
     pub require_token: Option<String>,
     /// Whether inputs are checked against the model's schema.
     pub validate_input: bool,
     /// Predictions per page of the list.
     pub page_size: usize,
-    /// Further models (`owner/name`) that take any input and give one file.
+    /// Additional models (`owner/name`) that accept any input and output one file.
     pub models: Vec<String>,
 }
 
@@ -109,16 +109,16 @@ impl Default for Behaviour {
 pub enum End {
     /// With an output.
     Succeeded,
-    /// With an error text and no output.
+    /// With an error message and no output.
     Failed,
-    /// Stopped while it ran.
+    /// Cancelled while it ran.
     Canceled,
-    /// Stopped before it ran: newer than the official clients' types.
+    /// Aborted before it ran: a status that is newer than the official clients' types.
     Aborted,
 }
 
 impl End {
-    /// The status text of the prediction object.
+    /// Returns the status in the prediction object.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Succeeded => "succeeded",
@@ -129,15 +129,15 @@ impl End {
     }
 }
 
-/// Where the files of an output are said to be.
+/// The location of output files.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Delivery {
-    /// `https://replicate.delivery/fake/<id>.png`: right to look at, nothing to fetch.
+    /// `https://replicate.delivery/fake/<id>.png`: looks real, but can't be fetched.
     Remote,
     /// `http://<the stand-in>/delivery/<id>.png`: a real image, different for each prediction.
     Local,
-    /// The same image as a `data:` URI.
+    /// Returns the same image as a `data:` URI.
     Data,
 }
 
@@ -147,9 +147,9 @@ pub enum Delivery {
 pub enum PreferWait {
     /// In time: 201 and the ended prediction. Too slow: 202, `starting`, null output.
     Honest,
-    /// As `honest`, but a success in time says `processing` beside its full output, as Replicate often does.
+    /// As `honest`, but a success in time has the status `processing` with its complete output, as Replicate often does.
     ProcessingWithOutput,
-    /// `processing` with null output, in time or not: a client that takes it as the end returns nothing.
+    /// `processing` with null output, in time or not: a client that considers this the end returns nothing.
     ProcessingNull,
 }
 
@@ -159,10 +159,10 @@ pub enum PreferWait {
 pub struct Failure {
     /// The HTTP status.
     pub status: u16,
-    /// The body: a text is sent as `text/html`, other JSON as `application/problem+json`. Null: what Replicate sends
-    /// with that status.
+    /// The body: a string is sent as `text/html`, other JSON as `application/problem+json`. Null: Replicate's own body for
+    /// this status.
     pub body: Option<Value>,
-    /// Further headers, such as `retry-after` or `ratelimit-reset`.
+    /// Additional headers, such as `retry-after` or `ratelimit-reset`.
     pub headers: BTreeMap<String, String>,
 }
 
@@ -172,28 +172,28 @@ impl Default for Failure {
     }
 }
 
-/// What becomes of one create call that is otherwise in order.
+/// The outcome of a valid create call.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum CreatePlan {
-    /// The prediction is made.
+    /// The prediction is created.
     Accept {
-        /// How long the reply is held.
+        /// Time that the reply is held.
         hold: Duration,
-        /// Whether the connection is reset in place of a reply.
+        /// Whether the connection is reset instead of a reply.
         drop_reply: bool,
-        /// Whether the prediction ends as failed.
+        /// Whether the prediction fails.
         fail: bool,
     },
-    /// Nothing is made; this is the reply.
+    /// No prediction is created; this is the reply.
     Refuse(Failure),
-    /// Nothing is made; the connection is reset.
+    /// No prediction is created; the connection is reset.
     Drop,
 }
 
-/// What becomes of one read of a prediction.
+/// The outcome of a read of a prediction.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum PollPlan {
-    /// The prediction is shown.
+    /// The prediction is returned.
     Answer,
     /// This is the reply.
     Refuse(Failure),
@@ -202,15 +202,15 @@ pub(crate) enum PollPlan {
 }
 
 impl Behaviour {
-    /// The behaviour after a JSON merge patch (RFC 7396): null puts a field back to its default.
-    /// Errors: an unknown field or a value of the wrong type.
+    /// Returns the behaviour after a JSON merge patch (RFC 7396): null resets a field to its default. Fails on an unknown field
+    /// or a value of the wrong type.
     pub fn merge_patch(&self, patch: &Value) -> Result<Self, serde_json::Error> {
         let mut value = serde_json::to_value(self)?;
         merge_json(&mut value, patch);
         serde_json::from_value(value)
     }
 
-    /// Spends the counters for one create.
+    /// Counts down for a create.
     pub(crate) fn plan_create(&mut self) -> CreatePlan {
         let undisturbed = CreatePlan::Accept { hold: Duration::ZERO, drop_reply: false, fail: false };
         if use_one(&mut self.skip_creates) {
@@ -229,12 +229,12 @@ impl Behaviour {
         }
     }
 
-    /// Spends the counter for one read of the list; the reply where it fails.
+    /// Counts down for a read of the list; returns the reply if it fails.
     pub(crate) fn plan_list(&mut self) -> Option<Failure> {
         use_one(&mut self.fail_lists).then(|| self.fail_with.clone())
     }
 
-    /// Spends the counters for one read.
+    /// Counts down for a read.
     pub(crate) fn plan_poll(&mut self) -> PollPlan {
         if use_one(&mut self.drop_polls) {
             PollPlan::Drop

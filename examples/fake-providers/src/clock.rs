@@ -1,16 +1,16 @@
-//! Points in time as Replicate writes them: RFC 3339 in UTC with microseconds.
+//! Timestamps as Replicate writes them: RFC 3339 in UTC with microseconds.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-/// Microseconds since 1970 of a point in time; 0 for earlier ones.
+/// Returns the microseconds since 1970; 0 for earlier times.
 pub(crate) fn to_micros(at: SystemTime) -> u64 {
     at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros() as u64)
 }
 
-/// The text form of microseconds since 1970.
+/// Formats microseconds since 1970.
 pub(crate) fn format_timestamp(micros: u64) -> String {
     let at = OffsetDateTime::from_unix_timestamp_nanos(i128::from(micros) * 1000).unwrap_or(OffsetDateTime::UNIX_EPOCH);
     let (year, month, day) = at.to_calendar_date();
@@ -18,7 +18,7 @@ pub(crate) fn format_timestamp(micros: u64) -> String {
     format!("{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{micros:06}Z", u8::from(month))
 }
 
-/// Microseconds since 1970 of an RFC 3339 text with any offset, or of a bare date; `None` if it is neither.
+/// Parses an RFC 3339 timestamp with any offset, or a date, to microseconds since 1970; `None` if it is neither.
 pub(crate) fn parse(text: &str) -> Option<u64> {
     let midnight = if text.len() == 10 { "T00:00:00Z" } else { "" };
     let at = OffsetDateTime::parse(&format!("{text}{midnight}"), &Rfc3339).ok()?;

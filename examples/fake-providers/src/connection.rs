@@ -1,4 +1,4 @@
-//! Connections that a handler can break in the middle of a call, as a failing network does.
+//! Connections that a handler can break during a call, like a failing network.
 
 use std::future::Future as _;
 use std::io;
@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-/// A TCP listener all of whose connections end when `stop` is cancelled.
+/// A TCP listener whose connections all end when `stop` is cancelled.
 pub(crate) struct Listener {
     pub(crate) tcp: TcpListener,
     pub(crate) stop: CancellationToken,
@@ -23,7 +23,7 @@ impl axum::serve::Listener for Listener {
     type Addr = SocketAddr;
 
     async fn accept(&mut self) -> (Stream, SocketAddr) {
-        // axum's own accept retries what can be retried.
+        // axum's accept retries temporary failures.
         let (tcp, address) = axum::serve::Listener::accept(&mut self.tcp).await;
         // A delayed small packet would only make tests slower.
         let _ = tcp.set_nodelay(true);
@@ -37,14 +37,14 @@ impl axum::serve::Listener for Listener {
     }
 }
 
-/// One connection, seen from a handler.
+/// A connection, as handlers see it.
 #[derive(Clone)]
 pub(crate) struct Connection {
     cut: CancellationToken,
 }
 
 impl Connection {
-    /// Resets the connection: the client sees `ECONNRESET`, not an orderly end.
+    /// Resets the connection: the client gets `ECONNRESET`, not an orderly close.
     pub(crate) fn cut_off(&self) {
         self.cut.cancel();
     }
@@ -56,7 +56,7 @@ impl Connected<IncomingStream<'_, Listener>> for Connection {
     }
 }
 
-/// A TCP stream that fails from the moment when its token is cancelled.
+/// A TCP stream that fails once its token is cancelled.
 pub(crate) struct Stream {
     tcp: TcpStream,
     cut: CancellationToken,
@@ -65,7 +65,7 @@ pub(crate) struct Stream {
 
 impl Stream {
     fn broken_pipe_error(&self) -> io::Error {
-        // Closing with no linger time makes the kernel send a reset in place of an orderly end.
+        // Closing with a linger time of zero makes the kernel send a reset instead of an orderly close.
         let _ = self.tcp.set_zero_linger();
         io::ErrorKind::ConnectionReset.into()
     }

@@ -6,16 +6,16 @@ use std::net::{Ipv4Addr, SocketAddr, ToSocketAddrs as _};
 use clap::Parser;
 use fake_providers::{Behaviour, Replicate, ReplicateOptions};
 
-/// A local stand-in for Replicate. Its first line of output names its address; POST /_control changes what it does.
+/// A local stand-in for Replicate. Its first line of output contains its address; POST /_control changes its behaviour.
 #[derive(Parser)]
 struct Arguments {
-    /// The address to listen on, `host:port` or a port alone; port 0 takes a free one.
+    /// The address to listen on, `host:port` or only a port; port 0 selects a free port.
     #[arg(long, default_value = "127.0.0.1:0", value_parser = parse_address)]
     listen: SocketAddr,
     /// How long a prediction takes, in milliseconds.
     #[arg(long)]
     delay_ms: Option<u64>,
-    /// What it does, as the JSON that POST /_control takes.
+    /// The behaviour, as JSON, in the format of POST /_control.
     #[arg(long, default_value = "{}")]
     behaviour: String,
 }
@@ -32,7 +32,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-/// Reads `4010`, `127.0.0.1:4010` or `localhost:4010`.
+/// Parses `4010`, `127.0.0.1:4010` or `localhost:4010`.
 fn parse_address(text: &str) -> Result<SocketAddr, String> {
     if let Ok(port) = text.parse::<u16>() {
         return Ok((Ipv4Addr::LOCALHOST, port).into());

@@ -1,4 +1,4 @@
-//! The models that the stand-in offers, and their replies.
+//! The models of the stand-in, and their replies.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Arc, LazyLock};
@@ -6,13 +6,13 @@ use std::sync::{Arc, LazyLock};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// One model: official ones are called by name, others by version only.
+/// A model: official ones can be called by name, others only by version.
 #[derive(Clone, Debug, Deserialize)]
 pub(crate) struct Model {
     pub(crate) owner: String,
     pub(crate) name: String,
     pub(crate) official: bool,
-    /// 64 hexadecimal digits.
+    /// Id of the version: 64 hexadecimal digits.
     pub(crate) version: String,
     pub(crate) description: String,
     /// The JSON Schema of the input object, as Cog writes it.
@@ -21,7 +21,7 @@ pub(crate) struct Model {
     pub(crate) output: Value,
 }
 
-/// When the models are said to have been made.
+/// Creation time of all models.
 const CREATED_AT: &str = "2025-06-01T12:00:00.000000Z";
 
 static MODELS: LazyLock<Vec<Arc<Model>>> = LazyLock::new(|| {
@@ -30,16 +30,16 @@ static MODELS: LazyLock<Vec<Arc<Model>>> = LazyLock::new(|| {
     models.into_iter().map(Arc::new).collect()
 });
 
-/// The deployments that the account has: `owner/name` and the model each runs.
+/// The account's deployments: `owner/name`, and the model that it runs.
 const DEPLOYMENTS: [(&str, &str); 1] = [("acme/kontext", "black-forest-labs/flux-kontext-pro")];
 
-/// The model called `owner/name`: a built-in one or one of the `further` names.
+/// Returns the model `owner/name`: a built-in one, or one of the `further` names.
 pub(crate) fn by_name(full_name: &str, further: &[String]) -> Option<Arc<Model>> {
     let built_in = MODELS.iter().find(|model| model.full_name() == full_name).cloned();
     built_in.or_else(|| further.iter().find(|name| *name == full_name).and_then(|name| build_plain_model(name)))
 }
 
-/// The model that a create body's `version` means: 64 hexadecimal digits, `owner/name:digits`, or the name of an official model.
+/// Returns the model of a create body's `version`: 64 hexadecimal digits, `owner/name:digits`, or the name of an official model.
 pub(crate) fn by_version(reference: &str, further: &[String]) -> Option<Arc<Model>> {
     let (name, version) = match reference.split_once(':') {
         Some((name, version)) => (Some(name), Some(version)),
@@ -53,13 +53,13 @@ pub(crate) fn by_version(reference: &str, further: &[String]) -> Option<Arc<Mode
     })
 }
 
-/// The model that a deployment runs.
+/// Returns the model that a deployment runs.
 pub(crate) fn by_deployment(full_name: &str) -> Option<Arc<Model>> {
     let (_, model) = DEPLOYMENTS.into_iter().find(|(name, _)| *name == full_name)?;
     by_name(model, &[])
 }
 
-/// An official model of that name which takes anything and gives one file.
+/// Returns an official model with this name that accepts any input and outputs one file.
 fn build_plain_model(full_name: &str) -> Option<Arc<Model>> {
     let (owner, name) = full_name.split_once('/')?;
     let digits = (0..4).map(|part| {
@@ -79,12 +79,12 @@ fn build_plain_model(full_name: &str) -> Option<Arc<Model>> {
 }
 
 impl Model {
-    /// The full name, `owner/name`.
+    /// Returns the full name, `owner/name`.
     pub(crate) fn full_name(&self) -> String {
         format!("{}/{}", self.owner, self.name)
     }
 
-    /// The reply to `GET /v1/models/{owner}/{name}`.
+    /// Returns the reply to `GET /v1/models/{owner}/{name}`.
     pub(crate) fn to_json(&self) -> Value {
         json!({
             "url": format!("https://replicate.com/{}", self.full_name()),

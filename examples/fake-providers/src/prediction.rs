@@ -1,4 +1,4 @@
-//! One prediction: what was asked, and what it looks like at any point of its life.
+//! A prediction: its request, and its state at any time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,10 +10,10 @@ use crate::clock;
 use crate::models::Model;
 use crate::sample;
 
-/// How many progress lines a whole run writes.
+/// Number of progress lines of a complete run.
 const PROGRESS_STEP_COUNT: u32 = 20;
 
-/// A prediction as it was created, with all that decides its course.
+/// A prediction as it was created, with everything that determines its states.
 #[derive(Clone, Debug)]
 pub(crate) struct Prediction {
     pub(crate) id: String,
@@ -22,18 +22,18 @@ pub(crate) struct Prediction {
     pub(crate) deployment: Option<String>,
     pub(crate) input: Value,
     pub(crate) created_us: u64,
-    /// From creation to the deadline that the client asked for.
+    /// Time from creation to the deadline that the client requested.
     pub(crate) deadline: Option<Duration>,
-    /// From creation to the cancel call.
+    /// Time from creation to the cancel call.
     pub(crate) canceled: Option<Duration>,
-    /// The knobs as they were at creation.
+    /// The behaviour at creation.
     pub(crate) course: Behaviour,
 }
 
-/// How a prediction is shown.
+/// How a prediction is presented.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum View {
-    /// As it is.
+    /// In its real state.
     Honest,
     /// As if it had just been created.
     Starting,
@@ -44,7 +44,7 @@ pub(crate) enum View {
 }
 
 impl Prediction {
-    /// When and how it ends: by itself, by a cancel call, or at its deadline, whichever is first.
+    /// Returns when and how the prediction ends: by itself, by a cancel call or at its deadline, whichever is first.
     pub(crate) fn find_end(&self) -> (Duration, End) {
         let own = (Duration::from_millis(self.course.delay_ms), self.course.end);
         let canceled = self.canceled.map(|at| (at, End::Canceled));
@@ -58,19 +58,19 @@ impl Prediction {
             .fold(own, |first, other| if other.0 < first.0 { other } else { first })
     }
 
-    /// Whether it has ended by then.
+    /// Whether the prediction has ended at this age.
     pub(crate) fn has_ended(&self, age: Duration) -> bool {
         age >= self.find_end().0
     }
 
-    /// Whether its files are still given out.
+    /// Whether its files are still available.
     pub(crate) fn has_files(&self, age: Duration) -> bool {
         let (ended, end) = self.find_end();
         let gone = self.course.delivery_gone_after_ms.map(|ms| ended + Duration::from_millis(ms));
         end == End::Succeeded && age >= ended && gone.is_none_or(|gone| age < gone)
     }
 
-    /// From creation to the first state other than `starting`.
+    /// Returns the time from creation to the first state other than `starting`.
     fn find_start(&self) -> Option<Duration> {
         let states = &self.course.states;
         let delay = Duration::from_millis(self.course.delay_ms);
@@ -78,7 +78,7 @@ impl Prediction {
         Some(delay * first as u32 / states.len() as u32)
     }
 
-    /// The state that it passes at an age before its end.
+    /// Returns the state at an age before the end.
     fn state_at(&self, age: Duration) -> &str {
         let states = &self.course.states;
         let share = age.as_secs_f64() / Duration::from_millis(self.course.delay_ms).as_secs_f64();
@@ -86,7 +86,7 @@ impl Prediction {
         states.get(index).or(states.last()).map_or("starting", String::as_str)
     }
 
-    /// The prediction object at an age. `host` is the authority that the client called.
+    /// Returns the prediction object at an age. `host` is the authority that the client called.
     pub(crate) fn to_json(&self, age: Duration, host: &str, view: View) -> Value {
         let (ended, end) = self.find_end();
         let done = age >= ended;
@@ -124,7 +124,7 @@ impl Prediction {
         object
     }
 
-    /// The prediction object with input, output and logs taken out if they are due to be removed.
+    /// Returns the prediction object, without input, output and logs once they are due for removal.
     pub(crate) fn to_json_retained(&self, age: Duration, host: &str) -> Value {
         let mut object = self.to_json(age, host, View::Honest);
         let removed = self.course.data_removed_after_ms.map(|ms| self.find_end().0 + Duration::from_millis(ms));
@@ -152,7 +152,7 @@ impl Prediction {
         }
     }
 
-    /// Progress lines as tqdm writes them, up to the share of the run that is over.
+    /// Returns progress lines as tqdm writes them, for the completed part of the run.
     fn build_logs(&self, ran: Duration, run: Duration) -> String {
         if !self.course.progress_logs {
             return String::new();
@@ -167,7 +167,7 @@ impl Prediction {
     }
 }
 
-/// What the run cost in time; what never started has no time of its own.
+/// Returns the metrics of the run; a prediction that never started has none.
 fn build_metrics(started: Option<Duration>, ended: Duration) -> Value {
     let mut metrics = json!({"total_time": ended.as_secs_f64()});
     if let Some(started) = started {
@@ -176,7 +176,7 @@ fn build_metrics(started: Option<Duration>, ended: Duration) -> Value {
     metrics
 }
 
-/// Rewrites the object for a view other than the honest one.
+/// Rewrites the object for a view other than the real one.
 fn show_as(view: View, fields: &mut Map<String, Value>) {
     let mut set = |name: &str, value: Value| fields.insert(name.into(), value);
     match view {

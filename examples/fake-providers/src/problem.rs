@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use crate::behaviour::Failure;
 use crate::validation::InvalidField;
 
-/// One error reply, sent as `application/problem+json`.
+/// An error reply, sent as `application/problem+json`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Problem {
     status: StatusCode,
@@ -34,7 +34,7 @@ impl Problem {
         Self::new(StatusCode::UNAUTHORIZED, Some("Unauthenticated"), "You did not pass an authentication token")
     }
 
-    /// 401 with a wrong one. Source: replicate-python tests/cassettes/run__invalid-token.yaml.
+    /// 401 with an invalid token. Source: replicate-python tests/cassettes/run__invalid-token.yaml.
     pub(crate) fn wrong_token() -> Self {
         Self::new(StatusCode::UNAUTHORIZED, Some("Unauthenticated"), "You did not pass a valid authentication token")
     }
@@ -49,13 +49,13 @@ impl Problem {
         Self::new(StatusCode::METHOD_NOT_ALLOWED, None, "The method is not allowed for this resource.")
     }
 
-    /// 422 for a version that nobody has.
+    /// 422 for a version that does not exist.
     pub(crate) fn bad_version() -> Self {
         let detail = "The specified version does not exist (or perhaps you don't have permission to use it?)";
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, Some("Invalid version or not permitted"), detail)
     }
 
-    /// 422 that names each wrong field.
+    /// 422 that names each invalid field.
     pub(crate) fn invalid_input(fields: &[InvalidField]) -> Self {
         let detail: String = fields.iter().map(InvalidField::format_line).collect();
         let mut problem = Self::new(StatusCode::UNPROCESSABLE_ENTITY, Some("Input validation failed"), &detail);
@@ -63,7 +63,7 @@ impl Problem {
         problem
     }
 
-    /// What Replicate sends with a status when nothing more is known.
+    /// Replicate's generic error for a status.
     fn usual_problem(status: StatusCode) -> Self {
         let (title, detail) = match status.as_u16() {
             401 => return Self::wrong_token(),
@@ -87,7 +87,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// The page that a gateway in front of the API sends when the API is away.
+/// The page that a gateway in front of the API sends when the API is down.
 const GATEWAY_PAGE: &str =
     "<html>\n<head><title>502 Bad Gateway</title></head>\n<body><h1>502 Bad Gateway</h1></body>\n</html>\n";
 

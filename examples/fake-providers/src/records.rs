@@ -1,4 +1,4 @@
-//! What the stand-in has seen: the proof of what a client did.
+//! What the stand-in has received, for checking what a client did.
 
 use std::collections::BTreeMap;
 use std::time::SystemTime;
@@ -8,39 +8,39 @@ use serde_json::Value;
 
 use crate::clock;
 
-/// One create call, as it arrived.
+/// A create call, as it arrived.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CreateRecord {
     /// The HTTP method.
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// Header names in lower case. The `authorization` value is left out of the JSON form.
+    /// Headers, with names in lower case. The JSON form omits the value of `authorization`.
     #[serde(serialize_with = "without_token")]
     pub headers: BTreeMap<String, String>,
-    /// The body; null if it wasn't JSON.
+    /// The body; null if it is not JSON.
     pub body: Value,
-    /// When it arrived; RFC 3339 in the JSON form.
+    /// Time of arrival; RFC 3339 in JSON.
     #[serde(serialize_with = "as_text")]
     pub at: SystemTime,
-    /// The prediction that it made; none if it was refused or dropped before it was accepted.
+    /// The prediction that it created; none if the call was refused, or dropped before it was accepted.
     pub prediction: Option<String>,
 }
 
-/// Counts and contents since the start or the last reset; the body of `GET /_control/stats`.
+/// Calls and predictions since the start or the last reset; the body of `GET /_control/stats`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Stats {
-    /// Create calls that arrived, refused and dropped ones too.
+    /// Number of create calls that arrived, including refused and dropped ones.
     pub creates: usize,
-    /// Create calls that made a prediction: what Replicate would bill.
+    /// Number of create calls that created a prediction: what Replicate would bill.
     pub accepted: usize,
-    /// Create calls whose reply is being held back now.
+    /// Number of create calls whose reply is currently held.
     pub held: usize,
-    /// Calls by route, such as `GET /v1/predictions/{id}`; for unknown routes the path itself.
+    /// Number of calls by route, such as `GET /v1/predictions/{id}`; unknown routes are counted by their path.
     pub by_path: BTreeMap<String, u64>,
-    /// The predictions as they are now, oldest first.
+    /// The current state of the predictions, oldest first.
     pub predictions: Vec<Value>,
-    /// The create calls in the order of their arrival.
+    /// The create calls in order of arrival.
     pub create_calls: Vec<CreateRecord>,
 }
 

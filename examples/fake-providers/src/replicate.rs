@@ -1,4 +1,4 @@
-//! The stand-in for Replicate as a value: start, look, change, stop.
+//! The stand-in for Replicate, used from Rust: start it, inspect it, change it, stop it.
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -14,12 +14,12 @@ use crate::records::{CreateRecord, Stats};
 use crate::routes;
 use crate::state::{Memory, State};
 
-/// Where to listen, and what to do at first.
+/// The listen address and the initial behaviour.
 #[derive(Clone, Debug)]
 pub struct ReplicateOptions {
-    /// The address; port 0 takes a free one.
+    /// The address; port 0 selects a free port.
     pub listen: SocketAddr,
-    /// The behaviour at the start and after a reset.
+    /// The behaviour after the start and after a reset.
     pub behaviour: Behaviour,
 }
 
@@ -37,17 +37,17 @@ impl From<Behaviour> for ReplicateOptions {
 
 /// A running stand-in for Replicate; dropping it resets its connections and frees its port.
 ///
-/// | route | what |
+/// | route | effect |
 /// |---|---|
 /// | `POST /v1/models/{owner}/{name}/predictions`, `/v1/predictions`, `/v1/deployments/{owner}/{name}/predictions` | create, with `Prefer: wait[=s]` and `Cancel-After` |
 /// | `GET /v1/predictions` | newest first; `cursor`, `created_after`, `created_before`, `source` |
 /// | `GET /v1/predictions/{id}`, `POST /v1/predictions/{id}/cancel` | read, cancel |
 /// | `GET /v1/models/{owner}/{name}`, `…/versions`, `…/versions/{id}`, `/v1/account` | schemas in Cog's form |
 /// | `GET /delivery/{id}.png` | the output of a prediction that succeeded: a real PNG |
-/// | `GET POST /_control` | the [`Behaviour`]; POST takes a JSON merge patch |
-/// | `GET /_control/stats`, `POST /_control/reset`, `POST /_control/release` | [`Stats`]; forget all; let held creates go |
+/// | `GET POST /_control` | reads or changes the [`Behaviour`]; POST takes a JSON merge patch |
+/// | `GET /_control/stats`, `POST /_control/reset`, `POST /_control/release` | reads [`Stats`]; forgets everything; releases held creates |
 ///
-/// All else, `POST /v1` included, is 404. Models: `black-forest-labs/flux-kontext-pro`, `black-forest-labs/flux-schnell`,
+/// Any other route, including `POST /v1`, is 404. Models: `black-forest-labs/flux-kontext-pro`, `black-forest-labs/flux-schnell`,
 /// `meta/meta-llama-3-8b-instruct`, `stability-ai/sdxl` (by version only) and those of [`Behaviour::models`]; the deployment `acme/kontext`.
 pub struct Replicate {
     state: Arc<State>,
@@ -56,7 +56,7 @@ pub struct Replicate {
 }
 
 impl Replicate {
-    /// Starts it in a task of the running tokio runtime. Errors: the address can't be bound.
+    /// Starts the stand-in in a task of the current tokio runtime. Fails if the address can't be bound.
     pub async fn start(options: impl Into<ReplicateOptions>) -> std::io::Result<Self> {
         let options = options.into();
         let tcp = TcpListener::bind(options.listen).await?;
@@ -70,53 +70,53 @@ impl Replicate {
         Ok(Self { state, address, stop })
     }
 
-    /// `http://127.0.0.1:PORT/v1`: what takes the place of `https://api.replicate.com/v1`.
+    /// Returns `http://127.0.0.1:PORT/v1`, which replaces `https://api.replicate.com/v1`.
     pub fn base_url(&self) -> String {
         format!("{}/v1", self.origin())
     }
 
-    /// `http://127.0.0.1:PORT`: where the control routes are.
+    /// Returns `http://127.0.0.1:PORT`, the origin of the control routes.
     pub fn origin(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// The address that it listens on.
+    /// Returns the address that the stand-in listens on.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The knobs as they are, with the counters run down.
+    /// Returns the current behaviour; its counters show what is left.
     pub fn behaviour(&self) -> Behaviour {
         self.state.read(|memory| memory.behaviour.clone())
     }
 
-    /// Sets all knobs, for creates from now on.
+    /// Replaces the behaviour, for new creates.
     pub fn configure(&self, behaviour: Behaviour) {
         self.state.write(|memory| memory.behaviour = behaviour);
     }
 
-    /// Changes some knobs, for creates from now on.
+    /// Changes parts of the behaviour, for new creates.
     pub fn adjust(&self, change: impl FnOnce(&mut Behaviour)) {
         self.state.write(|memory| change(&mut memory.behaviour));
     }
 
-    /// The create calls in the order of their arrival.
+    /// The create calls in order of arrival.
     pub fn creates(&self) -> Vec<CreateRecord> {
         self.state.read(Memory::list_creates)
     }
 
-    /// How many calls each route had, such as `GET /v1/predictions/{id}`; for unknown routes the path itself.
+    /// Returns the number of calls by route, such as `GET /v1/predictions/{id}`; unknown routes are counted by their path.
     pub fn requests(&self) -> BTreeMap<String, u64> {
         self.state.read(Memory::count_by_route)
     }
 
-    /// Counts and contents, predictions as they are now.
+    /// Returns counts, create calls and the current state of all predictions.
     pub fn stats(&self) -> Stats {
         self.state.collect_stats()
     }
 
-    /// Waits until the calls seen so far satisfy `test`; `None` if they don't within `limit`.
-    /// It looks whenever a call arrives, not when time alone moves a prediction on.
+    /// Waits until the received calls satisfy `test`; `None` if they don't within `limit`. `test` is evaluated after each call,
+    /// not when a prediction changes with time.
     pub async fn until(&self, limit: Duration, test: impl Fn(&Stats) -> bool) -> Option<Stats> {
         let mut changes = self.state.subscribe_to_changes();
         let satisfied = async {
@@ -131,12 +131,12 @@ impl Replicate {
         tokio::time::timeout(limit, satisfied).await.ok()
     }
 
-    /// Lets all creates go that are held back now.
+    /// Releases all creates that are currently held.
     pub fn release(&self) {
         self.state.releases.send_modify(|count| *count += 1);
     }
 
-    /// Forgets all calls and predictions and goes back to the behaviour of the start.
+    /// Forgets all calls and predictions and restores the initial behaviour.
     pub fn reset(&self) {
         self.state.reset_all();
     }

@@ -1,4 +1,4 @@
-//! The routes, and what all calls have in common.
+//! The routes, and the handling that all calls share.
 
 use std::sync::Arc;
 
@@ -23,7 +23,7 @@ mod list;
 mod predictions;
 mod preferences;
 
-/// What handlers get hold of the memory by.
+/// The state of axum's handlers.
 pub(crate) type Shared = axum::extract::State<Arc<State>>;
 
 /// Builds all routes of the stand-in.
@@ -50,7 +50,7 @@ pub(crate) fn build_router(state: Arc<State>) -> Router {
     replicate.merge(control).with_state(state)
 }
 
-/// Counts a call under its route; nothing comes of it while the provider is out.
+/// Counts a call by its route; resets the connection while the provider is down.
 async fn count_calls(
     shared: Shared,
     ConnectInfo(connection): ConnectInfo<Connection>,
@@ -62,7 +62,7 @@ async fn count_calls(
     shared.write(|memory| memory.count_call(route));
     if shared.read(|memory| memory.behaviour.outage) {
         connection.cut_off();
-        // It does not arrive any more.
+        // During an outage the call does not arrive.
         return StatusCode::SERVICE_UNAVAILABLE.into_response();
     }
     next.run(request).await
@@ -82,7 +82,7 @@ impl FromRequestParts<Arc<State>> for Authorised {
 /// Checks `Authorization: Bearer <token>`.
 pub(crate) fn check_token(headers: &HeaderMap, state: &State) -> Result<Authorised, Problem> {
     let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-    // The official clients of old send `Token`, which Replicate takes as well.
+    // Old official clients send `Token`, which Replicate accepts too.
     let token = given.and_then(|given| given.strip_prefix("Bearer ").or_else(|| given.strip_prefix("Token ")));
     let token = token.map(str::trim).filter(|token| !token.is_empty()).ok_or_else(Problem::no_token)?;
     let wanted = state.read(|memory| memory.behaviour.require_token.clone());
@@ -92,7 +92,7 @@ pub(crate) fn check_token(headers: &HeaderMap, state: &State) -> Result<Authoris
     }
 }
 
-/// Returns the authority that the client called, for links back.
+/// Returns the authority that the client called, for links.
 pub(crate) fn host(headers: &HeaderMap) -> String {
     headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1").to_owned()
 }

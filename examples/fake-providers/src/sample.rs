@@ -1,13 +1,13 @@
-//! What a model "makes": a small real PNG, different for each prediction, and outputs in the form of a schema.
+//! The outputs of models: a small real PNG that differs for each prediction, in the form of the model's schema.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
-/// The side of the image in pixels.
+/// Width and height of the image in pixels.
 const SIDE_SIZE_PX: u32 = 8;
 
-/// A valid RGB image of 8 × 8 pixels whose colour follows from `seed`.
+/// Returns a valid RGB image of 8 × 8 pixels whose colour is derived from `seed`.
 pub(crate) fn draw_png(seed: &str) -> Vec<u8> {
     let colour = compute_crc32(seed.as_bytes()).to_be_bytes();
     let row = std::iter::once(0).chain(colour[..3].iter().copied().cycle().take(SIDE_SIZE_PX as usize * 3));
@@ -24,12 +24,12 @@ pub(crate) fn draw_png(seed: &str) -> Vec<u8> {
     file
 }
 
-/// The same image as a `data:` URI.
+/// Returns the same image as a `data:` URI.
 pub(crate) fn png_data_uri(seed: &str) -> String {
     format!("data:image/png;base64,{}", STANDARD.encode(draw_png(seed)))
 }
 
-/// An output in the form that a model's output schema names: one file, a list of one file, tokens, or a text.
+/// Returns an output that matches a model's output schema: one file, a list of one file, tokens, or a string.
 pub(crate) fn output_for(schema: &Value, uri: &str, prompt: &str) -> Value {
     let text = format!("You said: {prompt}");
     match (schema["type"].as_str(), schema["items"]["format"].as_str(), schema["format"].as_str()) {
@@ -40,7 +40,7 @@ pub(crate) fn output_for(schema: &Value, uri: &str, prompt: &str) -> Value {
     }
 }
 
-/// `template` with `{name}` replaced in each of its texts.
+/// Returns `template` with `{name}` replaced in each of its strings.
 pub(crate) fn fill_template(template: &Value, names: &[(&str, &str)]) -> Value {
     match template {
         Value::String(text) => {
@@ -63,7 +63,7 @@ fn write_chunk(file: &mut Vec<u8>, kind: [u8; 4], body: &[u8]) {
     file.extend(sum.to_be_bytes());
 }
 
-/// A zlib stream of one stored block. The data must be under 64 KiB.
+/// Returns a zlib stream of one stored block. The data must be smaller than 64 KiB.
 fn stored_zlib(data: &[u8]) -> Vec<u8> {
     let length = data.len() as u16;
     let mut stream = vec![0x78, 0x01, 0x01];

@@ -1,4 +1,4 @@
-//! The stand-in's memory, shared by all calls.
+//! The state of the stand-in, shared by all calls.
 
 use std::collections::BTreeMap;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,16 +13,16 @@ use crate::clock;
 use crate::prediction::{Prediction, View};
 use crate::records::{CreateRecord, Stats};
 
-/// Everything that outlives a call.
+/// The state that outlives a call.
 pub(crate) struct State {
     memory: Mutex<Memory>,
-    /// Counts changes, so that one who waits for something looks again.
+    /// Number of changes; waiting callers check again after each.
     changes: watch::Sender<u64>,
-    /// Counts releases of held creates.
+    /// Number of releases of held creates.
     pub(crate) releases: watch::Sender<u64>,
     initial: Behaviour,
     host: String,
-    /// Ages are measured by the monotonic clock from here.
+    /// Start of the stand-in: ages are measured from here, with the monotonic clock.
     origin: Instant,
     origin_us: u64,
 }
@@ -30,12 +30,12 @@ pub(crate) struct State {
 #[derive(Default)]
 pub(crate) struct Memory {
     pub(crate) behaviour: Behaviour,
-    /// Oldest first, with the age of the process at creation.
+    /// The predictions, oldest first, with the age of the process at their creation.
     pub(crate) predictions: Vec<(Duration, Arc<Prediction>)>,
     creates: Vec<(u64, CreateRecord)>,
     requests: BTreeMap<String, u64>,
     held: usize,
-    /// Never runs back, not even at a reset: ids stay unique.
+    /// Never decreases, not even at a reset, so that ids stay unique.
     serial: u64,
 }
 
@@ -53,12 +53,12 @@ impl State {
         }
     }
 
-    /// Looks at the memory.
+    /// Reads the state.
     pub(crate) fn read<T>(&self, look: impl FnOnce(&Memory) -> T) -> T {
         look(&self.lock_memory())
     }
 
-    /// Changes the memory and wakes whoever waits for a change.
+    /// Changes the state and wakes all callers that wait for a change.
     pub(crate) fn write<T>(&self, change: impl FnOnce(&mut Memory) -> T) -> T {
         let result = change(&mut self.lock_memory());
         self.changes.send_modify(|count| *count += 1);
@@ -66,11 +66,11 @@ impl State {
     }
 
     fn lock_memory(&self) -> MutexGuard<'_, Memory> {
-        // Each change is a single step, so a panic elsewhere leaves nothing half-done.
+        // Each change is a single step, so a panic elsewhere leaves the state consistent.
         self.memory.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Tells of changes made from now on.
+    /// Returns a receiver of future changes.
     pub(crate) fn subscribe_to_changes(&self) -> watch::Receiver<u64> {
         self.changes.subscribe()
     }
@@ -80,7 +80,7 @@ impl State {
         self.origin.elapsed()
     }
 
-    /// Forgets all calls and predictions and goes back to the behaviour of the start.
+    /// Forgets all calls and predictions and restores the initial behaviour.
     pub(crate) fn reset_all(&self) {
         self.write(|memory| {
             let (serial, held) = (memory.serial, memory.held);
@@ -88,7 +88,7 @@ impl State {
         });
     }
 
-    /// Counts and contents.
+    /// Returns counts, create calls and predictions.
     pub(crate) fn collect_stats(&self) -> Stats {
         let now = self.running_time();
         self.read(|memory| Stats {
@@ -105,7 +105,7 @@ impl State {
         })
     }
 
-    /// Makes a prediction for the create call of that number, with the knobs as they are; `fill` sets what the call asked for.
+    /// Creates a prediction for the create call with this number, with the current behaviour; `fill` sets what the call asked for.
     pub(crate) fn create_prediction(
         &self,
         call: u64,
@@ -125,7 +125,7 @@ impl State {
         })
     }
 
-    /// A prediction and its age.
+    /// Returns a prediction and its age.
     pub(crate) fn find_prediction(&self, id: &str) -> Option<(Duration, Arc<Prediction>)> {
         let now = self.running_time();
         self.read(|memory| {
@@ -134,14 +134,14 @@ impl State {
         })
     }
 
-    /// Counts a create among the held ones for as long as the guard lives.
+    /// Counts a create as held until the guard is dropped.
     pub(crate) fn hold_create(self: &Arc<Self>) -> Held {
         self.write(|memory| memory.held += 1);
         Held(Arc::clone(self))
     }
 }
 
-/// One create whose reply is held back; the client may go away meanwhile.
+/// A create whose reply is held; the client may disconnect meanwhile.
 pub(crate) struct Held(Arc<State>);
 
 impl Drop for Held {
@@ -156,24 +156,24 @@ impl Memory {
         *self.requests.entry(route).or_default() += 1;
     }
 
-    /// Keeps a create call; gives its number.
+    /// Records a create call; returns its number.
     pub(crate) fn record_create(&mut self, record: CreateRecord) -> u64 {
         self.serial += 1;
         self.creates.push((self.serial, record));
         self.serial
     }
 
-    /// The create calls in order.
+    /// Returns the create calls in order of arrival.
     pub(crate) fn list_creates(&self) -> Vec<CreateRecord> {
         self.creates.iter().map(|(_, record)| record.clone()).collect()
     }
 
-    /// Calls by route.
+    /// Returns the number of calls by route.
     pub(crate) fn count_by_route(&self) -> BTreeMap<String, u64> {
         self.requests.clone()
     }
 
-    /// Marks a prediction as cancelled at this point of the process's age, unless it has ended.
+    /// Marks a prediction as cancelled at this age of the process, unless it has ended.
     pub(crate) fn cancel_prediction(&mut self, id: &str, now: Duration) {
         let found = self.predictions.iter_mut().find(|(_, prediction)| prediction.id == id);
         if let Some((at, prediction)) = found {
@@ -185,7 +185,7 @@ impl Memory {
     }
 }
 
-/// 26 letters and digits, as Replicate's ids: different in each process, so that a restarted stand-in repeats none.
+/// Returns 26 letters and digits, like Replicate's ids; they differ between processes, so a restarted stand-in repeats none.
 fn prediction_id(origin_us: u64, serial: u64) -> String {
     const LETTERS: &[u8; 32] = b"abcdefghjkmnpqrstvwxyz0123456789";
     let word = |part: u8| {

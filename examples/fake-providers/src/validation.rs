@@ -1,4 +1,4 @@
-//! Checks of a create body, with Replicate's names and wording for what is wrong.
+//! Validation of a create body, with Replicate's error names and wording.
 //!
 //! Source: 422 replies of api.replicate.com quoted in public repositories.
 
@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct InvalidField {
     kind: &'static str,
-    /// `input`, `input.seed`, or empty for the body itself.
+    /// The field: `input`, `input.seed`, or empty for the body itself.
     field: String,
     description: String,
 }
@@ -18,7 +18,7 @@ impl InvalidField {
         Self { kind, field: field.into(), description: description.into() }
     }
 
-    /// The line about it in `detail`.
+    /// The message, which is a line of `detail`.
     pub(crate) fn format_line(&self) -> String {
         match self.field.as_str() {
             "" => format!("- {}\n", self.description),
@@ -26,13 +26,13 @@ impl InvalidField {
         }
     }
 
-    /// The entry as JSON.
+    /// Returns the entry as JSON.
     pub(crate) fn to_json(&self) -> Value {
         json!({"type": self.kind, "field": self.field, "description": self.description})
     }
 }
 
-/// Checks the top level of a create body: `required` keys are there, and no key is unknown.
+/// Checks the top level of a create body: all `required` keys are present, and no key is unknown.
 pub(crate) fn check_body(body: &Map<String, Value>, required: &[&str]) -> Vec<InvalidField> {
     const KNOWN: [&str; 4] = ["input", "webhook", "webhook_events_filter", "stream"];
     let missing = required.iter().filter(|key| !body.contains_key(**key));
@@ -48,7 +48,7 @@ pub(crate) fn check_body(body: &Map<String, Value>, required: &[&str]) -> Vec<In
     wrong
 }
 
-/// Checks an input object against a model's schema. Keys that the schema doesn't know are let through, as Cog does.
+/// Checks an input object against a model's schema. Keys that are not in the schema are accepted, as in Cog.
 pub(crate) fn check_input(schema: &Value, input: &Value) -> Vec<InvalidField> {
     let required = schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str);
     let mut wrong: Vec<InvalidField> = required

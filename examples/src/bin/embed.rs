@@ -12,7 +12,7 @@ use serde_json::json;
 async fn main() -> Result<(), Box<dyn Error>> {
     let provider = Replicate::start(Behaviour::default()).await?;
     let secrets = StaticSecrets::new().with_secret("REPLICATE_API_TOKEN", "r8_made_up", &[]);
-    // Calls to this machine are refused unless they are allowed one by one.
+    // Calls to this machine are refused unless they are explicitly allowed.
     let mut flows = Local::new(secrets, OutgoingPolicy::parse(&provider.address().to_string())?)?;
     flows.declare_connector(&json!({"id": "replicate", "name": "Replicate", "base_url": provider.base_url(),
         "header": {"Authorization": "Bearer $REPLICATE_API_TOKEN"}}))?;

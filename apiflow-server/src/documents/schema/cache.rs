@@ -1,4 +1,4 @@
-//! Compiled schemas, cached for the next validation against the same schema.
+//! A cache of compiled schemas.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,9 +1,9 @@
 //! Validation against a JSON Schema that is aborted if it takes too long.
 //!
-//! The validator has no budget of its own, but it looks at values only through [`Json`]. [`Metered`] is the usual
-//! representation with a meter in each of these looks. What a schema does between two looks is bounded before it is
-//! compiled ([`apiflow_core::validate::MAX_SCHEMAS_PER_VALUE`]). A check that is over its budget unwinds, as a
-//! cancelled query of rust-analyzer does; [`run_metered`] catches that.
+//! The validator has no budget of its own, but it accesses values only through [`Json`]. [`Metered`] is the usual
+//! representation with a meter in each access. The work between two accesses is bounded before the schema is compiled
+//! ([`apiflow_core::validate::MAX_SCHEMAS_PER_VALUE`]). A check that exceeds its budget unwinds, as a cancelled query of
+//! rust-analyzer does; [`run_metered`] catches that.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -16,13 +16,13 @@ use jsonschema::json::{Array, Json, Node, NodeIdentity, Object};
 use jsonschema::types::JsonType;
 use serde_json::{Map, Number, Value};
 
-/// How much of its thread's stack a check may use: threads have 2 MiB.
+/// Maximum stack use of a check, in bytes: threads have 2 MiB.
 const MAX_STACK_BYTES: usize = 1024 * 1024;
 
-/// Steps that one search may take: some seconds at worst.
+/// Maximum number of steps of one search: some seconds in the worst case.
 const MAX_SEARCH_STEPS: u64 = 2_000_000;
 
-/// Steps between two looks at the clock.
+/// Number of steps between two reads of the clock.
 const CLOCK_INTERVAL: u64 = 4_096;
 
 /// Budget of a validation.
@@ -32,20 +32,20 @@ pub(super) struct Budget {
     pub(super) steps: u64,
     /// Deadline of the validation.
     pub(super) deadline: Instant,
-    /// How many states a pattern of the schema has at most.
+    /// Number of states of the schema's largest pattern.
     pub(super) pattern_states: u64,
-    /// How many states all patterns for names of properties have together.
+    /// Number of states of all patterns for property names together.
     pub(super) name_pattern_states: u64,
 }
 
 /// The reason why a validation was aborted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum GivenUp {
-    /// It took more steps than it may.
+    /// It exceeded its budget of steps.
     Steps,
-    /// It took more time than it may.
+    /// It exceeded its budget of time.
     Time,
-    /// It went deeper than the stack allows.
+    /// It exceeded its budget of stack.
     Depth,
 }
 
@@ -104,15 +104,15 @@ fn give_up(reason: GivenUp) -> ! {
     resume_unwind(Box::new(reason))
 }
 
-/// Charges for a string that a pattern may search. A search cannot be aborted half-way: one that may take too long
-/// is not begun.
+/// Charges for a string that a pattern may search. A search cannot be aborted: one that may take too long is not started.
 fn text_cost(text: &str) -> u64 {
     let Some(meter) = METER.get() else { return 0 };
     let cost = search_cost(text.len() as u64, meter.budget.pattern_states);
     if cost > MAX_SEARCH_STEPS { give_up(GivenUp::Steps) } else { 1 + cost }
 }
 
-/// The steps of a search: at worst each state is visited at each character, most searches visit far fewer.
+/// Number of steps of a search: in the worst case each state is visited at each character, but most searches visit far
+/// fewer.
 fn search_cost(bytes: u64, states: u64) -> u64 {
     (bytes / 64).saturating_add(bytes.saturating_mul(states) / 1_024)
 }
@@ -254,7 +254,7 @@ impl<'a> Array<'a, Metered> for &'a [Value] {
         self.iter()
     }
 
-    /// By digests: the library's own hash takes `[]` for `[[]]`, so that a list can be made that it compares in pairs.
+    /// Compares digests: the library's own hash is equal for `[]` and `[[]]`, so a crafted list would be compared in pairs.
     fn is_unique(&self) -> bool {
         let mut seen = BTreeSet::new();
         self.iter().all(|item| {

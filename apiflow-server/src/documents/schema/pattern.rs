@@ -1,7 +1,7 @@
 //! Translates JavaScript patterns without the `u` flag to the syntax of a linear-time engine.
 //!
-//! Schemas in the wild are written for browsers, which take `[\w-+.]`, `\@` and a literal `{`. What needs more than a
-//! linear search (lookarounds, backreferences) has no translation. Source: ECMA-262, annex B.1.2.
+//! Schemas are often written for browsers, which accept `[\w-+.]`, `\@` and a literal `{`. Patterns that need more than a
+//! linear search (lookarounds, backreferences) have no translation. Source: ECMA-262, annex B.1.2.
 
 use std::fmt::Write as _;
 use std::iter::Peekable;
@@ -13,7 +13,7 @@ pub(super) const MAX_STATES: u64 = 50_000;
 /// Maximum nesting depth of groups.
 const MAX_NESTING: usize = 50;
 
-/// A pattern that can be searched for in linear time.
+/// A pattern that can be matched in linear time.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct LinearPattern {
     /// The pattern in strict syntax.

@@ -7,7 +7,7 @@ fn compiled(schema: &Value) -> CompiledSchema {
     compiled.unwrap_or_else(|| panic!("{schema} cannot be used: {findings:?} {:?}", check_json_schema(schema, "")))
 }
 
-/// The pointers of the faults of a value; `Err`: that it was given up.
+/// Returns the pointers of the faults of a value, or why the validation was aborted.
 fn faults(schema: &Value, value: Value) -> Result<Vec<String>, &'static str> {
     let Value::Object(fields) = value else { panic!("an input is an object") };
     match compiled(schema).check_input(fields) {
@@ -17,7 +17,7 @@ fn faults(schema: &Value, value: Value) -> Result<Vec<String>, &'static str> {
     }
 }
 
-/// What is said of a schema, by the core and by its compilation: codes and pointers.
+/// Returns the findings of core and of the compilation about a schema: codes and pointers.
 fn findings(schema: &Value) -> Vec<(String, String)> {
     let core = check_json_schema(schema, "");
     let all = core.into_iter().chain(compile_schema(schema).findings);
@@ -28,7 +28,7 @@ fn found(code: &str, pointer: &str) -> Vec<(String, String)> {
     vec![(code.to_owned(), pointer.to_owned())]
 }
 
-/// Definitions of which each names the next one twice.
+/// Definitions that each reference the next one twice.
 fn doubling(levels: usize) -> Value {
     let mut defs = Map::new();
     for level in 0..levels {

@@ -11,7 +11,7 @@ fn places(places: usize) -> FairPlaces {
 
 type Entering<'a> = Pin<Box<dyn Future<Output = Result<Place, Problem>> + Send + 'a>>;
 
-/// Someone who wants a place: asked once, so that the wait has begun.
+/// Starts to wait for a place; polled once, so that the wait has begun.
 fn wants<'a>(places: &'a FairPlaces, user: &'a str) -> Entering<'a> {
     let mut entering: Entering<'a> = Box::pin(places.wait_for_place(user));
     assert!(has(&mut entering).is_none(), "`{user}` has to wait");

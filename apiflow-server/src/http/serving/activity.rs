@@ -62,7 +62,7 @@ pub(super) enum Closing {
     Evicted,
 }
 
-/// How expendable a connection is, most expendable first: the kind of its waiting, and since when.
+/// How expendable a connection is, most expendable first: what it waits for, and since when.
 pub(super) type Rank = (u8, Instant);
 
 impl Activity {
@@ -154,8 +154,8 @@ impl Activity {
         self.changed.notified().await;
     }
 
-    /// Returns when and why the connection is to be closed if nothing else happens; `stopping` since when the server
-    /// stops.
+    /// Returns when and why the connection will be closed if nothing else happens. `stopping` is the time at which the server
+    /// began to stop.
     pub(super) fn next_deadline(
         &self,
         limits: &ServingLimits,
@@ -216,7 +216,7 @@ mod tests {
         idle_timeout: Duration::from_secs(75),
     };
 
-    /// Checks when and why a connection is closed, in seconds from its begin, and how much it can be missed.
+    /// Checks when and why a connection is closed, in seconds from its start, and how expendable it is.
     fn check(
         expected: Option<(u64, Closing)>,
         kind: Option<u8>,

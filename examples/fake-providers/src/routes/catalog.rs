@@ -24,7 +24,7 @@ pub(crate) async fn read_model(
     Ok(Json(find_model(&shared, &owner, &name)?.to_json()))
 }
 
-/// `GET /v1/models/{owner}/{name}/versions`: each model has one.
+/// `GET /v1/models/{owner}/{name}/versions`: the versions of a model; each model has one.
 pub(crate) async fn list_versions(
     shared: Shared,
     _authorised: Authorised,

@@ -1,4 +1,4 @@
-//! Routes by which another process sets and reads the stand-in.
+//! Routes for controlling the stand-in from another process.
 
 use axum::Json;
 use axum::body::Bytes;
@@ -9,13 +9,12 @@ use super::Shared;
 use crate::behaviour::Behaviour;
 use crate::records::Stats;
 
-/// `GET /_control`: the knobs, with the counters run down.
+/// `GET /_control`: the behaviour; its counters show what is left.
 pub(crate) async fn read_behaviour(shared: Shared) -> Json<Behaviour> {
     Json(shared.read(|memory| memory.behaviour.clone()))
 }
 
-/// `POST /_control`: a JSON merge patch of the knobs, for creates from now on, whatever its content type.
-/// 400 says what is wrong.
+/// `POST /_control`: a JSON merge patch of the behaviour, for new creates; any content type. 400 describes what is wrong.
 pub(crate) async fn patch_behaviour(shared: Shared, body: Bytes) -> Result<Json<Behaviour>, (StatusCode, String)> {
     let merged = serde_json::from_slice(&body).and_then(|patch: Value| {
         shared.write(|memory| {
@@ -26,7 +25,7 @@ pub(crate) async fn patch_behaviour(shared: Shared, body: Bytes) -> Result<Json<
     merged.map(Json).map_err(|error| (StatusCode::BAD_REQUEST, format!("{error}\n")))
 }
 
-/// `GET /_control/stats`: counts and contents.
+/// `GET /_control/stats`: counts, create calls and predictions.
 pub(crate) async fn read_stats(shared: Shared) -> Json<Stats> {
     Json(shared.collect_stats())
 }

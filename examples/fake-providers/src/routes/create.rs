@@ -1,4 +1,4 @@
-//! Creating predictions: by model, by version, by deployment.
+//! Creates predictions: by model, version or deployment.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ use crate::records::CreateRecord;
 use crate::state::State;
 use crate::validation::{check_body, check_input};
 
-/// Creates per minute that a client is said to have left.
+/// Remaining creates per minute that are reported to the client.
 const CREATES_LEFT: HeaderValue = HeaderValue::from_static("599");
 
 /// `POST /v1/models/{owner}/{name}/predictions`: official models only.
@@ -40,14 +40,14 @@ pub(crate) async fn by_deployment(shared: Shared, Path((owner, name)): Path<(Str
     create(&shared, Target::Deployment(format!("{owner}/{name}")), call).await
 }
 
-/// What the path says is to be run.
+/// What the path names to run.
 enum Target {
     Model(String),
     Version,
     Deployment(String),
 }
 
-/// One create call, whatever its body is.
+/// Handles a create call.
 #[derive(axum::extract::FromRequest)]
 #[from_request(state(Arc<State>))]
 pub(crate) struct Call {
@@ -59,7 +59,7 @@ pub(crate) struct Call {
     body: Bytes,
 }
 
-/// A create call that is in order.
+/// A valid create call.
 struct Order {
     model: Arc<Model>,
     deployment: Option<String>,
@@ -79,7 +79,7 @@ async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
     response
 }
 
-/// Checks a call in the order in which Replicate does: who, what, with what.
+/// Checks a call in Replicate's order: the token, the model, the input.
 fn read_order(state: &State, target: Target, call: &Call) -> Result<Order, Problem> {
     check_token(&call.headers, state)?;
     let (further, validate) = state.read(|memory| (memory.behaviour.models.clone(), memory.behaviour.validate_input));
@@ -99,7 +99,7 @@ fn read_order(state: &State, target: Target, call: &Call) -> Result<Order, Probl
         }
         Target::Deployment(name) => models::by_deployment(name).ok_or_else(Problem::not_found),
     };
-    // An unknown path is told before the body is looked at; a version can only be looked up in a body that is in order.
+    // An unknown path is reported before the body is read; a version can only be looked up in a valid body.
     let known = match target {
         Target::Version => None,
         Target::Model(_) | Target::Deployment(_) => Some(find()?),
@@ -121,7 +121,7 @@ fn refuse_invalid_fields(wrong: Vec<crate::validation::InvalidField>) -> Result<
     if wrong.is_empty() { Ok(()) } else { Err(Problem::invalid_input(&wrong)) }
 }
 
-/// Does with an order what the knobs say.
+/// Performs a create call according to the behaviour.
 async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Call) -> Response {
     let plan = state.write(|memory| memory.behaviour.plan_create());
     let (hold, drop_reply, fail) = match plan {
@@ -132,7 +132,7 @@ async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Cal
         }
         CreatePlan::Accept { hold, drop_reply, fail } => (hold, drop_reply, fail),
     };
-    // Asked before the create can be seen, so that a release right after it is not missed.
+    // Subscribed before the create is visible, so that a release right after it is not missed.
     let released = state.releases.subscribe();
     let wait = order.wait;
     let id = state.create_prediction(number, |id, created_us, course| Prediction {
@@ -157,14 +157,14 @@ async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Cal
     }
 }
 
-/// Waits until the time is over or held creates are released.
+/// Waits until the time has passed or held creates are released.
 async fn hold_back(state: &Arc<State>, hold: Duration, mut released: tokio::sync::watch::Receiver<u64>) {
     let _held = state.hold_create();
-    // Both ways out are the same to the caller: the reply goes on.
+    // In both cases the reply is sent.
     let _ = tokio::time::timeout(hold, released.changed()).await;
 }
 
-/// The reply to a create with `Prefer: wait`: when the prediction has ended, or when the wait is over.
+/// Returns the reply to a create with `Prefer: wait`, after the end of the prediction or of the wait.
 async fn reply_after_wait(state: &Arc<State>, id: &str, wait: Wait, host: &str) -> Response {
     let in_time = tokio::time::timeout(wait.limit, wait_until_ended(state, id)).await.is_ok();
     let (mode, applied) = state.read(|memory| (memory.behaviour.prefer_wait, memory.behaviour.preference_applied));
@@ -183,7 +183,7 @@ async fn reply_after_wait(state: &Arc<State>, id: &str, wait: Wait, host: &str) 
     response
 }
 
-/// Waits for a prediction's end, which a cancel call may bring nearer.
+/// Waits for the end of a prediction, which may be cancelled meanwhile.
 async fn wait_until_ended(state: &Arc<State>, id: &str) {
     let mut changes = state.subscribe_to_changes();
     while let Some((age, prediction)) = state.find_prediction(id) {
@@ -191,7 +191,7 @@ async fn wait_until_ended(state: &Arc<State>, id: &str) {
         if left.is_zero() {
             return;
         }
-        // Either the time is over or something changed: in both cases look again.
+        // Either the time has passed or something changed: check again.
         let _ = tokio::time::timeout(left, changes.changed()).await;
     }
 }

@@ -1,4 +1,4 @@
-//! The files that predictions made.
+//! The output files of predictions.
 
 use axum::extract::Path;
 use axum::http::{StatusCode, header};
@@ -7,7 +7,7 @@ use axum::response::{IntoResponse as _, Response};
 use super::Shared;
 use crate::sample;
 
-/// `GET /delivery/{id}.png`: no token is asked for, as on replicate.delivery.
+/// `GET /delivery/{id}.png`: needs no token, as on replicate.delivery.
 pub(crate) async fn read_file(shared: Shared, Path(file): Path<String>) -> Response {
     let id = file.strip_suffix(".png").unwrap_or_default();
     match shared.find_prediction(id) {

@@ -1,4 +1,4 @@
-//! The list of predictions, newest first, in pages joined by cursors.
+//! The list of predictions, newest first, in pages with cursors.
 
 use axum::Json;
 use axum::extract::rejection::QueryRejection;
@@ -14,7 +14,7 @@ use super::{Authorised, Shared, host};
 use crate::clock;
 use crate::problem::Problem;
 
-/// What a caller may ask for.
+/// Query parameters of the list.
 #[derive(Deserialize)]
 pub(crate) struct Filter {
     cursor: Option<String>,
@@ -23,7 +23,7 @@ pub(crate) struct Filter {
     source: Option<String>,
 }
 
-/// Where a page begins: at the predictions older or newer than the one of that number.
+/// Start of a page: the predictions older or newer than the one with this number.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Cursor {
     OlderThan(usize),
@@ -59,7 +59,7 @@ pub(crate) async fn list(
             let (at, prediction) = &memory.predictions[*number];
             let mut object = prediction.to_json_retained(now.saturating_sub(*at), &host);
             if let Value::Object(fields) = &mut object {
-                // The list is the one place that leaves them out.
+                // Only the list omits them.
                 fields.shift_remove("logs");
             }
             object
@@ -70,7 +70,7 @@ pub(crate) async fn list(
     Ok(Json(json!({"previous": link(newer), "next": link(older), "results": page})).into_response())
 }
 
-/// The part of `numbers` (newest first) that a cursor means, and the cursors on either side of it.
+/// Returns the part of `numbers` (newest first) that a cursor refers to, and the cursors on both sides of it.
 fn select_page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usize], Option<Cursor>, Option<Cursor>) {
     let size = size.max(1);
     let start = match cursor {
@@ -84,7 +84,7 @@ fn select_page(numbers: &[usize], cursor: Option<Cursor>, size: usize) -> (&[usi
     (range, older, newer)
 }
 
-/// The link to another page of the same question.
+/// Returns the link to another page of the same query.
 fn build_link(host: &str, query: Option<&str>, cursor: Cursor) -> String {
     let rest = query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("cursor="));
     let query: Vec<String> = rest.map(str::to_owned).chain([format!("cursor={}", cursor.encode_cursor())]).collect();

@@ -1,4 +1,4 @@
-//! Reading and cancelling one prediction.
+//! Reads and cancels a prediction.
 
 use axum::Json;
 use axum::extract::{ConnectInfo, Path};
@@ -12,7 +12,7 @@ use crate::prediction::View;
 use crate::problem::Problem;
 use crate::state::State;
 
-/// `GET /v1/predictions/{id}`: a prediction as it is now.
+/// `GET /v1/predictions/{id}`: the current state of a prediction.
 pub(crate) async fn read(
     shared: Shared,
     _authorised: Authorised,
@@ -31,7 +31,7 @@ pub(crate) async fn read(
     }
 }
 
-/// `POST /v1/predictions/{id}/cancel`: one that has ended stays as it is.
+/// `POST /v1/predictions/{id}/cancel`: has no effect on a prediction that has ended.
 pub(crate) async fn cancel_prediction(
     shared: Shared,
     _authorised: Authorised,
@@ -43,7 +43,7 @@ pub(crate) async fn cancel_prediction(
     reply_with_prediction(&shared, &id, StatusCode::OK, &host(&headers), View::Honest)
 }
 
-/// A prediction as the reply, shown in some way.
+/// Replies with a view of a prediction.
 pub(crate) fn reply_with_prediction(state: &State, id: &str, status: StatusCode, host: &str, view: View) -> Response {
     match state.find_prediction(id) {
         Some((age, prediction)) => (status, Json(prediction.to_json(age, host, view))).into_response(),

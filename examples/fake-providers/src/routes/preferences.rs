@@ -1,4 +1,4 @@
-//! What a create call asks for in its headers: how long to wait, and when to give up.
+//! The headers of a create call: how long to wait, and when to cancel.
 
 use std::time::Duration;
 
@@ -6,20 +6,20 @@ use axum::http::HeaderMap;
 
 use crate::problem::Problem;
 
-/// The longest that a create waits, and what a bare `Prefer: wait` means.
+/// Maximum waiting time of a create, and the default of `Prefer: wait`.
 const MAX_WAIT: Duration = Duration::from_mins(1);
-/// The shortest `Cancel-After`.
+/// Minimum of `Cancel-After`.
 const MIN_DEADLINE: Duration = Duration::from_secs(5);
 
-/// A `Prefer: wait` of the caller.
+/// The caller's `Prefer: wait`.
 pub(crate) struct Wait {
-    /// The preference as it was written, for `Preference-Applied`.
+    /// The preference as it was sent, for `Preference-Applied`.
     pub(crate) asked: String,
-    /// How long to wait.
+    /// The waiting time.
     pub(crate) limit: Duration,
 }
 
-/// `Prefer: wait` or `wait=n` among the preferences; n is cut to 60, and anything else is no wait at all.
+/// Parses `Prefer: wait` or `wait=n` among the preferences; n is limited to 60, and anything else means no wait.
 pub(crate) fn read_wait(headers: &HeaderMap) -> Option<Wait> {
     let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
     let asked =
@@ -32,7 +32,7 @@ pub(crate) fn read_wait(headers: &HeaderMap) -> Option<Wait> {
     Some(Wait { asked: asked.to_owned(), limit: limit.min(MAX_WAIT) })
 }
 
-/// `Cancel-After: 30`, `30s`, `5m` or `1h30m45s`.
+/// Parses `Cancel-After: 30`, `30s`, `5m` or `1h30m45s`.
 pub(crate) fn read_deadline(headers: &HeaderMap) -> Result<Option<Duration>, Problem> {
     let Some(text) = headers.get("cancel-after").and_then(|value| value.to_str().ok()) else {
         return Ok(None);

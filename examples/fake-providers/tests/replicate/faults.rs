@@ -1,4 +1,4 @@
-//! The ways in which the stand-in can be made to misbehave, and the counts that prove what a client did about it.
+//! Faults that the stand-in can simulate, and the counts that show how a client reacted.
 
 use std::time::Duration;
 

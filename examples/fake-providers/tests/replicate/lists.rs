@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use crate::bench::Bench;
 
-/// Follows a link, which is absolute, and gives the page.
+/// Follows an absolute link and returns the page.
 async fn follow(bench: &Bench, link: &Value) -> Value {
     let link = link.as_str().expect("a link is a text");
     let path = link.strip_prefix(&bench.replicate.base_url()).expect("a link stays on the host that was called");

@@ -1,4 +1,4 @@
-//! The stand-in for Replicate over real HTTP: what a client may rely on, and how it can be made to misbehave.
+//! Tests of the stand-in for Replicate over real HTTP: what clients can rely on, and the faults that it can simulate.
 
 mod bench;
 mod creates;

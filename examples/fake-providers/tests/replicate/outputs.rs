@@ -1,10 +1,10 @@
-//! What predictions give, and where their files are.
+//! Outputs of predictions, and their files.
 
 use serde_json::{Value, json};
 
 use crate::bench::{Bench, prompt, receive};
 
-/// The output of a prediction of `model`, in whose `expected` form `ID` and `HOST` stand for the real ones.
+/// Checks the output of a prediction of `model`; in `expected`, `ID` and `HOST` stand for the real values.
 async fn check(patch: Value, model: &str, expected: Value) {
     let bench = Bench::start(patch).await;
     bench.replicate.adjust(|behaviour| behaviour.delay_ms = 0);
