@@ -7,7 +7,7 @@ export type AnyDocument = Connector | Node | Workflow;
 
 /** UI settings of one kind of document. */
 export interface Kind<T extends AnyDocument> {
-	/** Singular noun. */
+	/** Singular noun, such as `workflow`. */
 	word: string;
 	/** Plural noun, also used as the URL path. */
 	path: string;

@@ -1,6 +1,6 @@
 /** A problem in a document, as shown in the editor and in lists. */
 export interface Problem {
-	/** Severity. */
+	/** Severity of the problem. */
 	severity: 'error' | 'warning' | 'hint';
 	/** JSON Pointer into the edited text. */
 	pointer: string;
