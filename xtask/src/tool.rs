@@ -87,7 +87,9 @@ impl Tool {
     /// # Errors
     /// The program can't be started.
     pub async fn run_and_capture(mut self) -> Result<(bool, String)> {
-        self.command.stdout(Stdio::piped()).stderr(Stdio::piped()).env("NO_COLOR", "1");
+        // Colours would hide from the parsers what they look for.
+        self.command.env("NO_COLOR", "1").env("CARGO_TERM_COLOR", "never").env_remove("FORCE_COLOR");
+        self.command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut process = OwnedProcess::start(&mut self.command)?;
         let out = process.child().stdout.take().expect("its output is piped");
         let errors = process.child().stderr.take().expect("its errors are piped");
