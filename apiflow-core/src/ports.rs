@@ -11,8 +11,8 @@ pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, MemoryHold, RequestBody, SecretPlace, SecretUse};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
-    Args, CachedResult, CallRecord, Claim, ClaimRequest, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob,
-    Erasure, EventRow, Idempotency, InboxMessage, Iter, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
-    JobState, JobStatus, LeaseChange, LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease,
+    Args, CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure,
+    EventRow, Idempotency, InboxMessage, Iter, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
+    JobStart, JobState, JobStatus, LeaseChange, LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease,
     ReusedResult, SharedBundle, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault, ValueRef,
 };

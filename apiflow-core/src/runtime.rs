@@ -27,6 +27,7 @@ mod rerun;
 pub mod sandbox;
 pub mod secrets;
 mod store_health;
+mod submit_pauses;
 mod unrecorded;
 mod worker;
 
@@ -39,23 +40,24 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits};
 use crate::evaluate::ValueCache;
 use crate::ports::{
-    ClaimRequest, Clock, Commit, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, LeaseChange,
-    NewJob, SharedBundle, StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
+    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, SharedBundle, StepRow,
+    StepStatus, Store, StoreError, Timestamp, ValueRef,
 };
 use crate::prepared::Prepared;
-use drive::{CreatedJob, DriveStart};
+use drive::NewDrive;
 use due_times::DueKind;
 use inbox_payload::InboxPayload;
 use intake::Intake;
 use notifier::Notifier;
 use prepared_jobs::PreparedJobs;
 use store_health::StoreHealth;
+use submit_pauses::SubmitPauses;
 use unrecorded::UnrecordedAnswers;
 
 /// The ports of a runtime.
@@ -238,6 +240,7 @@ struct Inner {
     /// Held by the job that is started although it may have crashed workers.
     suspects: Arc<Semaphore>,
     health: StoreHealth,
+    pauses: Arc<SubmitPauses>,
     unrecorded: UnrecordedAnswers,
 }
 
@@ -250,6 +253,7 @@ impl Runtime {
                 parts,
                 settings,
                 health: StoreHealth::default(),
+                pauses: Arc::default(),
                 unrecorded,
                 notifier: Notifier::new(),
                 prepared: PreparedJobs::default(),
@@ -274,8 +278,8 @@ impl Runtime {
         // A job with results of an earlier run needs its own bundle.
         let direct = prepared.filter(|_| request.taken_over.is_empty()).zip(inner.take_seat(now));
         let bundle = request.taken_over.write_events(now, &mut events, bundle);
-        let in_memory = if direct.is_some() { events.clone() } else { Vec::new() };
-        let job = NewJob {
+        let recorded = if direct.is_some() { events.clone() } else { Vec::new() };
+        let mut job = NewJob {
             id: request.id,
             name: request.name,
             workflow_id: request.workflow_id,
@@ -288,24 +292,18 @@ impl Runtime {
             events: events.into_iter().map(event_row).collect(),
             idempotency: request.idempotency,
         };
-        let (row, value_bytes) = (job.to_row(), job.value_bytes());
-        let RuntimeSettings { worker, lease, .. } = &inner.settings;
-        let claim = direct.is_some().then(|| ClaimRequest { worker: worker.clone(), lease: *lease });
-        let created = inner.parts.store.create_job(job, claim).await?;
-        match (&created, direct) {
-            (Created::New { claim: Some(claim) }, Some((prepared, (intake, seat)))) => {
-                let state = row.state.clone();
-                let created = CreatedJob { prepared, row, events: in_memory, value_bytes };
-                let start = DriveStart::Created(Box::new(created));
-                if !inner.spawn_drive(&intake, claim.clone(), start, Some(seat)) {
-                    // The worker stopped meanwhile: another one may have the job.
-                    let release = LeaseChange::Release { wake_at: Some(now) };
-                    let unchanged = Commit::new(&claim.job, claim.version, now, state, release);
-                    inner.parts.store.commit_turn(unchanged).await?;
-                }
+        if let Some((prepared, (intake, seat))) = direct {
+            let (created, outcome) = oneshot::channel();
+            let new = Box::new(NewDrive { job, prepared, events: recorded, created });
+            match inner.spawn_new_drive(&intake, new, seat) {
+                Ok(()) => return outcome.await.unwrap_or_else(|_| Err(stopped_meanwhile())),
+                // The worker has stopped meanwhile: another one may take the job.
+                Err(new) => job = new.job,
             }
-            (Created::New { .. }, _) => inner.notifier.notify_work(),
-            (Created::Existing { .. }, _) => {}
+        }
+        let created = inner.parts.store.create_job(job, None).await?;
+        if matches!(created, Created::New { .. }) {
+            inner.notifier.notify_work();
         }
         Ok(created)
     }
@@ -423,6 +421,19 @@ impl Inner {
         Some((intake, seat))
     }
 
+    /// Creates and drives a job in a seat of the worker; returns it if the worker takes no more.
+    fn spawn_new_drive(
+        self: &Arc<Self>,
+        intake: &Intake,
+        new: Box<NewDrive>,
+        seat: OwnedSemaphorePermit,
+    ) -> Result<(), Box<NewDrive>> {
+        let inner = self.clone();
+        intake.spawn_drive(new, |new| async move {
+            inner.drive_in_seat(drive::drive_new_job(&inner, *new), Some(seat)).await;
+        })
+    }
+
     /// Says which worker takes new jobs from now on.
     fn set_intake(&self, intake: Option<Arc<Intake>>) {
         *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
@@ -435,6 +446,11 @@ impl Inner {
         self.notifier.notify_mail(job);
         Ok(new)
     }
+}
+
+/// The error of a caller whose job's worker ended before it could answer.
+fn stopped_meanwhile() -> StoreError {
+    StoreError::Backend("the worker stopped while it created the job: the job may exist".to_owned())
 }
 
 /// An event as the store keeps it.

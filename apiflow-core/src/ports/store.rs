@@ -13,7 +13,7 @@ pub use self::call_records::CallRecord;
 pub use self::erasures::{DueErasure, ErasedJob, Erasure};
 pub use self::faults::StoreFault;
 pub use self::job_journal::JobJournal;
-pub use self::job_queue::{Claim, ClaimRequest, JobQueue, RenewedLease};
+pub use self::job_queue::{Claim, JobQueue, JobStart, RenewedLease};
 pub use self::job_records::{JobFilter, JobRecords};
 pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim};

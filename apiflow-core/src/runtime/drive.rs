@@ -9,34 +9,36 @@ mod turn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
 pub(super) use self::open_work::operation_poll;
+use self::turn::TurnEffects;
 use super::inbox_payload::InboxPayload;
-use super::notifier::Mailbox;
+use super::notifier::{Mailbox, RegisteredDrive};
 use super::store_health::pause_ms;
-use super::{Inner, abandon};
+use super::{Inner, RuntimeSettings, abandon};
 use crate::call::CallPlans;
 use crate::engine::{Answer, Program, Recorded, Run, error_names};
 use crate::evaluate::ValueCache;
-use crate::ports::{CallRecord, Claim, JobRow, LoadedJob, StoreError, Timestamp};
+use crate::ports::{CallRecord, Claim, Created, JobRow, JobStart, LoadedJob, NewJob, StoreError, Timestamp};
 use crate::prepared::Prepared;
 
 /// Number of events between the first two snapshots of a run that never waits; doubled each time.
 const MIN_SNAPSHOT_EVENTS: u64 = 64;
 
 /// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
-pub(super) async fn drive_job(
-    inner: &Arc<Inner>,
-    claim: Claim,
-    start: DriveStart,
-    alone: Option<OwnedSemaphorePermit>,
-) {
+pub(super) async fn drive_job(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedSemaphorePermit>) {
     let registered = inner.notifier.register_drive(&claim.job);
     let mailbox = registered.mailbox().clone();
-    let outcome = go_on(inner, &claim, start, &mailbox, alone).await;
+    let outcome = load_and_run(inner, &claim, &mailbox, alone).await;
+    finish_drive(inner, &claim, registered, outcome).await;
+}
+
+/// Tells the worker, those who watch the job, and the log how a drive ended.
+async fn finish_drive(inner: &Inner, claim: &Claim, registered: RegisteredDrive<'_>, outcome: Result<(), StoreError>) {
+    let mailbox = registered.mailbox().clone();
     drop(registered);
     if outcome.is_err() || mailbox.take_mail_flag() {
         // A message after the drive's last check makes the job due again.
@@ -57,36 +59,56 @@ pub(super) async fn drive_job(
     inner.notifier.notify_change(&claim.job, true);
 }
 
-/// What a drive knows of its job.
-pub(super) enum DriveStart {
-    /// Nothing: it is read from the store.
-    Load,
-    /// All: the job was created by this process.
-    Created(Box<CreatedJob>),
-}
-
-/// A job that this process has created and claimed.
-pub(super) struct CreatedJob {
+/// A job that this process creates and drives.
+pub(super) struct NewDrive {
+    pub(super) job: NewJob,
     pub(super) prepared: Arc<Prepared>,
-    pub(super) row: JobRow,
     /// The first events, with their values.
     pub(super) events: Vec<Recorded>,
-    /// Bytes of JSON of those values.
-    pub(super) value_bytes: u64,
+    /// Receives the outcome of creating the job.
+    pub(super) created: oneshot::Sender<Result<Created, StoreError>>,
 }
 
-async fn go_on(
+/// Creates a job, together with its first turn if it needs no slot, and drives it.
+pub(super) async fn drive_new_job(inner: &Arc<Inner>, new: NewDrive) {
+    let NewDrive { job, prepared, events, created } = new;
+    let id = job.id.clone();
+    let mut drive = Drive::of_new_job(inner, &job, &prepared, &events);
+    let mut first_turn = None;
+    if job.concurrency.is_none() {
+        match drive.run_first_turn(job.created_at).await {
+            Ok(turn) => first_turn = Some(turn),
+            // The caller may have gone.
+            Err(error) => return drop(created.send(Err(error))),
+        }
+    }
+    let (turn, effects) = first_turn.map_or((None, None), |turn| (turn.commit.map(Box::new), Some(turn.effects)));
+    let RuntimeSettings { worker, lease, .. } = &inner.settings;
+    let outcome =
+        inner.parts.store.create_job(job, Some(JobStart { worker: worker.clone(), lease: *lease, turn })).await;
+    let Ok(Created::New { claim: Some(claim) }) = &outcome else {
+        if let Ok(Created::New { claim: None }) = &outcome {
+            inner.notifier.notify_work();
+        }
+        return drop(created.send(outcome));
+    };
+    let claim = claim.clone();
+    let registered = inner.notifier.register_drive(&id);
+    let mailbox = registered.mailbox().clone();
+    inner.prepared.add_job(&id, prepared);
+    drive.version = claim.version;
+    drop(created.send(outcome));
+    let outcome = drive.run_turns(&mailbox, effects).await;
+    finish_drive(inner, &claim, registered, outcome).await;
+}
+
+async fn load_and_run(
     inner: &Arc<Inner>,
     claim: &Claim,
-    start: DriveStart,
     mailbox: &Mailbox,
     alone: Option<OwnedSemaphorePermit>,
 ) -> Result<(), StoreError> {
-    let started = match start {
-        DriveStart::Load => Drive::of_loaded(inner, claim, load(inner, claim, mailbox).await?),
-        DriveStart::Created(created) => Ok(Drive::of_created(inner, claim, *created)),
-    };
-    let mut drive = match started {
+    let mut drive = match Drive::of_loaded(inner, claim, load(inner, claim, mailbox).await?) {
         Ok(drive) => drive,
         Err(Unreadable { reason, last_seq, program }) => {
             let error = serde_json::json!({"name": error_names::INTERNAL_ERROR, "message": reason});
@@ -94,7 +116,7 @@ async fn go_on(
         }
     };
     drive.alone = alone;
-    drive.run_turns(mailbox).await
+    drive.run_turns(mailbox, None).await
 }
 
 /// Loads the job. Retries while the store is unavailable, so that the claim does not count as one without a commit.
@@ -181,7 +203,7 @@ impl<'a> Drive<'a> {
         let prepared = prepared.map_err(|error| unreadable(&Arc::default(), error.to_string()))?;
         let program = prepared.program();
         let run = abandon::restore_run(program.clone(), &loaded).map_err(|reason| unreadable(program, reason))?;
-        let mut drive = Self::new(inner, claim, &prepared, run, loaded.job);
+        let mut drive = Self::new(inner, claim.version, &prepared, run, loaded.job);
         drive.value_bytes = loaded.value_bytes;
         drive.snapshot_seq = loaded.snapshot.as_ref().map_or(0, |snapshot| snapshot.seq);
         drive.take_mail(loaded.inbox);
@@ -189,32 +211,31 @@ impl<'a> Drive<'a> {
         Ok(drive)
     }
 
-    /// A drive of a job that this process has just created.
-    fn of_created(inner: &'a Arc<Inner>, claim: &Claim, created: CreatedJob) -> Self {
-        let CreatedJob { prepared, row, events, value_bytes } = created;
+    /// A drive of a job that is to be created with these events.
+    fn of_new_job(inner: &'a Arc<Inner>, job: &NewJob, prepared: &Prepared, events: &[Recorded]) -> Self {
         let mut run = Run::new(prepared.program().clone());
-        for recorded in &events {
+        for recorded in events {
             run.apply_event(recorded.seq, recorded.at, &recorded.event);
         }
         let _committed = run.take_rows();
-        inner.prepared.add_job(&claim.job, prepared.clone());
-        let mut drive = Self::new(inner, claim, &prepared, run, row);
-        drive.value_bytes = value_bytes;
-        drive.values.record_events(&events);
+        let mut drive = Self::new(inner, 0, prepared, run, job.to_row());
+        drive.value_bytes = job.value_bytes();
+        drive.values.record_events(events);
         drive.values.mark_committed();
         drive
     }
 
-    fn new(inner: &'a Arc<Inner>, claim: &Claim, prepared: &Prepared, run: Run, committed: JobRow) -> Self {
+    fn new(inner: &'a Arc<Inner>, version: u64, prepared: &Prepared, run: Run, committed: JobRow) -> Self {
+        let job = committed.id.clone();
         Self {
             inner,
-            job: claim.job.clone(),
-            version: claim.version,
+            version,
+            values: ValueCache::new(Some(inner.parts.store.clone()), &job),
+            job,
             committed,
             value_bytes: 0,
             sought: open_work::attempts_in_recovery(&run),
             run: run.with_limits(inner.settings.run_limits()),
-            values: ValueCache::new(Some(inner.parts.store.clone()), &claim.job),
             plans: prepared.plans().clone(),
             shares_slots: prepared.queue().shares_slots(),
             out: BTreeMap::new(),
@@ -236,15 +257,19 @@ impl<'a> Drive<'a> {
         self.inner.parts.clock.now()
     }
 
-    /// Turns until the job waits, ends, or is lost.
-    async fn run_turns(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {
+    /// Runs turns until the job waits, ends, or is lost. `written` are the effects of a turn that is written already.
+    async fn run_turns(&mut self, mailbox: &Mailbox, mut written: Option<TurnEffects>) -> Result<(), StoreError> {
         loop {
             if mailbox.is_lost() {
                 self.leave_job().await;
                 return Err(StoreError::Fenced { job: self.job.clone() });
             }
             let stopping = self.inner.notifier.is_stopping();
-            let over = if stopping { self.wind_down().await } else { self.run_turn().await };
+            let over = match written.take() {
+                Some(effects) => Ok(self.finish_turn(effects).await),
+                None if stopping => self.wind_down().await,
+                None => self.run_turn().await,
+            };
             let heard = match over {
                 Ok(true) => return Ok(()),
                 Ok(false) => self.wait_for_news(mailbox, stopping).await,

@@ -23,13 +23,19 @@ impl Intake {
         self.seats.clone().try_acquire_owned().ok()
     }
 
-    /// Drives a job; returns whether the worker still takes one.
-    pub(super) fn spawn_drive(&self, drive: impl Future<Output = ()> + Send + 'static) -> bool {
+    /// Drives a job.
+    ///
+    /// # Errors
+    /// The job, if the worker takes no more.
+    pub(super) fn spawn_drive<J, D>(&self, job: J, drive: impl FnOnce(J) -> D) -> Result<(), J>
+    where
+        D: Future<Output = ()> + Send + 'static,
+    {
         let mut drives = self.lock_drives();
-        let Some(drives) = drives.as_mut() else { return false };
+        let Some(drives) = drives.as_mut() else { return Err(job) };
         while drives.try_join_next().is_some() {}
-        drives.spawn(drive);
-        true
+        drives.spawn(drive(job));
+        Ok(())
     }
 
     /// Accepts no more jobs, and returns the remaining drives: dropping them ends them.

@@ -15,8 +15,8 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    CallRecord, Claim, ClaimRequest, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage,
-    JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
+    JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
     RenewedLease, StepRow, StoreError, Timestamp,
 };
 
@@ -58,9 +58,9 @@ impl MemoryStore {
 
 #[async_trait]
 impl JobQueue for MemoryStore {
-    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
-        let until = claim.as_ref().map(|asked| (asked.worker.as_str(), self.now_plus(asked.lease)));
-        self.lock_state().create(job, until, self.clock.now())
+    async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError> {
+        let start = start.map(|start| (self.now_plus(start.lease), start));
+        self.lock_state().create(job, start, self.clock.now())
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {

@@ -7,7 +7,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::drive::DriveStart;
 use super::due_times::{AT_ONCE, DueKind};
 use super::inbox_payload::InboxPayload;
 use super::intake::Intake;
@@ -185,12 +184,17 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
         if claim.tries >= MIN_SUSPECT_TRIES {
             suspects.push((claim, seat));
         } else {
-            inner.spawn_drive(&in_flight.intake, claim, DriveStart::Load, seat);
+            let drives = inner.clone();
+            let drive = |(claim, seat)| async move {
+                drives.drive_in_seat(drive::drive_job(&drives, claim, None), seat).await;
+            };
+            // The intake takes drives as long as this worker claims jobs; a lease that nobody renews expires.
+            drop(in_flight.intake.spawn_drive((claim, seat), drive));
         }
     }
     if !suspects.is_empty() {
         let inner = inner.clone();
-        in_flight.intake.spawn_drive(async move { one_by_one(&inner, suspects).await });
+        drop(in_flight.intake.spawn_drive(suspects, |suspects| async move { one_by_one(&inner, suspects).await }));
     }
     Ok(took)
 }
@@ -260,9 +264,7 @@ async fn one_by_one(inner: &Arc<Inner>, mut suspects: Vec<(Claim, Option<OwnedSe
             Ok(_) => {
                 let inner = inner.clone();
                 drives.spawn(async move {
-                    drive::drive_job(&inner, claim, DriveStart::Load, Some(alone)).await;
-                    drop(seat);
-                    inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
+                    inner.drive_in_seat(drive::drive_job(&inner, claim, Some(alone)), seat).await;
                 });
             }
             Err(error) => tracing::warn!(%error, job = claim.job, "a job could not be started; its lease will expire"),
@@ -333,19 +335,10 @@ async fn renew_leases(inner: &Inner) {
 
 impl Inner {
     /// Drives a job, then frees its seat.
-    pub(super) fn spawn_drive(
-        self: &Arc<Self>,
-        intake: &Intake,
-        claim: Claim,
-        start: DriveStart,
-        seat: Option<OwnedSemaphorePermit>,
-    ) -> bool {
-        let inner = self.clone();
-        intake.spawn_drive(async move {
-            drive::drive_job(&inner, claim, start, None).await;
-            drop(seat);
-            inner.notifier.notify_room(DueKind::Jobs, inner.parts.clock.now());
-        })
+    pub(super) async fn drive_in_seat(&self, drive: impl Future<Output = ()>, seat: Option<OwnedSemaphorePermit>) {
+        drive.await;
+        drop(seat);
+        self.notifier.notify_room(DueKind::Jobs, self.parts.clock.now());
     }
 
     /// Creates the caller for a job's calls.
@@ -353,6 +346,7 @@ impl Inner {
         Caller {
             job: job.to_owned(),
             store: self.parts.store.clone(),
+            pauses: self.pauses.clone(),
             http: self.parts.http.clone(),
             clock: self.parts.clock.clone(),
             plans,

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
-use apiflow_core::ports::{Claim, ClaimRequest, Created, JobQueue, NewJob, RenewedLease, StoreError, Timestamp};
+use apiflow_core::ports::{Claim, Created, JobQueue, JobStart, NewJob, RenewedLease, StoreError, Timestamp};
 use async_trait::async_trait;
 
+use super::commits::column_values;
 use super::{PostgresStore, now, slots};
-use crate::commit_rows::Event;
+use crate::commit_rows::{Batch, Event, Turn};
 use crate::fault::store_error;
 use crate::job_rows::{self, duration_ms, from_int, to_int};
 use crate::slots::window_ms;
@@ -43,7 +44,8 @@ const RENEW: &str = concat!(
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
 
-/// Adds the job with its bundle and events, unless its key is in use; returns the job if it is new.
+/// Adds the job with its bundle, its events and what its first turn wrote, unless its key is in use; returns the job if
+/// it is new. Without a turn the parameters from 25 on are empty.
 const CREATE: &str = concat!(
     "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
          SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
@@ -52,12 +54,16 @@ const CREATE: &str = concat!(
     now!(),
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
-         last_seq, priority, value_bytes, owner, version, tries, due_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, $6::bigint, \
-         $6::bigint, 'pending', $7::bigint, $18::integer, $22::bigint, $23::text, \
-         CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, CASE WHEN $23::text IS NULL THEN 0 ELSE 1 END, \
-         CASE WHEN $19::text IS NULL THEN ",
+         last_seq, priority, value_bytes, owner, version, tries, due_at, retry_count, started_at, finished_at, \
+         output, error, erase_at, erase_ready_at) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, \
+         $6::bigint, coalesce($57::bigint, $6::bigint), coalesce($25::text, 'pending'), $7::bigint, $18::integer, $22::bigint, \
+         CASE WHEN NOT $26::boolean THEN $23::text END, \
+         CASE WHEN $23::text IS NULL THEN 0 WHEN $25::text IS NULL THEN 1 ELSE 2 END, \
+         CASE WHEN $23::text IS NOT NULL AND $25::text IS NULL THEN 1 ELSE 0 END, \
+         CASE WHEN $26::boolean THEN $27::bigint WHEN $19::text IS NULL THEN ",
     now!(),
-    " + $24::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id, number), \
+    " + $24::bigint END, $28::bigint, $29::bigint, $30::bigint, $31::text, $32::text, $33::bigint, \
+         CASE WHEN $34::boolean THEN $33::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id, number), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
          SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
     now!(),
@@ -65,12 +71,32 @@ const CREATE: &str = concat!(
          size = excluded.size, window_ms = excluded.window_ms, priority = excluded.priority, \
          created_at = excluded.created_at, state = 'waiting', started_at = NULL, look_at = excluded.look_at), \
      used AS (INSERT INTO user_bytes (user_id, part, bytes) SELECT $5::text, pg_backend_pid() % 16, $22::bigint \
-         FROM added WHERE $5::text IS NOT NULL \
+         FROM added WHERE $5::text IS NOT NULL AND NOT $34::boolean \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
      bundle AS (INSERT INTO job_bundles (job, body) SELECT number, $8::text FROM added), \
      events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
          SELECT added.number, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
-         $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)) \
+         $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)), \
+     steps AS (INSERT INTO job_steps (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
+         SELECT added.number, step.* FROM added, unnest($35::bigint[], $36::text[], $37::integer[], $38::bigint[], \
+         $39::bigint[], $40::double precision[], $41::text[]) \
+         AS step (ordinal, status, attempt, started_at, finished_at, progress, body)), \
+     calls AS (INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) \
+         SELECT added.number, call.step, call.attempt, call.purpose, call.at, call.duration_ms, call.request, \
+         call.reply FROM added, unnest($42::bigint[], $43::integer[], $44::text[], $45::bigint[], $46::bigint[], \
+         $47::text[], $48::text[]) WITH ORDINALITY \
+         AS call (step, attempt, purpose, at, duration_ms, request, reply, place) ORDER BY call.place), \
+     polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
+         SELECT added.id, poll.effect, poll.due_at, poll.due_at, poll.ticket \
+         FROM added, unnest($49::bigint[], $50::bigint[], $51::text[]) AS poll (effect, due_at, ticket)), \
+     snapshots AS (INSERT INTO job_snapshots (job, seq, state) \
+         SELECT added.number, snapshot.* FROM added, unnest($52::bigint[], $53::text[]) AS snapshot (seq, state)), \
+     cached AS (INSERT INTO cached_results (key, value, expires_at) \
+         SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
+    now!(),
+    " + kept.ttl FROM added, unnest($54::text[], $55::text[], $56::bigint[]) WITH ORDINALITY \
+         AS kept (key, value, ttl, place) ORDER BY kept.key, kept.place DESC \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
      SELECT id FROM added"
 );
 
@@ -106,10 +132,10 @@ const MAX_CREATE_TRIES: u32 = 5;
 
 #[async_trait]
 impl JobQueue for PostgresStore {
-    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
+    async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError> {
         for _ in 0..MAX_CREATE_TRIES {
-            if self.add_job(&job, claim.as_ref()).await? {
-                return Ok(Created::New { claim: self.claim_new(&job, claim.as_ref()).await });
+            if self.add_job(&job, start.as_ref()).await? {
+                return Ok(Created::New { claim: self.claim_new(&job, start.as_ref()).await });
             }
             let key = job.idempotency.as_ref().map(|asked| &asked.key);
             let used: Option<(String, String)> = sqlx::query_as(sql::USED_KEY)
@@ -217,12 +243,13 @@ impl PostgresStore {
 
     /// Claims a job that was just added: one that needs no slot was claimed by the same statement; one that needs a
     /// slot is claimed if it gets it now.
-    async fn claim_new(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Option<Claim> {
-        let request = claim?;
+    async fn claim_new(&self, new: &NewJob, start: Option<&JobStart>) -> Option<Claim> {
+        let start = start?;
         if new.concurrency.is_none() {
-            return Some(Claim { job: new.id.clone(), version: 1, tries: 1 });
+            let version = if start.turn.is_some() { 2 } else { 1 };
+            return Some(Claim { job: new.id.clone(), version, tries: 1 });
         }
-        match self.claim_with_slot(&new.id, request).await {
+        match self.claim_with_slot(&new.id, start).await {
             Ok(claim) => claim,
             Err(error) => {
                 tracing::warn!(%error, job = new.id, "the new job could not be claimed; the next claim takes it");
@@ -232,11 +259,11 @@ impl PostgresStore {
     }
 
     /// Assigns the free slots, and claims one job if it has its slot.
-    async fn claim_with_slot(&self, job: &str, request: &ClaimRequest) -> Result<Option<Claim>, sqlx::Error> {
+    async fn claim_with_slot(&self, job: &str, start: &JobStart) -> Result<Option<Claim>, sqlx::Error> {
         slots::assign_free_slots(&self.pool).await?;
         let claimed: Option<(i64, i64)> = sqlx::query_as(CLAIM_NEW)
-            .bind(&request.worker)
-            .bind(duration_ms(request.lease))
+            .bind(&start.worker)
+            .bind(duration_ms(start.lease))
             .bind(job)
             .fetch_optional(self.pool.count_statement())
             .await?;
@@ -248,9 +275,13 @@ impl PostgresStore {
     }
 
     /// Adds a job unless its key is in use; returns whether it did. A job that needs no slot is claimed at once.
-    async fn add_job(&self, new: &NewJob, claim: Option<&ClaimRequest>) -> Result<bool, StoreError> {
-        let claim = claim.filter(|_| new.concurrency.is_none());
-        let events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of_row(&new.id, event)).collect();
+    async fn add_job(&self, new: &NewJob, start: Option<&JobStart>) -> Result<bool, StoreError> {
+        let start = start.filter(|_| new.concurrency.is_none());
+        let turn = start.and_then(|start| start.turn.as_deref());
+        let batch = Batch::of_commits(turn);
+        let mut events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of_row(&new.id, event)).collect();
+        events.extend(batch.events);
+        let turn = turn.map(Turn::of_commit);
         let asked = new.idempotency.as_ref();
         let added = sqlx::query(CREATE)
             .bind(&new.id)
@@ -270,13 +301,46 @@ impl PostgresStore {
             .bind(asked.map(|asked| &asked.key))
             .bind(asked.map(|asked| &asked.fingerprint))
             .bind(asked.map(|asked| asked.expires_at.0))
-            .bind(new.priority)
+            .bind(turn.as_ref().map_or(new.priority, |turn| turn.priority))
             .bind(new.concurrency.as_ref().map(|asked| &asked.key))
             .bind(new.concurrency.as_ref().map(|asked| to_int(asked.limit)))
             .bind(new.concurrency.as_ref().and_then(window_ms))
-            .bind(to_int(new.value_bytes()))
-            .bind(claim.map(|request| &request.worker))
-            .bind(claim.map_or(0, |request| duration_ms(request.lease)));
+            .bind(to_int(new.value_bytes()) + turn.as_ref().map_or(0, |turn| turn.value_bytes))
+            .bind(start.map(|start| &start.worker))
+            .bind(start.map_or(0, |start| duration_ms(start.lease)))
+            .bind(turn.as_ref().map(|turn| turn.status))
+            .bind(turn.as_ref().is_some_and(|turn| turn.ended || turn.released))
+            .bind(turn.as_ref().and_then(|turn| turn.wake_at.filter(|_| !turn.ended)))
+            .bind(turn.as_ref().map_or(0, |turn| turn.retry_count))
+            .bind(turn.as_ref().and_then(|turn| turn.started_at))
+            .bind(turn.as_ref().and_then(|turn| turn.finished_at))
+            .bind(turn.as_ref().and_then(|turn| turn.output.as_deref()))
+            .bind(turn.as_ref().and_then(|turn| turn.error.as_deref()))
+            .bind(turn.as_ref().and_then(|turn| turn.erase_at))
+            .bind(turn.as_ref().is_some_and(|turn| turn.ended))
+            .bind(column_values(&batch.steps, |row| row.ordinal))
+            .bind(column_values(&batch.steps, |row| row.status))
+            .bind(column_values(&batch.steps, |row| row.attempt))
+            .bind(column_values(&batch.steps, |row| row.started_at))
+            .bind(column_values(&batch.steps, |row| row.finished_at))
+            .bind(column_values(&batch.steps, |row| row.progress))
+            .bind(column_values(&batch.steps, |row| row.body.as_str()))
+            .bind(column_values(&batch.calls, |row| row.step))
+            .bind(column_values(&batch.calls, |row| row.attempt))
+            .bind(column_values(&batch.calls, |row| row.purpose))
+            .bind(column_values(&batch.calls, |row| row.at))
+            .bind(column_values(&batch.calls, |row| row.duration_ms))
+            .bind(column_values(&batch.calls, |row| row.request.as_deref()))
+            .bind(column_values(&batch.calls, |row| row.reply.as_deref()))
+            .bind(column_values(&batch.polls, |row| row.effect))
+            .bind(column_values(&batch.polls, |row| row.due_at))
+            .bind(column_values(&batch.polls, |row| row.ticket.as_str()))
+            .bind(column_values(&batch.snapshots, |row| row.seq))
+            .bind(column_values(&batch.snapshots, |row| row.state.as_str()))
+            .bind(column_values(&batch.cached, |row| row.key))
+            .bind(column_values(&batch.cached, |row| row.value.as_str()))
+            .bind(column_values(&batch.cached, |row| row.ttl))
+            .bind(turn.as_ref().map(|turn| turn.at));
         Ok(added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?.is_some())
     }
 }

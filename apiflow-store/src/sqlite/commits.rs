@@ -9,7 +9,7 @@ use super::errors::QueryError;
 use super::insert::insert_rows;
 use super::{now, slots};
 use crate::commit_rows::{Batch, Call, Step, Turn};
-use crate::job_rows::to_json_text;
+use crate::job_rows::{to_int, to_json_text};
 use crate::sql;
 
 /// Updates the job's row if its version is still the commit's.
@@ -68,7 +68,6 @@ type CallValues = [Value; 7];
 /// A commit in the form that the writing thread needs: its JSON is serialized by the calling thread.
 pub(super) struct CommitRows {
     job: String,
-    version: i64,
     is_final: bool,
     is_released: bool,
     /// The parameters 3 to 14 of [`UPDATE_JOB`].
@@ -94,7 +93,6 @@ impl CommitRows {
         let list = |numbers: Vec<i64>| (!numbers.is_empty()).then(|| to_json_text(&numbers));
         Self {
             job: commit.job.clone(),
-            version: turn.version,
             is_final: turn.ended,
             is_released: turn.released,
             state: [
@@ -164,8 +162,12 @@ fn call_values(call: Call<'_>) -> CallValues {
     ]
 }
 
-/// Records a turn and returns the job's new version.
-pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Result<u64, QueryError<StoreError>> {
+/// Records a turn if the job still has the version; returns its new version.
+pub(super) fn perform_commit(
+    connection: &Connection,
+    rows: &CommitRows,
+    version: u64,
+) -> Result<u64, QueryError<StoreError>> {
     let job = rows.job.as_str();
     let taken = match &rows.taken {
         Some(taken) => connection.execute(TAKE_MESSAGES, params![job, taken])?,
@@ -177,7 +179,7 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
         UPDATE_JOB,
         params![
             job,
-            rows.version,
+            to_int(version),
             at,
             status,
             priority,
@@ -218,7 +220,7 @@ pub(super) fn perform_commit(connection: &Connection, rows: &CommitRows) -> Resu
         slots::end_slot(connection, job)?;
     }
     debug_assert!(rows.is_final || !(has_polls || has_slot), "only the end of a job ends its polls and slot");
-    Ok(crate::job_rows::from_int(rows.version) + 1)
+    Ok(version + 1)
 }
 
 pub(super) fn insert_events(connection: &Connection, job: i64, events: &[EventValues]) -> rusqlite::Result<()> {

@@ -1,9 +1,13 @@
 //! New jobs, and messages for jobs.
 
-use apiflow_core::ports::{Claim, ClaimRequest, Created, NewJob, StoreError};
+use std::time::Duration;
+
+use apiflow_core::ports::{Claim, Created, JobStart, NewJob, StoreError};
 use rusqlite::params;
 
-use super::commits::{EventValues, add_bytes, event_values, explain_refusal, insert_events};
+use super::commits::{
+    CommitRows, EventValues, add_bytes, event_values, explain_refusal, insert_events, perform_commit,
+};
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::{now, slots};
@@ -36,18 +40,28 @@ pub(super) struct JobRows {
     events: Vec<EventValues>,
     last_seq: i64,
     value_bytes: i64,
-    /// The worker that claims the job in the same transaction.
-    claim: Option<ClaimRequest>,
+    start: Option<StartRows>,
+}
+
+/// How the job starts in the same transaction.
+struct StartRows {
+    worker: String,
+    lease: Duration,
+    turn: Option<CommitRows>,
 }
 
 impl JobRows {
-    pub(super) fn new(job: NewJob, claim: Option<ClaimRequest>) -> Self {
+    pub(super) fn new(job: NewJob, start: Option<JobStart>) -> Self {
         Self {
             events: job.events.iter().map(|event| event_values(Event::of_row(&job.id, event))).collect(),
             last_seq: to_int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
             value_bytes: to_int(job.value_bytes()),
             job,
-            claim,
+            start: start.map(|JobStart { worker, lease, turn }| StartRows {
+                worker,
+                lease,
+                turn: turn.map(|turn| CommitRows::new(&turn)),
+            }),
         }
     }
 }
@@ -84,17 +98,21 @@ pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Resul
         connection
             .execute(PUT_KEY, params![idempotency.key, idempotency.fingerprint, job.id, idempotency.expires_at.0])?;
     }
-    let claim = rows.claim.as_ref().map(|request| claim_new_job(connection, job, request)).transpose()?.flatten();
+    let Some(start) = &rows.start else { return Ok(Created::New { claim: None }) };
+    let mut claim = claim_new_job(connection, job, start)?;
+    if let (Some(claim), Some(turn)) = (&mut claim, &start.turn) {
+        claim.version = perform_commit(connection, turn, claim.version)?;
+    }
     Ok(Created::New { claim })
 }
 
 /// Claims a job that was just added, unless it waits for its slot.
-fn claim_new_job(connection: &Connection, job: &NewJob, request: &ClaimRequest) -> rusqlite::Result<Option<Claim>> {
+fn claim_new_job(connection: &Connection, job: &NewJob, start: &StartRows) -> rusqlite::Result<Option<Claim>> {
     if let Some(concurrency) = &job.concurrency {
         slots::give_slots_of_key(connection, &concurrency.key)?;
     }
     let claimed: Option<(i64, i64)> =
-        connection.fetch_optional(CLAIM_NEW, params![request.worker, duration_ms(request.lease), job.id])?;
+        connection.fetch_optional(CLAIM_NEW, params![start.worker, duration_ms(start.lease), job.id])?;
     if claimed.is_some() && job.concurrency.is_some() {
         slots::start_slots(connection, &[&job.id])?;
     }

@@ -40,7 +40,7 @@ impl JobJournal for SqliteStore {
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
         let rows = CommitRows::new(&commit);
-        self.write(move |connection| perform_commit(connection, &rows)).await
+        self.write(move |connection| perform_commit(connection, &rows, commit.version)).await
     }
 
     async fn deliver_message(

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use apiflow_core::ports::{Claim, ClaimRequest, Created, JobQueue, NewJob, RenewedLease, StoreError, Timestamp};
+use apiflow_core::ports::{Claim, Created, JobQueue, JobStart, NewJob, RenewedLease, StoreError, Timestamp};
 use async_trait::async_trait;
 use rusqlite::params;
 
@@ -43,8 +43,8 @@ type Outcome<T> = Result<T, QueryError<StoreError>>;
 
 #[async_trait]
 impl JobQueue for SqliteStore {
-    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
-        let rows = JobRows::new(job, claim);
+    async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError> {
+        let rows = JobRows::new(job, start);
         self.write(move |connection| perform_creation(connection, &rows)).await
     }
 

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 
 use super::StoreError;
 use super::jobs::{Created, NewJob};
+use super::turns::Commit;
 use crate::ports::Timestamp;
 
 /// Creates jobs and hands due ones to workers. Every method is one transaction.
@@ -15,10 +16,10 @@ pub trait JobQueue: Send + Sync {
     /// shares slots with others, once it has a slot: free slots go to waiting jobs by priority, then by age, and no job
     /// overtakes another.
     ///
-    /// With `claim`, a job that is due at once is claimed for that worker in the same step, as
-    /// [`JobQueue::claim_due_jobs`] would: [`Created::New`] carries the claim. One that has to wait for its slot waits
-    /// as it does without.
-    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError>;
+    /// With `start`, a job that is due at once is claimed for that worker in the same transaction, as
+    /// [`JobQueue::claim_due_jobs`] would, and its first turn is committed: [`Created::New`] carries the claim. A job
+    /// that has to wait for its slot waits as it does without `start`, and its first turn is not committed.
+    async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError>;
 
     /// Returns the id of the job that was created with an idempotency key that has not expired, and the fingerprint of
     /// that request.
@@ -60,13 +61,15 @@ pub trait JobQueue: Send + Sync {
     async fn read_next_due_at(&self) -> Result<Option<Timestamp>, StoreError>;
 }
 
-/// The worker that wants to claim a job, and for how long.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ClaimRequest {
-    /// The worker's id.
+/// How a new job starts on the worker that created it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct JobStart {
+    /// Id of the worker that claims the job.
     pub worker: String,
     /// Duration of the lease, by the store's clock.
     pub lease: Duration,
+    /// The job's first turn, committed together with the job. Its version is ignored: it follows the claim.
+    pub turn: Option<Box<Commit>>,
 }
 
 /// A job that a worker claimed.

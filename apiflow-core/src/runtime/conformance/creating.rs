@@ -6,12 +6,15 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE_INTERVAL, FAR, LEASE_INTERVAL, PAST, Subject, claim_one, commit, create, empty_turn, ending_turn,
-    event_row, event_with, fenced_error, keyed_job, limited_job, list_ids, new_job, nothing_is_due, read_row,
-    releasing_turn,
+    ENDED_LEASE_INTERVAL, FAR, LEASE_INTERVAL, PAST, Subject, call_record, claim_one, commit, create, empty_turn,
+    ending_turn, event_row, event_with, fenced_error, job_state, keyed_job, limited_job, list_ids, new_job,
+    nothing_is_due, poll, read_everything, read_row, releasing_turn, step_row,
 };
 use crate::catalog::{Catalog, Connector};
-use crate::ports::{Claim, ClaimRequest, Created, JobBundle, JobFilter, JobStatus, NewJob, Timestamp};
+use crate::ports::{
+    CachedResult, Claim, Commit, Created, EventRow, JobBundle, JobFilter, JobStart, JobState, JobStatus, LeaseChange,
+    NewJob, SnapshotRow, Timestamp,
+};
 
 super::list_cases![
     a_job_reads_back_as_it_was_made,
@@ -21,6 +24,8 @@ super::list_cases![
     one_of_many_creations_at_once_with_one_key_wins,
     a_job_is_created_and_claimed_at_once,
     a_claim_at_creation_ends_with_its_lease,
+    a_first_turn_is_committed_as_if_after_creation_and_claim,
+    a_first_turn_decides_when_its_job_is_due,
     a_job_that_exists_is_not_claimed_at_creation,
     a_job_is_claimed_at_creation_only_with_its_slot,
     a_job_claimed_at_creation_counts_in_its_window,
@@ -106,13 +111,13 @@ async fn one_of_many_creations_at_once_with_one_key_wins(store: Subject) {
     }
 }
 
-fn claim_request(worker: &str, lease: Duration) -> ClaimRequest {
-    ClaimRequest { worker: worker.to_owned(), lease }
+fn start_on(worker: &str, lease: Duration) -> JobStart {
+    JobStart { worker: worker.to_owned(), lease, turn: None }
 }
 
 /// Creates a job and claims it; returns the claim.
 async fn create_and_claim(store: &Subject, job: NewJob, lease: Duration) -> Option<Claim> {
-    match store.create_job(job, Some(claim_request("worker", lease))).await.expect("a new job is made") {
+    match store.create_job(job, Some(start_on("worker", lease))).await.expect("a new job is made") {
         Created::New { claim } => claim,
         Created::Existing { job, .. } => panic!("the key is not used, but `{job}` has it"),
     }
@@ -135,11 +140,78 @@ async fn a_claim_at_creation_ends_with_its_lease(store: Subject) {
     assert_eq!(store.commit_turn(empty_turn("a", claim.version)).await, fenced_error("a"));
 }
 
+/// A turn that writes something everywhere.
+fn full_turn(job: &str, version: u64, status: JobStatus, lease: LeaseChange) -> Commit {
+    let state = JobState {
+        status,
+        priority: 3,
+        retry_count: 2,
+        started_at: Some(Timestamp(5_001)),
+        finished_at: status.is_final().then_some(Timestamp(5_002)),
+        error: status.is_final().then(|| json!({"name": "failed"})),
+        erase_at: status.is_final().then_some(FAR),
+        ..job_state(status)
+    };
+    Commit {
+        events: vec![event_with(2, json!("v")), EventRow { item: Some((2, 0)), ..event_row(3) }],
+        steps: vec![step_row(2), step_row(3)],
+        calls: vec![call_record(2, 1), call_record(3, 1)],
+        polls: if status.is_final() { Vec::new() } else { vec![poll(3, FAR)] },
+        cached: vec![CachedResult { key: "k".to_owned(), value: json!(job), ttl_s: 3_600 }],
+        snapshot: Some(SnapshotRow { seq: 3, state: json!({"z": 1}) }),
+        state,
+        lease,
+        ..empty_turn(job, version)
+    }
+}
+
+async fn a_first_turn_is_committed_as_if_after_creation_and_claim(store: Subject) {
+    let cases = [
+        (JobStatus::Running, LeaseChange::Keep),
+        (JobStatus::Suspended, LeaseChange::Release { wake_at: Some(FAR) }),
+        (JobStatus::Failed, LeaseChange::Release { wake_at: None }),
+    ];
+    for (index, (status, lease)) in cases.into_iter().enumerate() {
+        let (one, other) = (format!("one-{index}"), format!("two-{index}"));
+        let of_user = |job: &str| NewJob { created_by: Some(format!("user-{job}")), ..new_job(job) };
+        let start =
+            JobStart { turn: Some(full_turn(&one, 0, status, lease).into()), ..start_on("worker", LEASE_INTERVAL) };
+        let created = store.create_job(of_user(&one), Some(start)).await.expect("a new job is made");
+        let first = create_and_claim(&store, of_user(&other), LEASE_INTERVAL).await.expect("it is due at once");
+        let version = commit(&store, full_turn(&other, first.version, status, lease)).await;
+        let claim = Claim { job: one.clone(), version, tries: 1 };
+        assert_eq!(created, Created::New { claim: Some(claim) });
+        let mut expected = read_everything(&store, &other).await;
+        expected.rename_job(&one);
+        assert_eq!(read_everything(&store, &one).await, expected, "{status:?}");
+        assert_eq!(store.read_cached_result("k").await, Ok(Some(json!(other))), "the later one replaced it");
+        let bytes = async |job: &str| store.read_bytes_in_flight(&format!("user-{job}")).await;
+        let in_flight = bytes(&one).await.expect("bytes are read");
+        assert_eq!((Ok(in_flight), in_flight > 0), (bytes(&other).await, !status.is_final()), "{status:?}");
+        let renewed = store.renew_leases("worker", &[one, other], LEASE_INTERVAL).await.expect("leases are renewed");
+        assert_eq!(renewed.len(), if lease == LeaseChange::Keep { 2 } else { 0 }, "{status:?}");
+    }
+    nothing_is_due(&store).await;
+    let polls = store.take_due_polls(10, LEASE_INTERVAL).await;
+    assert_eq!(polls, Ok(Vec::new()), "polls are due when the turn says so");
+}
+
+async fn a_first_turn_decides_when_its_job_is_due(store: Subject) {
+    let start = |turn: Commit| JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_INTERVAL) };
+    let due = releasing_turn("due", 0, Some(PAST));
+    store.create_job(new_job("due"), Some(start(due))).await.expect("a new job is made");
+    claim_one(&store, "another", "due").await;
+    store.create_job(new_job("held"), Some(start(empty_turn("held", 0)))).await.expect("a new job is made");
+    nothing_is_due(&store).await;
+}
+
 async fn a_job_that_exists_is_not_claimed_at_creation(store: Subject) {
     store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
-    let again =
-        store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(claim_request("worker", LEASE_INTERVAL))).await;
+    let turn = full_turn("b", 0, JobStatus::Running, LeaseChange::Keep);
+    let start = JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_INTERVAL) };
+    let again = store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(start)).await;
     assert_eq!(again, Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() }));
+    assert_eq!(store.read_cached_result("k").await, Ok(None), "the first turn was not committed");
     claim_one(&store, "another", "a").await;
 }
 

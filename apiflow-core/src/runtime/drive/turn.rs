@@ -2,15 +2,19 @@
 
 use std::collections::BTreeMap;
 
+use async_trait::async_trait;
 use serde_json::Value;
 use tokio::time::{Duration, Instant};
 
-use super::open_work::OpenWorkView;
+use super::calls::Attempt;
+use super::open_work::Cancellation;
 use super::{Drive, Taken};
 use crate::call::Operation;
 use crate::engine::{Answer, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, estimate_json_bytes};
-use crate::ports::{CallRecord, Commit, JobRow, LeaseChange, Poll, StoreError, Timestamp};
+use crate::ports::{
+    CallRecord, Commit, EvaluationError, Evaluator, JobRow, LeaseChange, Poll, Script, StoreError, Timestamp,
+};
 use crate::runtime::due_times::DueKind;
 use crate::runtime::event_row;
 use crate::runtime::job_ends::EndedJob;
@@ -21,6 +25,9 @@ const MAX_TURN_EVENTS: usize = 1_000;
 const MAX_TURN_BYTES: usize = 8 * 1024 * 1024;
 /// Approximate maximum time for which a turn performs free effects.
 const MAX_TURN_TIME: Duration = Duration::from_millis(250);
+
+/// How long a new job's first turn performs free effects, about: the caller who created the job waits for it.
+const MAX_FIRST_TURN_TIME: Duration = Duration::from_millis(10);
 
 /// After how long a job looks again whether the evaluator has a place for it, in milliseconds.
 const BUSY_PAUSE_MS: u64 = 2_000;
@@ -37,6 +44,44 @@ pub(super) struct Batch {
     pub(super) operations: BTreeMap<u64, Box<Operation>>,
     /// Whether the job has already been failed because of the size of its values.
     is_over_limit: bool,
+}
+
+/// What a turn writes, and what follows once it is written.
+pub(super) struct Turn {
+    /// `None` if the turn writes nothing.
+    pub(super) commit: Option<Commit>,
+    pub(super) effects: TurnEffects,
+}
+
+/// What follows a turn once it is written.
+pub(super) struct TurnEffects {
+    attempts: Vec<Attempt>,
+    cancellations: Vec<Cancellation>,
+    /// Whether the turn releases the lease: the drive is over.
+    released: bool,
+    committed: Option<Committed>,
+}
+
+/// What a written turn changed.
+struct Committed {
+    row: JobRow,
+    /// Whether there are new events.
+    changed: bool,
+    /// Bytes of JSON of the values of its events, estimated.
+    value_bytes: u64,
+    /// When the first of its polls is due.
+    first_poll: Option<Timestamp>,
+    lease: LeaseChange,
+}
+
+/// Refuses all JavaScript, so that a turn ends before the first script.
+struct BusyEvaluator;
+
+#[async_trait]
+impl Evaluator for BusyEvaluator {
+    async fn evaluate_script(&self, _script: Script) -> Result<Value, EvaluationError> {
+        Err(EvaluationError::Busy)
+    }
 }
 
 impl Drive<'_> {
@@ -69,6 +114,15 @@ impl Drive<'_> {
         outcome
     }
 
+    /// The first turn of a new job, to be committed together with the job: without JavaScript, which may take long.
+    pub(super) async fn run_first_turn(&mut self, now: Timestamp) -> Result<Turn, StoreError> {
+        let mut batch = Batch::default();
+        self.record_input(&mut batch, now, Input::Tick);
+        self.perform_free_within(&mut batch, now, &BusyEvaluator, MAX_FIRST_TURN_TIME).await?;
+        self.postponed = None;
+        self.close_turn(batch, now).await
+    }
+
     fn record_input(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
         let events = self.run.decide_and_apply(now, input);
         self.values.record_events(&events);
@@ -94,19 +148,25 @@ impl Drive<'_> {
 
     /// Performs free effects: all of them, or as many as one commit should contain.
     async fn perform_free(&mut self, batch: &mut Batch, now: Timestamp) -> Result<(), StoreError> {
+        let evaluator = self.inner.parts.evaluator.as_ref();
+        self.perform_free_within(batch, now, evaluator, MAX_TURN_TIME).await
+    }
+
+    async fn perform_free_within(
+        &mut self,
+        batch: &mut Batch,
+        now: Timestamp,
+        evaluator: &dyn Evaluator,
+        max_time: Duration,
+    ) -> Result<(), StoreError> {
         if self.postponed.is_some_and(|until| now < until) {
             return Ok(());
         }
         self.postponed = None;
         let began = Instant::now();
-        while batch.events.len() < MAX_TURN_EVENTS && batch.bytes < MAX_TURN_BYTES && began.elapsed() < MAX_TURN_TIME {
+        while batch.events.len() < MAX_TURN_EVENTS && batch.bytes < MAX_TURN_BYTES && began.elapsed() < max_time {
             let Some(effect) = self.run.next_free_effect() else { break };
-            let mut evaluation = Evaluation {
-                run: &self.run,
-                values: &mut self.values,
-                evaluator: self.inner.parts.evaluator.as_ref(),
-                plans: &self.plans,
-            };
+            let mut evaluation = Evaluation { run: &self.run, values: &mut self.values, evaluator, plans: &self.plans };
             let Some(input) = evaluation.perform_effect(&effect).await? else {
                 // In the meantime it takes no seat of other jobs.
                 self.postponed = Some(now.plus_ms(BUSY_PAUSE_MS));
@@ -117,7 +177,18 @@ impl Drive<'_> {
         Ok(())
     }
 
-    async fn commit(&mut self, mut batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
+    /// Commits a turn, and performs what it began; returns whether the drive is over.
+    async fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
+        let Turn { commit, effects } = self.close_turn(batch, now).await?;
+        if let Some(commit) = commit {
+            self.version = self.inner.parts.store.commit_turn(commit).await?;
+            self.inner.health.note_success();
+        }
+        Ok(self.finish_turn(effects).await)
+    }
+
+    /// Determines what a turn writes, if anything, and what follows once it is written.
+    async fn close_turn(&mut self, mut batch: Batch, now: Timestamp) -> Result<Turn, StoreError> {
         let mut open = self.open_work(&batch);
         self.wake_at = open.wake_at;
         let mut attempts = Vec::with_capacity(open.begun.len());
@@ -136,46 +207,43 @@ impl Drive<'_> {
             LeaseChange::Keep
         };
         let released = lease != LeaseChange::Keep;
-        if !batch.events.is_empty() || !batch.consumed.is_empty() || released {
-            self.write(batch, open, now, lease).await?;
+        let mut effects = TurnEffects { attempts, cancellations, released, committed: None };
+        if batch.events.is_empty() && batch.consumed.is_empty() && !released {
+            return Ok(Turn { commit: None, effects });
+        }
+        let (changed, value_bytes) = (!batch.events.is_empty(), batch.bytes as u64);
+        let cached = self.values.take_cacheable_results().await?;
+        let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
+        let row =
+            JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
+        let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
+        effects.committed = Some(Committed { row, changed, value_bytes, first_poll, lease });
+        Ok(Turn { commit: Some(commit), effects })
+    }
+
+    /// Continues after a turn that is written: tells those who watch the job, and performs what the turn began. Returns
+    /// whether the drive is over.
+    pub(super) async fn finish_turn(&mut self, effects: TurnEffects) -> bool {
+        let TurnEffects { attempts, cancellations, released, committed } = effects;
+        if let Some(Committed { row, changed, value_bytes, first_poll, lease }) = committed {
+            let over = row.state.status.is_final();
+            self.note_due(first_poll, row.state.erase_at, lease);
+            self.committed = row;
+            self.value_bytes += value_bytes;
+            self.values.mark_committed();
+            if changed {
+                self.inner.notifier.notify_change(&self.job, over);
+            }
+            if over {
+                self.inner.prepared.remove_job(&self.job);
+                self.publish_end().await;
+            }
         }
         self.alone = None;
         if !released {
             self.perform_effects(attempts, cancellations);
         }
-        Ok(released)
-    }
-
-    /// Commits what the turn has gathered, and tells those who watch the job.
-    async fn write(
-        &mut self,
-        batch: Batch,
-        open: OpenWorkView,
-        now: Timestamp,
-        lease: LeaseChange,
-    ) -> Result<(), StoreError> {
-        let over = self.run.status().is_final();
-        let changed = !batch.events.is_empty();
-        let value_bytes = batch.bytes as u64;
-        let cached = self.values.take_cacheable_results().await?;
-        let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
-        let committed =
-            JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
-        let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
-        self.version = self.inner.parts.store.commit_turn(commit).await?;
-        self.note_due(first_poll, committed.state.erase_at, lease);
-        self.committed = committed;
-        self.value_bytes += value_bytes;
-        self.inner.health.note_success();
-        self.values.mark_committed();
-        if changed {
-            self.inner.notifier.notify_change(&self.job, over);
-        }
-        if over {
-            self.inner.prepared.remove_job(&self.job);
-            self.publish_end().await;
-        }
-        Ok(())
+        released
     }
 
     /// Notifies those who wait for the job's end.

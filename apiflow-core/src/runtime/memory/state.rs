@@ -11,7 +11,7 @@ use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::SlotTable;
 use crate::ports::{
-    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStatus, NewJob,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
     ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
 };
 
@@ -65,11 +65,11 @@ impl StoreState {
         self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
     }
 
-    /// Adds a job; with `claim` (a worker and the end of its lease) it is claimed if it is due at once.
+    /// Adds a job; with `start` (and the end of the lease) it is claimed if it is due at once, and its first turn made.
     pub(super) fn create(
         &mut self,
         new: NewJob,
-        claim: Option<(&str, Timestamp)>,
+        start: Option<(Timestamp, JobStart)>,
         now: Timestamp,
     ) -> Result<Created, StoreError> {
         if let Some((job, fingerprint)) = new.idempotency.as_ref().and_then(|asked| self.job_of_key(&asked.key, now)) {
@@ -88,7 +88,12 @@ impl StoreState {
         let (job, bytes) = Job::new(new, now);
         place.insert(job);
         self.bytes_written += bytes;
-        Ok(Created::New { claim: claim.and_then(|(worker, until)| self.claim_new(&id, worker, now, until)) })
+        let Some((until, JobStart { worker, turn, .. })) = start else { return Ok(Created::New { claim: None }) };
+        let mut claim = self.claim_new(&id, &worker, now, until);
+        if let (Some(claim), Some(turn)) = (&mut claim, turn) {
+            claim.version = self.commit(Commit { version: claim.version, ..*turn }, now)?;
+        }
+        Ok(Created::New { claim })
     }
 
     pub(super) fn job_of_key(&self, key: &str, now: Timestamp) -> Option<(String, String)> {

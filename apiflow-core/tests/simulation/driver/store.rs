@@ -6,8 +6,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, ClaimRequest, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
-    JobJournal, JobQueue, JobRecords, JobRow, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
+    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal,
+    JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
     RenewedLease, StepRow, StoreError, StoreFault, Timestamp,
 };
 use apiflow_core::runtime::memory::MemoryStore;
@@ -107,8 +107,8 @@ fn needs_room(commit: &Commit) -> bool {
 
 #[async_trait]
 impl JobQueue for Troubled {
-    async fn create_job(&self, job: NewJob, claim: Option<ClaimRequest>) -> Result<Created, StoreError> {
-        self.inner.create_job(job, claim).await
+    async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError> {
+        self.inner.create_job(job, start).await
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {
