@@ -77,14 +77,7 @@ pub(crate) async fn change_user(
 /// Creates a new token for a user and revokes the previous one with all sessions; named tokens stay valid.
 pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<TokenReply, Problem> {
     state.accounts.delete_tokens(&user.id, true).await?;
-    let row = TokenRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        user_id: user.id.clone(),
-        name: String::new(),
-        is_session: true,
-        created_at: state.clock.now(),
-        expires_at: None,
-    };
+    let row = TokenRow { is_session: true, ..login::new_token_row(state, user) };
     let token = login::add_token(state, row.clone()).await?;
     Ok(TokenReply { token, info: views::show_token(row) })
 }
@@ -105,14 +98,7 @@ pub(crate) async fn add_named_token(
             Problem::single_fault("/expires_at", "expires_at must be in the future, like 2030-01-31T12:00:00Z")
         })?),
     };
-    let row = TokenRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        user_id: user.id.clone(),
-        name: new.name,
-        is_session: false,
-        created_at: now,
-        expires_at,
-    };
+    let row = TokenRow { name: new.name, expires_at, ..login::new_token_row(state, user) };
     let token = login::add_token(state, row.clone()).await?;
     Ok(TokenReply { token, info: views::show_token(row) })
 }

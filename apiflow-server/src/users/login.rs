@@ -23,14 +23,7 @@ pub(crate) async fn log_in(
     check_password(state, username, user.as_ref(), password, address).await?;
     let user = user.ok_or_else(wrong_credentials)?;
     let expires_at = state.clock.now().plus_ms(cookies::MAX_SESSION_DAYS * 86_400_000);
-    let row = TokenRow {
-        id: uuid::Uuid::now_v7().to_string(),
-        user_id: user.id.clone(),
-        name: String::new(),
-        is_session: true,
-        created_at: state.clock.now(),
-        expires_at: Some(expires_at),
-    };
+    let row = TokenRow { is_session: true, expires_at: Some(expires_at), ..new_token_row(state, &user) };
     let token = add_token(state, row).await?;
     Ok((user, token))
 }
@@ -53,6 +46,18 @@ pub(crate) async fn check_password(
     }
     state.throttle.end_attempt_well(username, address, Instant::now());
     Ok(())
+}
+
+/// Returns a new token of a user, without a name, that does not expire and is not a session.
+pub(crate) fn new_token_row(state: &AppState, user: &UserRow) -> TokenRow {
+    TokenRow {
+        id: uuid::Uuid::now_v7().to_string(),
+        user_id: user.id.clone(),
+        name: String::new(),
+        is_session: false,
+        created_at: state.clock.now(),
+        expires_at: None,
+    }
 }
 
 /// Stores a token and returns its secret, which is not stored.
