@@ -297,7 +297,7 @@ impl Runtime {
             let new = Box::new(NewDrive { job, prepared, events: recorded, created });
             match inner.spawn_new_drive(&intake, new, seat) {
                 Ok(()) => return outcome.await.unwrap_or_else(|_| Err(stopped_meanwhile())),
-                // The worker has stopped meanwhile: another one may take the job.
+                // The worker has been stopped in the meantime: another one may take the job.
                 Err(new) => job = new.job,
             }
         }
@@ -421,7 +421,7 @@ impl Inner {
         Some((intake, seat))
     }
 
-    /// Creates and drives a job in a seat of the worker; returns it if the worker takes no more.
+    /// Creates and drives a job in a seat of the worker; returns the job if the worker accepts no more.
     fn spawn_new_drive(
         self: &Arc<Self>,
         intake: &Intake,
@@ -434,7 +434,7 @@ impl Inner {
         })
     }
 
-    /// Says which worker takes new jobs from now on.
+    /// Sets the worker that accepts new jobs.
     fn set_intake(&self, intake: Option<Arc<Intake>>) {
         *self.intake.lock().unwrap_or_else(PoisonError::into_inner) = intake;
     }
@@ -448,12 +448,12 @@ impl Inner {
     }
 }
 
-/// The error of a caller whose job's worker ended before it could answer.
+/// Returns the error for a caller whose job's worker was stopped before it could answer.
 fn stopped_meanwhile() -> StoreError {
     StoreError::Backend("the worker stopped while it created the job: the job may exist".to_owned())
 }
 
-/// An event as the store keeps it.
+/// Converts an event to the row that the store keeps.
 fn event_row(recorded: Recorded) -> EventRow {
     let item = if let Event::FrameClosed { list: Some(list), slot, .. } = &recorded.event {
         Some((*list, *slot))

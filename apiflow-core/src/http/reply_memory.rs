@@ -13,7 +13,7 @@ use super::HttpLimits;
 /// Unit of reservations, in bytes.
 const UNIT_BYTES: usize = 1024;
 /// Divisor for the share of bodies in the memory; values have the rest.
-const DEFAULT_BODY_SHARE: usize = 4;
+const BODY_SHARE_DIVISOR: usize = 4;
 /// Maximum number of copies of a body: there are two while secrets are masked.
 const MAX_BODY_COPIES: usize = 2;
 
@@ -34,7 +34,7 @@ pub(super) type Reserved = OwnedSemaphorePermit;
 impl ReplyMemory {
     /// Creates the budget that the limits define; there is always room for a body of the maximum size.
     pub(super) fn new(limits: &HttpLimits) -> Self {
-        let bodies = (limits.max_memory_bytes / DEFAULT_BODY_SHARE).max(limits.max_reply_bytes * MAX_BODY_COPIES);
+        let bodies = (limits.max_memory_bytes / BODY_SHARE_DIVISOR).max(limits.max_reply_bytes * MAX_BODY_COPIES);
         let values = limits.max_memory_bytes.saturating_sub(bodies).max(limits.max_reply_bytes);
         Self { bodies: Room::new(bodies), values: Room::new(values) }
     }

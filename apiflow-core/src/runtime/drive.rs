@@ -28,7 +28,8 @@ use crate::prepared::Prepared;
 /// Number of events between the first two snapshots of a run that never waits; doubled each time.
 const MIN_SNAPSHOT_EVENTS: u64 = 64;
 
-/// Drives a job until it waits, ends, or is lost to another worker. `alone` is given back with the first commit.
+/// Drives a job until it waits, ends, or is lost to another worker. The permit `alone` is released with the first
+/// commit.
 pub(super) async fn drive_job(inner: &Arc<Inner>, claim: Claim, alone: Option<OwnedSemaphorePermit>) {
     let registered = inner.notifier.register_drive(&claim.job);
     let mailbox = registered.mailbox().clone();
@@ -36,7 +37,7 @@ pub(super) async fn drive_job(inner: &Arc<Inner>, claim: Claim, alone: Option<Ow
     finish_drive(inner, &claim, registered, outcome).await;
 }
 
-/// Tells the worker, those who watch the job, and the log how a drive ended.
+/// Notifies the worker and those who watch the job of how a drive ended, and logs it.
 async fn finish_drive(inner: &Inner, claim: &Claim, registered: RegisteredDrive<'_>, outcome: Result<(), StoreError>) {
     let mailbox = registered.mailbox().clone();
     drop(registered);
@@ -59,7 +60,7 @@ async fn finish_drive(inner: &Inner, claim: &Claim, registered: RegisteredDrive<
     inner.notifier.notify_change(&claim.job, true);
 }
 
-/// A job that this process creates and drives.
+/// A job that this process creates and then drives.
 pub(super) struct NewDrive {
     pub(super) job: NewJob,
     pub(super) prepared: Arc<Prepared>,
@@ -78,7 +79,7 @@ pub(super) async fn drive_new_job(inner: &Arc<Inner>, new: NewDrive) {
     if job.concurrency.is_none() {
         match drive.run_first_turn(job.created_at).await {
             Ok(turn) => first_turn = Some(turn),
-            // The caller may have gone.
+            // The caller may be gone.
             Err(error) => return drop(created.send(Err(error))),
         }
     }
@@ -211,7 +212,7 @@ impl<'a> Drive<'a> {
         Ok(drive)
     }
 
-    /// A drive of a job that is to be created with these events.
+    /// Creates the drive of a job that will be created with these events.
     fn of_new_job(inner: &'a Arc<Inner>, job: &NewJob, prepared: &Prepared, events: &[Recorded]) -> Self {
         let mut run = Run::new(prepared.program().clone());
         for recorded in events {
@@ -257,7 +258,8 @@ impl<'a> Drive<'a> {
         self.inner.parts.clock.now()
     }
 
-    /// Runs turns until the job waits, ends, or is lost. `written` are the effects of a turn that is written already.
+    /// Runs turns until the job waits, ends, or is lost. `written` are the effects of a turn that has already been
+    /// committed.
     async fn run_turns(&mut self, mailbox: &Mailbox, mut written: Option<TurnEffects>) -> Result<(), StoreError> {
         loop {
             if mailbox.is_lost() {

@@ -23,10 +23,10 @@ impl Intake {
         self.seats.clone().try_acquire_owned().ok()
     }
 
-    /// Drives a job.
+    /// Drives a job in the worker's seat.
     ///
     /// # Errors
-    /// The job, if the worker takes no more.
+    /// The job, if the worker accepts no more.
     pub(super) fn spawn_drive<J, D>(&self, job: J, drive: impl FnOnce(J) -> D) -> Result<(), J>
     where
         D: Future<Output = ()> + Send + 'static,

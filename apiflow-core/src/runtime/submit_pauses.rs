@@ -1,5 +1,4 @@
-//! The pauses that providers' rate limits ask for, as this process knows them, so that the store is not read before
-//! every submit.
+//! Caches the pauses of submits that rate limits require, so that the store is not read before every submit.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,28 +6,28 @@ use std::time::Duration;
 
 use crate::ports::{Store, StoreError, Timestamp};
 
-/// How old the knowledge of a pause may be, in milliseconds: another process may have recorded one meanwhile.
+/// Maximum age of a cached pause, in milliseconds: another process may have recorded a longer one in the meantime.
 const MAX_AGE_MS: u64 = 1_000;
-/// Number of known limits from which old ones are forgotten.
+/// Number of cached limits above which expired ones are removed.
 const MAX_LIMITS: usize = 1_024;
 
-/// What is known of the pauses, by rate limit.
+/// Cached pauses, by rate limit.
 #[derive(Default)]
 pub(super) struct SubmitPauses(Mutex<BTreeMap<String, KnownPause>>);
 
-/// What the store said of a limit.
+/// A cached pause of one limit.
 struct KnownPause {
     read_at: Timestamp,
-    /// The end of the pause, by this process's clock.
+    /// End of the pause, by this process's clock.
     until: Timestamp,
 }
 
 impl SubmitPauses {
-    /// Returns how many milliseconds nothing may be submitted under a limit; 0 if it is not paused. A pause that another
-    /// process recorded within the last second may be missing.
+    /// Returns for how many milliseconds nothing may be submitted under a limit; 0 if it is not paused. A pause that
+    /// another process recorded within the last second may be missing.
     ///
     /// # Errors
-    /// The store could not be read.
+    /// [`StoreError`] if the store cannot be read.
     pub(super) async fn read_remaining_ms(
         &self,
         store: &dyn Store,
@@ -46,7 +45,7 @@ impl SubmitPauses {
     /// Records a pause for all processes.
     ///
     /// # Errors
-    /// The store could not be written; this process observes the pause nevertheless.
+    /// [`StoreError`] if the store cannot be written; this process observes the pause nevertheless.
     pub(super) async fn record(
         &self,
         store: &dyn Store,
@@ -58,7 +57,7 @@ impl SubmitPauses {
         store.pause_submits(limit, pause).await
     }
 
-    /// Of two pauses the longer one holds.
+    /// Caches a pause; the longer one of two takes precedence.
     fn remember(&self, limit: &str, known: KnownPause) {
         let mut limits = self.lock_limits();
         if limits.len() >= MAX_LIMITS {

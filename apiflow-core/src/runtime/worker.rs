@@ -188,7 +188,7 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
             let drive = |(claim, seat)| async move {
                 drives.drive_in_seat(drive::drive_job(&drives, claim, None), seat).await;
             };
-            // The intake takes drives as long as this worker claims jobs; a lease that nobody renews expires.
+            // The intake accepts drives as long as this worker claims jobs; without renewal, a lease expires.
             drop(in_flight.intake.spawn_drive((claim, seat), drive));
         }
     }

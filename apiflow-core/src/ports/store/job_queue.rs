@@ -16,9 +16,9 @@ pub trait JobQueue: Send + Sync {
     /// shares slots with others, once it has a slot: free slots go to waiting jobs by priority, then by age, and no job
     /// overtakes another.
     ///
-    /// With `start`, a job that is due at once is claimed for that worker in the same transaction, as
-    /// [`JobQueue::claim_due_jobs`] would, and its first turn is committed: [`Created::New`] carries the claim. A job
-    /// that has to wait for its slot waits as it does without `start`, and its first turn is not committed.
+    /// With `start`, a job that is due immediately is claimed for that worker in the same transaction, as by
+    /// [`JobQueue::claim_due_jobs`], and its first turn is committed: [`Created::New`] contains the claim. A job that
+    /// has to wait for its slot waits as without `start`, and its first turn is not committed.
     async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError>;
 
     /// Returns the id of the job that was created with an idempotency key that has not expired, and the fingerprint of
@@ -68,7 +68,7 @@ pub struct JobStart {
     pub worker: String,
     /// Duration of the lease, by the store's clock.
     pub lease: Duration,
-    /// The job's first turn, committed together with the job. Its version is ignored: it follows the claim.
+    /// The job's first turn, committed together with the job. Its version is ignored, because the claim determines it.
     pub turn: Option<Box<Commit>>,
 }
 

@@ -140,7 +140,7 @@ async fn a_claim_at_creation_ends_with_its_lease(store: Subject) {
     assert_eq!(store.commit_turn(empty_turn("a", claim.version)).await, fenced_error("a"));
 }
 
-/// A turn that writes something everywhere.
+/// Returns a turn that writes data of every kind.
 fn full_turn(job: &str, version: u64, status: JobStatus, lease: LeaseChange) -> Commit {
     let state = JobState {
         status,

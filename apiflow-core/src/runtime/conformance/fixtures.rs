@@ -193,13 +193,13 @@ pub(super) struct Everything {
 }
 
 impl Everything {
-    /// Gives the job another id, for a comparison with that job.
+    /// Replaces the job's id, for a comparison with another job.
     pub(super) fn rename_job(&mut self, id: &str) {
         let row = &mut self.loaded.job;
         let former = std::mem::replace(&mut row.id, id.to_owned());
         row.name = row.name.replace(&former, id);
         row.created_by = row.created_by.as_ref().map(|user| user.replace(&former, id));
-        // The input of a new job is its id.
+        // The input of a new job contains its id.
         self.values[0] = Some(json!({"input": id}));
     }
 }

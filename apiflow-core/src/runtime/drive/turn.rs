@@ -26,10 +26,11 @@ const MAX_TURN_BYTES: usize = 8 * 1024 * 1024;
 /// Approximate maximum time for which a turn performs free effects.
 const MAX_TURN_TIME: Duration = Duration::from_millis(250);
 
-/// How long a new job's first turn performs free effects, about: the caller who created the job waits for it.
+/// Approximate maximum time for which a new job's first turn performs free effects: the caller who created the job is
+/// waiting.
 const MAX_FIRST_TURN_TIME: Duration = Duration::from_millis(10);
 
-/// After how long a job looks again whether the evaluator has a place for it, in milliseconds.
+/// Interval at which a job checks whether the evaluator has capacity, in milliseconds.
 const BUSY_PAUSE_MS: u64 = 2_000;
 
 /// What a turn has collected for its commit.
@@ -46,35 +47,35 @@ pub(super) struct Batch {
     is_over_limit: bool,
 }
 
-/// What a turn writes, and what follows once it is written.
+/// What a turn commits, and the effects that follow.
 pub(super) struct Turn {
-    /// `None` if the turn writes nothing.
+    /// The commit; `None` if there is nothing to write.
     pub(super) commit: Option<Commit>,
     pub(super) effects: TurnEffects,
 }
 
-/// What follows a turn once it is written.
+/// What to do once a turn has been committed.
 pub(super) struct TurnEffects {
     attempts: Vec<Attempt>,
     cancellations: Vec<Cancellation>,
-    /// Whether the turn releases the lease: the drive is over.
+    /// Whether the turn releases the lease, which ends the drive.
     released: bool,
     committed: Option<Committed>,
 }
 
-/// What a written turn changed.
+/// What a committed turn has changed.
 struct Committed {
     row: JobRow,
     /// Whether there are new events.
     changed: bool,
-    /// Bytes of JSON of the values of its events, estimated.
+    /// Estimated size of the values of its events, in bytes of JSON.
     value_bytes: u64,
     /// When the first of its polls is due.
     first_poll: Option<Timestamp>,
     lease: LeaseChange,
 }
 
-/// Refuses all JavaScript, so that a turn ends before the first script.
+/// An evaluator that is always busy, so that a turn ends before the first script.
 struct BusyEvaluator;
 
 #[async_trait]
@@ -114,7 +115,8 @@ impl Drive<'_> {
         outcome
     }
 
-    /// The first turn of a new job, to be committed together with the job: without JavaScript, which may take long.
+    /// Runs the first turn of a new job, to be committed together with the job: without JavaScript, which may take
+    /// long.
     pub(super) async fn run_first_turn(&mut self, now: Timestamp) -> Result<Turn, StoreError> {
         let mut batch = Batch::default();
         self.record_input(&mut batch, now, Input::Tick);
@@ -177,7 +179,7 @@ impl Drive<'_> {
         Ok(())
     }
 
-    /// Commits a turn, and performs what it began; returns whether the drive is over.
+    /// Commits a turn, and performs the effects that it started; returns whether the drive has ended.
     async fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
         let Turn { commit, effects } = self.close_turn(batch, now).await?;
         if let Some(commit) = commit {
@@ -187,7 +189,7 @@ impl Drive<'_> {
         Ok(self.finish_turn(effects).await)
     }
 
-    /// Determines what a turn writes, if anything, and what follows once it is written.
+    /// Determines what a turn commits, if anything, and the effects that follow.
     async fn close_turn(&mut self, mut batch: Batch, now: Timestamp) -> Result<Turn, StoreError> {
         let mut open = self.open_work(&batch);
         self.wake_at = open.wake_at;
@@ -221,8 +223,8 @@ impl Drive<'_> {
         Ok(Turn { commit: Some(commit), effects })
     }
 
-    /// Continues after a turn that is written: tells those who watch the job, and performs what the turn began. Returns
-    /// whether the drive is over.
+    /// Continues after a committed turn: notifies those who watch the job, and performs the effects that the turn
+    /// started. Returns whether the drive has ended.
     pub(super) async fn finish_turn(&mut self, effects: TurnEffects) -> bool {
         let TurnEffects { attempts, cancellations, released, committed } = effects;
         if let Some(Committed { row, changed, value_bytes, first_poll, lease }) = committed {

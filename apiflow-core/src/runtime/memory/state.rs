@@ -65,7 +65,8 @@ impl StoreState {
         self.jobs.get_mut(id).ok_or_else(|| StoreError::NotFound { job: id.to_owned() })
     }
 
-    /// Adds a job; with `start` (and the end of the lease) it is claimed if it is due at once, and its first turn made.
+    /// Creates a job; with `start` (and the end of the lease) it is claimed if it is due immediately, and its first
+    /// turn is committed.
     pub(super) fn create(
         &mut self,
         new: NewJob,

@@ -18,7 +18,7 @@ const LARGE_REPLY_BYTES: usize = 64 * 1024;
 /// Maximum size of a reply's excerpt in its record, in bytes.
 const EXCERPT_BYTES: usize = 4096;
 
-/// Sends the calls of one attempt, and keeps their records.
+/// Sends the calls of one attempt, and collects their records.
 pub(in crate::runtime) struct Caller {
     pub(crate) job: String,
     pub(crate) store: Arc<dyn Store>,
