@@ -1,4 +1,5 @@
-//! The rows that turns write, flattened over all commits of one transaction.
+//! The rows that turns write, flattened over all commits of one transaction. Each names its turn: the position of its
+//! commit, from 1.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -60,8 +61,8 @@ impl<'a> Turn<'a> {
 }
 
 /// A row of `job_events`.
-pub(crate) struct Event<'a> {
-    pub(crate) job: &'a str,
+pub(crate) struct Event {
+    pub(crate) turn: i32,
     pub(crate) seq: i64,
     pub(crate) at: i64,
     pub(crate) list: Option<i64>,
@@ -70,10 +71,10 @@ pub(crate) struct Event<'a> {
     pub(crate) value: Option<String>,
 }
 
-impl<'a> Event<'a> {
-    pub(crate) fn of_row(job: &'a str, event: &EventRow) -> Self {
+impl Event {
+    pub(crate) fn of_row(turn: i32, event: &EventRow) -> Self {
         Self {
-            job,
+            turn,
             seq: to_int(event.seq),
             at: event.at.0,
             list: event.item.map(|(list, _)| to_int(list)),
@@ -85,8 +86,8 @@ impl<'a> Event<'a> {
 }
 
 /// A row of `job_steps`.
-pub(crate) struct Step<'a> {
-    pub(crate) job: &'a str,
+pub(crate) struct Step {
+    pub(crate) turn: i32,
     pub(crate) ordinal: i64,
     pub(crate) status: &'static str,
     pub(crate) attempt: i32,
@@ -96,10 +97,10 @@ pub(crate) struct Step<'a> {
     pub(crate) body: String,
 }
 
-impl<'a> Step<'a> {
-    pub(crate) fn of_row(job: &'a str, step: &StepRow) -> Self {
+impl Step {
+    pub(crate) fn of_row(turn: i32, step: &StepRow) -> Self {
         Self {
-            job,
+            turn,
             ordinal: to_int(step.ordinal),
             status: step.status.as_str(),
             attempt: to_small_int(step.attempt),
@@ -113,7 +114,7 @@ impl<'a> Step<'a> {
 
 /// A row of `job_calls`, or the reply to a submit that has its row already.
 pub(crate) struct Call<'a> {
-    pub(crate) job: &'a str,
+    pub(crate) turn: i32,
     pub(crate) step: i64,
     pub(crate) attempt: i32,
     pub(crate) purpose: &'a str,
@@ -125,9 +126,9 @@ pub(crate) struct Call<'a> {
 }
 
 impl<'a> Call<'a> {
-    fn of_record(job: &'a str, call: &'a CallRecord) -> Self {
+    fn of_record(turn: i32, call: &'a CallRecord) -> Self {
         Self {
-            job,
+            turn,
             step: to_int(call.step),
             attempt: to_small_int(call.attempt),
             purpose: &call.purpose,
@@ -146,23 +147,23 @@ impl<'a> Call<'a> {
 }
 
 /// A row of `job_polls`.
-pub(crate) struct PollAdded<'a> {
-    pub(crate) job: &'a str,
+pub(crate) struct PollAdded {
+    pub(crate) turn: i32,
     pub(crate) effect: i64,
     pub(crate) due_at: i64,
     pub(crate) ticket: String,
 }
 
 /// A row of `job_snapshots`.
-pub(crate) struct Snapshot<'a> {
-    pub(crate) job: &'a str,
+pub(crate) struct Snapshot {
+    pub(crate) turn: i32,
     pub(crate) seq: i64,
     pub(crate) state: String,
 }
 
 /// A row of `cached_results`.
 pub(crate) struct Cached<'a> {
-    pub(crate) job: &'a str,
+    pub(crate) turn: i32,
     pub(crate) key: &'a str,
     pub(crate) value: String,
     /// How long the result is reused, in milliseconds.
@@ -172,57 +173,56 @@ pub(crate) struct Cached<'a> {
 /// All rows of several commits, of different jobs.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
-    pub(crate) events: Vec<Event<'a>>,
-    pub(crate) steps: Vec<Step<'a>>,
+    pub(crate) events: Vec<Event>,
+    pub(crate) steps: Vec<Step>,
     pub(crate) calls: Vec<Call<'a>>,
-    pub(crate) polls: Vec<PollAdded<'a>>,
-    /// Polls that end, by job and effect; none of them is added again.
-    pub(crate) cleared: Vec<(&'a str, i64)>,
-    /// Processed messages, by job and number, each once.
-    pub(crate) taken: Vec<(&'a str, i64)>,
+    pub(crate) polls: Vec<PollAdded>,
+    /// Polls that end, by turn and effect; none of them is added again.
+    pub(crate) cleared: Vec<(i32, i64)>,
+    /// Processed messages, by turn and number, each once.
+    pub(crate) taken: Vec<(i32, i64)>,
     pub(crate) cached: Vec<Cached<'a>>,
-    pub(crate) snapshots: Vec<Snapshot<'a>>,
+    pub(crate) snapshots: Vec<Snapshot>,
 }
 
 impl<'a> Batch<'a> {
     pub(crate) fn of_commits(commits: impl IntoIterator<Item = &'a Commit>) -> Self {
         let mut batch = Self::default();
-        for commit in commits {
-            batch.add_commit(commit);
+        for (turn, commit) in (1..).zip(commits) {
+            batch.add_commit(turn, commit);
         }
         batch
     }
 
-    fn add_commit(&mut self, commit: &'a Commit) {
-        let job = commit.job.as_str();
-        self.events.extend(commit.events.iter().map(|event| Event::of_row(job, event)));
-        self.add_steps(commit);
-        self.add_calls(commit);
-        self.add_polls(commit);
+    fn add_commit(&mut self, turn: i32, commit: &'a Commit) {
+        self.events.extend(commit.events.iter().map(|event| Event::of_row(turn, event)));
+        self.add_steps(turn, commit);
+        self.add_calls(turn, commit);
+        self.add_polls(turn, commit);
         let taken: BTreeSet<i64> = commit.consumed.iter().copied().collect();
-        self.taken.extend(taken.into_iter().map(|id| (job, id)));
+        self.taken.extend(taken.into_iter().map(|id| (turn, id)));
         self.cached.extend(commit.cached.iter().map(|row| {
             let ttl = duration_ms(Duration::from_secs(row.ttl_s));
-            Cached { job, key: &row.key, value: to_json_text(&row.value), ttl }
+            Cached { turn, key: &row.key, value: to_json_text(&row.value), ttl }
         }));
         if let Some(snapshot) = &commit.snapshot {
-            self.snapshots.push(Snapshot { job, seq: to_int(snapshot.seq), state: to_json_text(&snapshot.state) });
+            self.snapshots.push(Snapshot { turn, seq: to_int(snapshot.seq), state: to_json_text(&snapshot.state) });
         }
     }
 
     /// Adds each step once, in its last state: one statement must not write a row twice.
-    fn add_steps(&mut self, commit: &'a Commit) {
+    fn add_steps(&mut self, turn: i32, commit: &'a Commit) {
         let mut seen = BTreeSet::new();
         for step in commit.steps.iter().rev().filter(|step| seen.insert(step.ordinal)) {
-            self.steps.push(Step::of_row(&commit.job, step));
+            self.steps.push(Step::of_row(turn, step));
         }
     }
 
     /// Adds each call once: a reply completes its submit if the same commit records both.
-    fn add_calls(&mut self, commit: &'a Commit) {
+    fn add_calls(&mut self, turn: i32, commit: &'a Commit) {
         let first = self.calls.len();
         for record in &commit.calls {
-            let call = Call::of_record(&commit.job, record);
+            let call = Call::of_record(turn, record);
             let mut sent = self.calls[first..].iter_mut().filter(|_| call.is_reply);
             match sent.find(|sent| sent.is_answered_by(&call)) {
                 Some(sent) => *sent = Call { request: sent.request.take(), is_reply: sent.is_reply, ..call },
@@ -232,17 +232,16 @@ impl<'a> Batch<'a> {
     }
 
     /// Adds each poll once, in its last state; an ended job has no polls.
-    fn add_polls(&mut self, commit: &'a Commit) {
-        let job = commit.job.as_str();
+    fn add_polls(&mut self, turn: i32, commit: &'a Commit) {
         let mut added = BTreeSet::new();
         if !commit.state.status.is_final() {
             for poll in commit.polls.iter().rev().filter(|poll| added.insert(poll.effect)) {
                 let (effect, due_at, ticket) = (to_int(poll.effect), poll.due_at.0, to_json_text(&poll.ticket));
-                self.polls.push(PollAdded { job, effect, due_at, ticket });
+                self.polls.push(PollAdded { turn, effect, due_at, ticket });
             }
         }
         let cleared: BTreeSet<u64> =
             commit.polls_cleared.iter().copied().filter(|gone| !added.contains(gone)).collect();
-        self.cleared.extend(cleared.into_iter().map(|effect| (job, to_int(effect))));
+        self.cleared.extend(cleared.into_iter().map(|effect| (turn, to_int(effect))));
     }
 }

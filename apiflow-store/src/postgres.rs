@@ -10,10 +10,12 @@ mod erasures;
 mod job_journal;
 mod job_queue;
 mod job_records;
+mod pauses;
 mod provider_work;
 mod secrets;
 mod slots;
 mod statements;
+mod writer;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,10 +25,13 @@ use apiflow_core::ports::{StoreError, StoreFault};
 use sqlx::migrate::{Migration, MigrationType, Migrator};
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions, Postgres};
-use sqlx::{ConnectOptions, Connection, Executor, SqlSafeStr};
+use sqlx::{ConnectOptions, Connection, SqlSafeStr};
+use tokio::sync::Mutex;
 
-use self::commits::QueuedCommit;
+use self::commits::{QueuedCommit, perform_commits};
+use self::pauses::PauseCheck;
 use self::statements::CountedPool;
+use self::writer::Writer;
 use crate::fault::store_error;
 use crate::open::without_password;
 use crate::write_queue::WriteQueue;
@@ -48,18 +53,14 @@ const MAX_UNCHECKED_IDLE: Duration = Duration::from_millis(25);
 /// Isolation level in which all statements see the same snapshot.
 const SNAPSHOT: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/// Planner settings for commits: planned once, because planning their long statement would cost more than executing it;
-/// and row by row through the keys, which suits tables of any size and locks jobs in the order of the request.
-const PLAN: &str = "SET plan_cache_mode = force_generic_plan; SET enable_seqscan = off; SET enable_hashjoin = off; \
-     SET enable_mergejoin = off";
-
 /// Stores jobs, documents and accounts in a Postgres database, in the first schema of the connection's search path.
 ///
 /// Everything that a method has confirmed is durable. Concurrent commits share a statement.
 pub struct PostgresStore {
     options: PgConnectOptions,
     pool: CountedPool,
-    writer: CountedPool,
+    writer: Arc<Mutex<Writer>>,
+    pauses: Arc<PauseCheck>,
     statements: Arc<AtomicU64>,
     commit_queue: WriteQueue<QueuedCommit>,
 }
@@ -82,14 +83,15 @@ impl PostgresStore {
         let statements = Arc::new(AtomicU64::new(0));
         let pool = pool_of(MAX_CONNECTIONS).connect_lazy_with(options.clone());
         migrations().run(&pool).await?;
-        let writer =
-            pool_of(1).after_connect(|connection, _| Box::pin(async move { connection.execute(PLAN).await.map(drop) }));
-        let writer = CountedPool::new(writer.connect_lazy_with(options.clone()), statements.clone());
-        let commits = writer.clone();
+        let writer = Arc::new(Mutex::new(Writer::new(options.clone(), statements.clone())));
+        let pauses = Arc::new(PauseCheck::default());
+        let shared = (writer.clone(), pauses.clone());
         let commit_queue = WriteQueue::start_task(MAX_GROUPED_COMMITS, move |queued| {
-            commits::perform_commits(commits.clone(), queued)
+            let (writer, pauses) = shared.clone();
+            async move { perform_commits(&mut *writer.lock().await, &pauses, queued).await }
         });
-        Ok(Self { options, pool: CountedPool::new(pool, statements.clone()), writer, statements, commit_queue })
+        let pool = CountedPool::new(pool, statements.clone());
+        Ok(Self { options, pool, writer, pauses, statements, commit_queue })
     }
 
     /// Returns a connection to test the database with. If the pool has none, a separate connection finds out the cause:
@@ -109,7 +111,7 @@ impl PostgresStore {
 
     /// Closes all connections; later calls return an error.
     pub async fn close(&self) {
-        self.writer.close().await;
+        self.writer.lock().await.close().await;
         self.pool.close().await;
     }
 }
@@ -148,6 +150,7 @@ fn migrations() -> Migrator {
         migration(5, "document_checks", include_str!("../migrations/postgres/0005_document_checks.sql")),
         migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
         migration(7, "job_numbers", include_str!("../migrations/postgres/0007_job_numbers.sql")),
+        migration(8, "journal_deletion", include_str!("../migrations/postgres/0008_journal_deletion.sql")),
     ])
 }
 

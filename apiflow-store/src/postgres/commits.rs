@@ -1,10 +1,12 @@
 //! Group commit: one statement, and so one transaction, for all queued commits.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use apiflow_core::ports::{Commit, StoreError};
 
-use super::statements::CountedPool;
+use super::pauses::PauseCheck;
+use super::writer::Writer;
 use super::{gave_way, now};
 use crate::commit_rows::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
@@ -17,19 +19,20 @@ pub(super) type QueuedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
 /// How often a commit that gave way is retried.
 const MAX_COMMIT_TRIES: u32 = 5;
 
-/// Updates the rows of the commits whose version is still the job's, and inserts their other rows.
+/// Updates the rows of the commits whose version is still the job's, and inserts their other rows. Returns the turns
+/// that were committed, and whether submits are paused at any provider.
 ///
 /// The guard decides on the newest row (a row that another transaction changes meanwhile is evaluated again), and all
-/// other parts check whether the guard returned their job.
+/// other parts check whether the guard returned their turn: `numbers` lists the jobs by turn, 0 for one that was refused.
 const COMMIT: &str = concat!(
-    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($16::text[], $17::bigint[]) AS message (job, id) \
-         JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = message.job AND NOT job_inbox.taken \
-         WHERE message.job = turn.job) AS messages \
+    "WITH asked AS (SELECT turn.*, (SELECT COUNT(*) FROM unnest($17::integer[], $18::bigint[]) AS message (turn, id) \
+         JOIN job_inbox ON job_inbox.id = message.id AND job_inbox.job_id = turn.job AND NOT job_inbox.taken \
+         WHERE message.turn = turn.place) AS messages \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
          $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
-         $14::bigint[], $15::bigint[], $55::bigint[]) \
+         $14::bigint[], $15::bigint[], $16::bigint[]) WITH ORDINALITY \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
-         ended, released, wake_at, erase_at, value_bytes)), \
+         ended, released, wake_at, erase_at, value_bytes, place)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
          finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
@@ -44,61 +47,69 @@ const COMMIT: &str = concat!(
              WHEN jobs.inbox_open > asked.messages THEN ",
     now!(),
     " ELSE asked.wake_at END \
-         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version RETURNING jobs.id, jobs.number, asked.ended, \
-         jobs.created_by, jobs.flight_change), \
+         FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version \
+         RETURNING asked.place, jobs.id, jobs.number, asked.ended, jobs.created_by, jobs.flight_change), \
+     numbers AS MATERIALIZED (SELECT array_agg(number ORDER BY place) AS list FROM (SELECT place, MAX(number) AS number \
+         FROM (SELECT place, 0::bigint AS number FROM asked UNION ALL SELECT place, number FROM owned) AS found \
+         GROUP BY place) AS turn), \
      used AS (INSERT INTO user_bytes (user_id, part, bytes) \
          SELECT created_by, pg_backend_pid() % 16, SUM(flight_change) FROM owned \
          WHERE created_by IS NOT NULL AND flight_change <> 0 GROUP BY created_by ORDER BY created_by \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
      events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
-         SELECT owned.number, event.seq, event.at, event.list_id, event.list_index, event.body, event.value FROM unnest($18::text[], $19::bigint[], $20::bigint[], $21::bigint[], $22::bigint[], \
-         $23::text[], $24::text[]) AS event (job, seq, at, list_id, list_index, body, value) \
-         JOIN owned ON owned.id = event.job), \
+         SELECT numbers.list[event.turn], event.seq, event.at, event.list_id, event.list_index, event.body, event.value \
+         FROM numbers, unnest($19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], \
+         $24::text[], $25::text[]) AS event (turn, seq, at, list_id, list_index, body, value) \
+         WHERE numbers.list[event.turn] > 0), \
      steps AS (INSERT INTO job_steps (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
-         SELECT owned.number, step.ordinal, step.status, step.attempt, step.started_at, step.finished_at, \
-         step.progress, step.body FROM unnest($25::text[], $26::bigint[], $27::text[], $28::integer[], \
-         $29::bigint[], $30::bigint[], $31::double precision[], $32::text[]) \
-         AS step (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
-         JOIN owned ON owned.id = step.job ON CONFLICT (job, ordinal) DO UPDATE \
+         SELECT numbers.list[step.turn], step.ordinal, step.status, step.attempt, step.started_at, step.finished_at, \
+         step.progress, step.body FROM numbers, unnest($26::integer[], $27::bigint[], $28::text[], $29::integer[], \
+         $30::bigint[], $31::bigint[], $32::double precision[], $33::text[]) \
+         AS step (turn, ordinal, status, attempt, started_at, finished_at, progress, body) \
+         WHERE numbers.list[step.turn] > 0 ON CONFLICT (job, ordinal) DO UPDATE \
          SET status = excluded.status, attempt = excluded.attempt, started_at = excluded.started_at, \
          finished_at = excluded.finished_at, progress = excluded.progress, body = excluded.body), \
-     call AS MATERIALIZED (SELECT owned.number, call.*, CASE WHEN call.is_reply THEN (SELECT MIN(id) FROM job_calls \
-             WHERE job_calls.job = owned.number AND job_calls.step = call.step \
+     call AS MATERIALIZED (SELECT numbers.list[call.turn] AS job, call.*, CASE WHEN call.is_reply THEN \
+             (SELECT MIN(id) FROM job_calls WHERE job_calls.job = numbers.list[call.turn] AND job_calls.step = call.step \
              AND job_calls.attempt = call.attempt AND job_calls.purpose = call.purpose AND job_calls.reply IS NULL) \
-         END AS submit FROM unnest($33::text[], $34::bigint[], $35::integer[], $36::text[], $37::bigint[], \
-         $38::bigint[], $39::text[], $40::text[], $41::boolean[]) WITH ORDINALITY \
-         AS call (job, step, attempt, purpose, at, duration_ms, request, reply, is_reply, place) \
-         JOIN owned ON owned.id = call.job), \
+         END AS submit FROM numbers, unnest($34::integer[], $35::bigint[], $36::integer[], $37::text[], $38::bigint[], \
+         $39::bigint[], $40::text[], $41::text[], $42::boolean[]) WITH ORDINALITY \
+         AS call (turn, step, attempt, purpose, at, duration_ms, request, reply, is_reply, place) \
+         WHERE numbers.list[call.turn] > 0), \
      replies AS (UPDATE job_calls SET at = call.at, duration_ms = call.duration_ms, reply = call.reply FROM call \
-         WHERE job_calls.job = call.number AND job_calls.step = call.step AND job_calls.id = call.submit), \
+         WHERE job_calls.job = call.job AND job_calls.step = call.step AND job_calls.id = call.submit), \
      calls AS (INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) \
-         SELECT number, step, attempt, purpose, at, duration_ms, request, reply FROM call WHERE submit IS NULL \
+         SELECT job, step, attempt, purpose, at, duration_ms, request, reply FROM call WHERE submit IS NULL \
          ORDER BY place), \
      slots AS (UPDATE job_slots SET state = 'over', look_at = ",
     now!(),
     " FROM owned WHERE owned.ended AND job_slots.job_id = owned.id AND state <> 'over'), \
      cleared AS (DELETE FROM job_polls USING owned WHERE job_polls.job_id = owned.id AND (owned.ended OR EXISTS \
-         (SELECT FROM unnest($42::text[], $43::bigint[]) AS over (job, effect) \
-         WHERE over.job = job_polls.job_id AND over.effect = job_polls.effect))), \
+         (SELECT FROM unnest($43::integer[], $44::bigint[]) AS over (turn, effect) \
+         WHERE over.turn = owned.place AND over.effect = job_polls.effect))), \
      polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
-         SELECT poll.job, poll.effect, poll.due_at, poll.due_at, poll.ticket \
-         FROM unnest($44::text[], $45::bigint[], $46::bigint[], $47::text[]) AS poll (job, effect, due_at, ticket) \
-         JOIN owned ON owned.id = poll.job ON CONFLICT (job_id, effect) DO UPDATE \
+         SELECT owned.id, poll.effect, poll.due_at, poll.due_at, poll.ticket \
+         FROM unnest($45::integer[], $46::bigint[], $47::bigint[], $48::text[]) AS poll (turn, effect, due_at, ticket) \
+         JOIN owned ON owned.place = poll.turn ON CONFLICT (job_id, effect) DO UPDATE \
          SET due_at = excluded.due_at, ready_at = excluded.ready_at, tries = 0, ticket = excluded.ticket), \
      taken AS (UPDATE job_inbox SET taken = TRUE, payload = 'null' \
-         FROM unnest($16::text[], $17::bigint[]) AS message (job, id) JOIN owned ON owned.id = message.job \
-         WHERE job_inbox.id = message.id AND job_inbox.job_id = message.job), \
+         FROM unnest($17::integer[], $18::bigint[]) AS message (turn, id) JOIN owned ON owned.place = message.turn \
+         WHERE job_inbox.id = message.id AND job_inbox.job_id = owned.id), \
      snapshots AS (INSERT INTO job_snapshots (job, seq, state) \
-         SELECT owned.number, snapshot.seq, snapshot.state FROM unnest($48::text[], $49::bigint[], $50::text[]) AS snapshot (job, seq, state) \
-         JOIN owned ON owned.id = snapshot.job \
+         SELECT owned.number, snapshot.seq, snapshot.state \
+         FROM unnest($49::integer[], $50::bigint[], $51::text[]) AS snapshot (turn, seq, state) \
+         JOIN owned ON owned.place = snapshot.turn \
          ON CONFLICT (job) DO UPDATE SET seq = excluded.seq, state = excluded.state), \
      cached AS (INSERT INTO cached_results (key, value, expires_at) \
          SELECT DISTINCT ON (kept.key) kept.key, kept.value, ",
     now!(),
-    " + kept.ttl FROM unnest($51::text[], $52::text[], $53::text[], $54::bigint[]) WITH ORDINALITY \
-         AS kept (job, key, value, ttl, place) JOIN owned ON owned.id = kept.job ORDER BY kept.key, kept.place DESC \
+    " + kept.ttl FROM unnest($52::integer[], $53::text[], $54::text[], $55::bigint[]) WITH ORDINALITY \
+         AS kept (turn, key, value, ttl, place) JOIN owned ON owned.place = kept.turn \
+         ORDER BY kept.key, kept.place DESC \
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
-     SELECT id FROM owned"
+     SELECT place, EXISTS (SELECT FROM submit_pauses WHERE until > ",
+    now!(),
+    ") FROM owned"
 );
 
 /// Removes some expired results: more than commits of the usual size add, so that they do not pile up.
@@ -110,7 +121,7 @@ const REMOVE_EXPIRED: &str = concat!(
 
 /// Performs all commits and answers them. If the statement fails, they are performed one by one, so that only the
 /// faulty one fails.
-pub(super) async fn perform_commits(pool: CountedPool, queued: Vec<QueuedCommit>) {
+pub(super) async fn perform_commits(writer: &mut Writer, pauses: &PauseCheck, queued: Vec<QueuedCommit>) {
     let mut waiting = queued;
     while !waiting.is_empty() {
         let mut jobs = BTreeSet::new();
@@ -121,11 +132,11 @@ pub(super) async fn perform_commits(pool: CountedPool, queued: Vec<QueuedCommit>
         round.sort_by(|one, other| one.request.job.cmp(&other.request.job));
         let commits: Vec<&Commit> = round.iter().map(|queued| &queued.request).collect();
         let keeps = commits.iter().any(|commit| !commit.cached.is_empty());
-        let answers = match attempt_commits(&pool, &commits).await {
+        let answers = match attempt_commits(writer, pauses, &commits).await {
             Ok(answers) => answers,
             Err(error) if commits.len() > 1 && may_succeed_alone(&error) || gave_way(&error) => {
                 tracing::warn!(%error, commits = commits.len(), "a group commit failed: performing its commits one by one");
-                one_by_one(&pool, &commits).await
+                one_by_one(writer, pauses, &commits).await
             }
             Err(error) => fail_all(&commits, &error),
         };
@@ -133,11 +144,17 @@ pub(super) async fn perform_commits(pool: CountedPool, queued: Vec<QueuedCommit>
             // A caller that no longer waits needs no answer.
             drop(answer.send(outcome));
         }
-        if keeps && let Err(error) = sqlx::query(REMOVE_EXPIRED).execute(pool.count_statement()).await {
+        if keeps && let Err(error) = remove_expired(writer).await {
             tracing::warn!(%error, "expired results could not be removed; a later commit removes them");
         }
         waiting = later;
     }
+}
+
+async fn remove_expired(writer: &mut Writer) -> Result<(), sqlx::Error> {
+    let mut connection = writer.take_connection().await?;
+    let removed = sqlx::query(REMOVE_EXPIRED).execute(&mut connection).await;
+    writer.give_back(connection, removed).map(drop)
 }
 
 fn fail_all(commits: &[&Commit], error: &sqlx::Error) -> Vec<Result<u64, StoreError>> {
@@ -145,12 +162,12 @@ fn fail_all(commits: &[&Commit], error: &sqlx::Error) -> Vec<Result<u64, StoreEr
 }
 
 /// Performs commits one after the other; after a failure that affects all commits, the others are not tried.
-async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
+async fn one_by_one(writer: &mut Writer, pauses: &PauseCheck, commits: &[&Commit]) -> Vec<Result<u64, StoreError>> {
     let mut answers = Vec::new();
     for (index, commit) in commits.iter().enumerate() {
         let mut tries = 1;
         let answer = loop {
-            match attempt_commits(pool, std::slice::from_ref(commit)).await {
+            match attempt_commits(writer, pauses, std::slice::from_ref(commit)).await {
                 Ok(mut answers) => break answers.remove(0),
                 Err(error) if gave_way(&error) && tries < MAX_COMMIT_TRIES => tries += 1,
                 Err(error) if gave_way(&error) || may_succeed_alone(&error) => break Err(store_error(error)),
@@ -166,42 +183,55 @@ async fn one_by_one(pool: &CountedPool, commits: &[&Commit]) -> Vec<Result<u64, 
 }
 
 /// Performs commits of different jobs in one statement.
-async fn attempt_commits(pool: &CountedPool, commits: &[&Commit]) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
+async fn attempt_commits(
+    writer: &mut Writer,
+    pauses: &PauseCheck,
+    commits: &[&Commit],
+) -> Result<Vec<Result<u64, StoreError>>, sqlx::Error> {
     let turns: Vec<Turn<'_>> = commits.iter().map(|commit| Turn::of_commit(commit)).collect();
     let batch = Batch::of_commits(commits.iter().copied());
-    let owned: Vec<(String,)> = bind_rows(&turns, &batch).fetch_all(pool.count_statement()).await?;
-    let owned: BTreeSet<String> = owned.into_iter().map(|(job,)| job).collect();
+    let mut connection = writer.take_connection().await?;
+    let begun = Instant::now();
+    let owned = bind_rows(&turns, &batch).fetch_all(&mut connection).await;
+    let owned = writer.give_back(connection, owned)?;
+    if owned.iter().any(|(_, is_paused)| !is_paused) {
+        pauses.note_none(begun);
+    }
+    let owned: BTreeSet<i64> = owned.into_iter().map(|(turn, _)| turn).collect();
+    let turns = || (1_i64..).zip(commits);
     let refused: Vec<&str> =
-        commits.iter().map(|commit| commit.job.as_str()).filter(|job| !owned.contains(*job)).collect();
-    let known: Vec<(String,)> = if refused.is_empty() {
-        Vec::new()
-    } else {
-        sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)")
-            .bind(&refused)
-            .fetch_all(pool.count_statement())
-            .await?
-    };
-    let answer = |commit: &&Commit| {
+        turns().filter(|(turn, _)| !owned.contains(turn)).map(|(_, commit)| commit.job.as_str()).collect();
+    let known = if refused.is_empty() { BTreeSet::new() } else { find_known(writer, &refused).await? };
+    let answer = |(turn, commit): (i64, &&Commit)| {
         let job = commit.job.clone();
-        if owned.contains(&job) {
+        if owned.contains(&turn) {
             Ok(commit.version + 1)
-        } else if known.iter().any(|(known,)| *known == job) {
+        } else if known.contains(&job) {
             Err(StoreError::Fenced { job })
         } else {
             Err(StoreError::NotFound { job })
         }
     };
-    Ok(commits.iter().map(answer).collect())
+    Ok(turns().map(answer).collect())
 }
 
-type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (String,), sqlx::postgres::PgArguments>;
+/// Returns those of the jobs that exist.
+async fn find_known(writer: &mut Writer, jobs: &[&str]) -> Result<BTreeSet<String>, sqlx::Error> {
+    let mut connection = writer.take_connection().await?;
+    let known = sqlx::query_as("SELECT id FROM jobs WHERE id = ANY($1)").bind(jobs).fetch_all(&mut connection).await;
+    let known: Vec<(String,)> = writer.give_back(connection, known)?;
+    Ok(known.into_iter().map(|(job,)| job).collect())
+}
+
+type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (i64, bool), sqlx::postgres::PgArguments>;
 
 /// Binds all rows, one column per parameter.
 fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
-    let query = bind_turns(sqlx::query_as(COMMIT), turns);
-    let query = query.bind(column_values(&batch.taken, |row| row.0)).bind(column_values(&batch.taken, |row| row.1));
+    let query = bind_turns(sqlx::query_as(COMMIT), turns)
+        .bind(column_values(&batch.taken, |row| row.0))
+        .bind(column_values(&batch.taken, |row| row.1));
     let query = query
-        .bind(column_values(&batch.events, |row| row.job))
+        .bind(column_values(&batch.events, |row| row.turn))
         .bind(column_values(&batch.events, |row| row.seq))
         .bind(column_values(&batch.events, |row| row.at))
         .bind(column_values(&batch.events, |row| row.list))
@@ -209,7 +239,7 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column_values(&batch.events, |row| row.body.as_str()))
         .bind(column_values(&batch.events, |row| row.value.as_deref()));
     let query = query
-        .bind(column_values(&batch.steps, |row| row.job))
+        .bind(column_values(&batch.steps, |row| row.turn))
         .bind(column_values(&batch.steps, |row| row.ordinal))
         .bind(column_values(&batch.steps, |row| row.status))
         .bind(column_values(&batch.steps, |row| row.attempt))
@@ -218,7 +248,7 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column_values(&batch.steps, |row| row.progress))
         .bind(column_values(&batch.steps, |row| row.body.as_str()));
     let query = query
-        .bind(column_values(&batch.calls, |row| row.job))
+        .bind(column_values(&batch.calls, |row| row.turn))
         .bind(column_values(&batch.calls, |row| row.step))
         .bind(column_values(&batch.calls, |row| row.attempt))
         .bind(column_values(&batch.calls, |row| row.purpose))
@@ -230,18 +260,17 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
     query
         .bind(column_values(&batch.cleared, |row| row.0))
         .bind(column_values(&batch.cleared, |row| row.1))
-        .bind(column_values(&batch.polls, |row| row.job))
+        .bind(column_values(&batch.polls, |row| row.turn))
         .bind(column_values(&batch.polls, |row| row.effect))
         .bind(column_values(&batch.polls, |row| row.due_at))
         .bind(column_values(&batch.polls, |row| row.ticket.as_str()))
-        .bind(column_values(&batch.snapshots, |row| row.job))
+        .bind(column_values(&batch.snapshots, |row| row.turn))
         .bind(column_values(&batch.snapshots, |row| row.seq))
         .bind(column_values(&batch.snapshots, |row| row.state.as_str()))
-        .bind(column_values(&batch.cached, |row| row.job))
+        .bind(column_values(&batch.cached, |row| row.turn))
         .bind(column_values(&batch.cached, |row| row.key))
         .bind(column_values(&batch.cached, |row| row.value.as_str()))
         .bind(column_values(&batch.cached, |row| row.ttl))
-        .bind(column_values(turns, |turn| turn.value_bytes))
 }
 
 fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
@@ -261,6 +290,7 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column_values(turns, |turn| turn.released))
         .bind(column_values(turns, |turn| turn.wake_at))
         .bind(column_values(turns, |turn| turn.erase_at))
+        .bind(column_values(turns, |turn| turn.value_bytes))
 }
 
 /// Collects one column of rows, as the parameter of an `unnest`.

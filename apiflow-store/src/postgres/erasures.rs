@@ -63,7 +63,7 @@ async fn erase_part(connection: &mut CountedTransaction, number: i64, erasure: &
     let seqs: Vec<i64> = events.iter().map(|(seq, _)| to_int(*seq)).collect();
     let bodies: Vec<String> = events.iter().map(|(_, body)| to_json_text(body)).collect();
     sqlx::query(EVENTS).bind(number).bind(seqs).bind(bodies).execute(connection.count_statement()).await?;
-    let steps: Vec<Step<'_>> = steps.iter().map(|step| Step::of_row(job, step)).collect();
+    let steps: Vec<Step> = steps.iter().map(|step| Step::of_row(1, step)).collect();
     sqlx::query(STEPS)
         .bind(number)
         .bind(column_values(&steps, |step| step.ordinal))

@@ -1,6 +1,6 @@
 //! The queue of jobs on Postgres: creating, claiming and waking.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use apiflow_core::ports::{Claim, Created, JobQueue, JobStart, NewJob, RenewedLease, StoreError, Timestamp};
 use async_trait::async_trait;
@@ -44,8 +44,8 @@ const RENEW: &str = concat!(
     " + $2 FROM held WHERE jobs.id = held.id RETURNING jobs.id, jobs.inbox_open > 0"
 );
 
-/// Adds the job with its bundle, its events and what its first turn wrote, unless its key is in use; returns the job if
-/// it is new. Without a turn the parameters from 25 on are empty.
+/// Adds the job with its bundle, its events and what its first turn wrote, unless its key is in use. If it is new,
+/// returns whether submits are paused at any provider. Without a turn the parameters from 25 on are empty.
 const CREATE: &str = concat!(
     "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
          SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
@@ -97,7 +97,9 @@ const CREATE: &str = concat!(
     " + kept.ttl FROM added, unnest($54::text[], $55::text[], $56::bigint[]) WITH ORDINALITY \
          AS kept (key, value, ttl, place) ORDER BY kept.key, kept.place DESC \
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
-     SELECT id FROM added"
+     SELECT EXISTS (SELECT FROM submit_pauses WHERE until > ",
+    now!(),
+    ") FROM added"
 );
 
 const LIVE_KEY: &str = sql::job_by_key!(now!());
@@ -279,11 +281,11 @@ impl PostgresStore {
         let start = start.filter(|_| new.concurrency.is_none());
         let turn = start.and_then(|start| start.turn.as_deref());
         let batch = Batch::of_commits(turn);
-        let mut events: Vec<Event<'_>> = new.events.iter().map(|event| Event::of_row(&new.id, event)).collect();
+        let mut events: Vec<Event> = new.events.iter().map(|event| Event::of_row(1, event)).collect();
         events.extend(batch.events);
         let turn = turn.map(Turn::of_commit);
         let asked = new.idempotency.as_ref();
-        let added = sqlx::query(CREATE)
+        let added = sqlx::query_as::<_, (bool,)>(CREATE)
             .bind(&new.id)
             .bind(&new.name)
             .bind(&new.workflow_id)
@@ -341,6 +343,12 @@ impl PostgresStore {
             .bind(column_values(&batch.cached, |row| row.value.as_str()))
             .bind(column_values(&batch.cached, |row| row.ttl))
             .bind(turn.as_ref().map(|turn| turn.at));
-        Ok(added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?.is_some())
+        let begun = Instant::now();
+        let added = added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
+        let Some((is_paused,)) = added else { return Ok(false) };
+        if !is_paused {
+            self.pauses.note_none(begun);
+        }
+        Ok(true)
     }
 }

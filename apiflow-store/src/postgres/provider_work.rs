@@ -47,10 +47,14 @@ impl ProviderWork for PostgresStore {
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
         let noted =
             sqlx::query(PAUSE_SUBMITS).bind(limit).bind(duration_ms(pause)).execute(self.pool.count_statement()).await;
+        self.pauses.note_pause();
         noted.map(drop).map_err(store_error)
     }
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        if self.pauses.is_none_paused() {
+            return Ok(None);
+        }
         let left: Option<(i64,)> = sqlx::query_as(SUBMITS_PAUSED)
             .bind(limit)
             .fetch_optional(self.pool.count_statement())

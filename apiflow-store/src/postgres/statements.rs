@@ -62,6 +62,7 @@ impl CountedTransaction {
     }
 }
 
-fn add_one(count: &AtomicU64) {
+/// Counts one statement.
+pub(super) fn add_one(count: &AtomicU64) {
     count.fetch_add(1, Ordering::Relaxed);
 }

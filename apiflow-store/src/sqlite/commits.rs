@@ -132,12 +132,12 @@ impl CommitRows {
 }
 
 /// The columns of an event, in the order of the insert.
-pub(super) fn event_values(event: crate::commit_rows::Event<'_>) -> EventValues {
+pub(super) fn event_values(event: crate::commit_rows::Event) -> EventValues {
     [event.seq.into(), event.at.into(), event.list.into(), event.index.into(), event.body.into(), event.value.into()]
 }
 
 /// The columns of a step, in the order of the insert.
-pub(super) fn step_values(step: Step<'_>) -> StepValues {
+pub(super) fn step_values(step: Step) -> StepValues {
     [
         step.ordinal.into(),
         Value::Text(step.status.to_owned()),

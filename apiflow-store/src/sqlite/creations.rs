@@ -53,7 +53,7 @@ struct StartRows {
 impl JobRows {
     pub(super) fn new(job: NewJob, start: Option<JobStart>) -> Self {
         Self {
-            events: job.events.iter().map(|event| event_values(Event::of_row(&job.id, event))).collect(),
+            events: job.events.iter().map(|event| event_values(Event::of_row(1, event))).collect(),
             last_seq: to_int(job.events.iter().map(|event| event.seq).max().unwrap_or(0)),
             value_bytes: to_int(job.value_bytes()),
             job,

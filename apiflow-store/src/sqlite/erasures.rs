@@ -63,7 +63,7 @@ fn erase_rows(connection: &Connection, number: i64, erasure: &Erasure) -> rusqli
     connection.execute(ERASE_VALUES, params![number, to_json_text(values)])?;
     let events: Vec<(u64, String)> = events.iter().map(|(seq, body)| (*seq, to_json_text(body))).collect();
     connection.execute(ERASE_EVENTS, params![number, to_json_text(&events)])?;
-    let steps: Vec<_> = steps.iter().map(|step| step_values(Step::of_row(job, step))).collect();
+    let steps: Vec<_> = steps.iter().map(|step| step_values(Step::of_row(1, step))).collect();
     put_steps(connection, number, &steps)?;
     connection.execute(ERASE_CALLS, params![number, to_json_text(calls)])?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };

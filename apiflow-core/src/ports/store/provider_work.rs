@@ -21,7 +21,8 @@ pub trait ProviderWork: Send + Sync {
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError>;
 
     /// Returns how long submits that share a rate limit are still paused, by the store's clock; `None` if they may be
-    /// sent.
+    /// sent. A store that several processes share
+    /// may miss a pause that another process began less than 50 ms ago.
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError>;
 
     /// Takes up to `limit` due polls, hiding them from others for `lease`.

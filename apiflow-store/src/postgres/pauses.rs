@@ -1,0 +1,58 @@
+//! What commits found out about paused submits, so that a call that follows its commit need not ask again.
+
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How long it holds that nothing was paused: within it, a pause that another process begins may be missed.
+const MAX_CHECK_AGE: Duration = Duration::from_millis(50);
+
+/// When it was last known that no submits were paused.
+#[derive(Debug, Default)]
+pub(super) struct PauseCheck(Mutex<Moments>);
+
+#[derive(Debug, Default)]
+struct Moments {
+    none_since: Option<Instant>,
+    /// When this process last recorded a pause.
+    paused_at: Option<Instant>,
+}
+
+impl PauseCheck {
+    /// Records that a statement that was begun at this moment found no pause.
+    pub(super) fn note_none(&self, begun: Instant) {
+        let mut moments = self.lock();
+        if moments.paused_at.is_none_or(|paused_at| begun > paused_at) {
+            moments.none_since = Some(begun);
+        }
+    }
+
+    /// Records that this process has recorded a pause.
+    pub(super) fn note_pause(&self) {
+        *self.lock() = Moments { none_since: None, paused_at: Some(Instant::now()) };
+    }
+
+    /// Whether nothing is paused, as far as was known a moment ago.
+    pub(super) fn is_none_paused(&self) -> bool {
+        self.lock().none_since.is_some_and(|moment| moment.elapsed() < MAX_CHECK_AGE)
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Moments> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commit_that_was_begun_before_a_pause_does_not_hide_it() {
+        let check = PauseCheck::default();
+        let begun = Instant::now();
+        check.note_none(begun);
+        check.note_pause();
+        assert!(!check.is_none_paused());
+        check.note_none(begun);
+        assert!(!check.is_none_paused(), "it may not have seen the pause");
+    }
+}
