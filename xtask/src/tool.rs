@@ -25,7 +25,7 @@ pub fn tool(program: impl AsRef<OsStr>) -> Tool {
 }
 
 impl Tool {
-    /// Adds arguments.
+    /// Adds arguments to the command line.
     #[must_use]
     pub fn args<I: IntoIterator<Item: AsRef<OsStr>>>(mut self, arguments: I) -> Self {
         for argument in arguments {
@@ -35,14 +35,14 @@ impl Tool {
         self
     }
 
-    /// Sets the working directory.
+    /// Sets the working directory of the program.
     #[must_use]
     pub fn in_folder(mut self, folder: &Path) -> Self {
         self.command.current_dir(folder);
         self
     }
 
-    /// Sets an environment variable.
+    /// Sets an environment variable of the program.
     #[must_use]
     pub fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
         self.command.env(name, value);

@@ -1,8 +1,8 @@
-//! Prepared documents of jobs: by job while it is at work, and by content for jobs that are read from the store or that
-//! were created from a bundle.
+//! Caches prepared documents of jobs: by job while it runs, and by content for jobs that were read from the store or
+//! created from a bundle.
 //!
-//! It does not answer whether a new job of a document may be created: the host checks that, and passes on what it prepared
-//! with [`JobSource::Prepared`](super::JobSource::Prepared). Such a document is found here by its job alone.
+//! Whether a new job of a document may be created is not decided here: the host checks that, and passes what it prepared
+//! as [`JobSource::Prepared`](super::JobSource::Prepared). Such a document is found here only by its job.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

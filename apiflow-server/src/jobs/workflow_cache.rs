@@ -1,7 +1,7 @@
 //! A cache of checked workflows, which are valid until a document that they consist of changes.
 //!
-//! It answers whether a new job may be started, and of what. What the jobs in the store were made of, whether it may
-//! still be started or not, is kept by the runtime in core; both share one [`Prepared`].
+//! It answers whether a workflow may be started, and with which documents. The documents of existing jobs, which need no
+//! further check, are cached by the runtime in core; both share one [`Prepared`].
 //!
 //! Architecture invariant: a workflow is found here only if no record was written since it was last known to be up to
 //! date, or if all its sources have the same versions. So it is never older than the records that runs read (see
