@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
 
 /// A pool of connections that counts its statements.
 #[derive(Clone)]
@@ -31,7 +31,7 @@ impl CountedPool {
     }
 
     /// Begins a transaction with a statement of its own.
-    pub(super) async fn begin_with(&self, statement: &'static str) -> Result<CountedTransaction, sqlx::Error> {
+    pub(super) async fn begin_with(&self, statement: impl SqlSafeStr) -> Result<CountedTransaction, sqlx::Error> {
         let transaction = self.count_statement().begin_with(statement).await?;
         Ok(CountedTransaction { transaction, count: self.count.clone() })
     }
