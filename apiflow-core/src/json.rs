@@ -5,9 +5,11 @@ mod id;
 mod path;
 mod place;
 mod pointer;
+mod type_words;
 
-pub(crate) use self::fields::{Fields, describe_type, unknown_word, wrong_type};
+pub(crate) use self::fields::{FaultSink, Fields, unknown_word, wrong_type};
 pub use self::id::{ID_RULE, MAX_ID_CHARS, is_valid_id};
 pub(crate) use self::path::{JsonPath, PathMatch, scalar_text};
 pub(crate) use self::place::Place;
 pub use self::pointer::pointer_push;
+pub(crate) use self::type_words::{describe_type, describe_with_length};

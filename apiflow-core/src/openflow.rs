@@ -19,7 +19,7 @@ pub(crate) use child_lists::each_list;
 pub use child_lists::{ChildList, Nesting};
 pub use module::*;
 pub use module_settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
-pub(crate) use parse::{Findings, ParsedDocument, kind_of, parse_leniently, parse_module};
+pub(crate) use parse::{Findings, ParsedDocument, parse_leniently, parse_module};
 pub use parse::{MAX_FINDINGS, MAX_NESTING, parse};
 pub use references::{DocumentReference, list_references};
 pub use selection::{Selection, find_module, find_module_by};

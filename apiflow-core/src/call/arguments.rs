@@ -6,7 +6,7 @@ use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
 use crate::declarations::NodeInput;
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
-use crate::json::describe_type;
+use crate::json::describe_with_length;
 use crate::value_type::ValueType;
 
 impl CallPlan {
@@ -62,7 +62,7 @@ fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
         Some(value) => value,
     };
     if !input.r#type.matches(value) {
-        return Some(format!("it must be {}, not {}", input.r#type.describe(), describe_type(value)));
+        return Some(format!("it must be {}, not {}", input.r#type.describe(), describe_with_length(value)));
     }
     if input.r#type.is_media() && value.as_str() == Some("") {
         return Some("it is empty".to_owned());
@@ -85,7 +85,7 @@ fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
 fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
     let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
     let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !wanted.matches(item))?;
-    Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_type(odd)))
+    Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_with_length(odd)))
 }
 
 /// Compares JSON values, where 1 and 1.0 are the same number.

@@ -162,7 +162,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     read_path(&mut fields, "logs");
     if fields.read_value("webhook").is_some() {
         let at = fields.pointer_of("webhook");
-        fields.faults.push(Diagnostic::new_warning(
+        fields.sink.push(Diagnostic::new_warning(
             codes::NOT_ACTED_ON,
             at,
             "`webhook` is not supported yet: the operation is polled",
@@ -210,7 +210,7 @@ fn read_inner<T>(
 ) -> Option<T> {
     let value = fields.read_value(key)?;
     let at = fields.pointer_of(key);
-    let mut inner = Fields::open(value, &at, fields.faults)?;
+    let mut inner = Fields::open(value, &at, fields.sink)?;
     let part = read(&mut inner);
     inner.close();
     part
@@ -309,7 +309,7 @@ fn read_error(fields: &mut Fields<'_, '_>) -> ErrorRule {
 fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
     let body = fields.read_value("body").map(|body| {
         let at = fields.pointer_of("body");
-        TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.faults }.compile_value(body, &at)
+        TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.sink }.compile_value(body, &at)
     });
     if body.as_ref().is_some_and(Template::has_secrets) {
         fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it in a header");
@@ -328,7 +328,7 @@ fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
         return None;
     };
     let at = fields.pointer_of("url");
-    let links = texts.iter().filter_map(|text| Link::read(text, &at, fields.faults)).collect();
+    let links = texts.iter().filter_map(|text| Link::read(text, &at, fields.sink)).collect();
     Some(LinkRule { method, links })
 }
 
@@ -354,7 +354,7 @@ fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
     let wait_s = fields.number_from("wait_s", 0.0);
     let at = fields.pointer_of("header");
     let declared = crate::declarations::headers::read_headers(fields, "header", true);
-    let mut compiler = TemplateCompiler { roots: &[], diagnostics: fields.faults };
+    let mut compiler = TemplateCompiler { roots: &[], diagnostics: fields.sink };
     let headers = declared
         .into_iter()
         .flatten()
@@ -366,7 +366,7 @@ fn read_submit_style(fields: &mut Fields<'_, '_>) -> SubmitStyle {
 fn read_recover(fields: &mut Fields<'_, '_>) -> Option<RecoverRule> {
     let at = fields.pointer_of("url");
     let url = fields.required_string("url").to_owned();
-    let url = TemplateCompiler { roots: &[], diagnostics: fields.faults }.compile_text(&url, &at);
+    let url = TemplateCompiler { roots: &[], diagnostics: fields.sink }.compile_text(&url, &at);
     let [items, id, created_at, input] = ["items", "id", "created_at", "input"].map(|key| {
         let found = read_path(fields, key);
         require_field(fields, key, found.is_some());

@@ -8,7 +8,7 @@ use super::{CallError, ErrorClass};
 use crate::declarations::NodeOutput;
 use crate::diagnostic::suggest::list_all;
 use crate::diagnostic::{Diagnostic, codes};
-use crate::json::describe_type;
+use crate::json::describe_with_length;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
@@ -119,8 +119,9 @@ impl Mapping {
             Pick::Join => items
                 .iter()
                 .map(|item| {
-                    item.as_str()
-                        .ok_or_else(|| format!("an array that contains {} cannot be joined", describe_type(item)))
+                    item.as_str().ok_or_else(|| {
+                        format!("an array that contains {} cannot be joined", describe_with_length(item))
+                    })
                 })
                 .collect::<Result<String, _>>()
                 .map(Value::from),
@@ -145,7 +146,11 @@ impl Mapping {
             }
             if !self.value_type.matches(item) {
                 let pick = if item.is_array() { "; select an element with `pick`" } else { "" };
-                return Err(format!("it must be {}, not {}{pick}", self.value_type.describe(), describe_type(item)));
+                return Err(format!(
+                    "it must be {}, not {}{pick}",
+                    self.value_type.describe(),
+                    describe_with_length(item)
+                ));
             }
             if self.value_type.is_media() && !is_media_link(item) {
                 return Err("the value is not an http, https or data URL".to_owned());
@@ -303,6 +308,6 @@ fn outline_json(json: &Value) -> String {
             let names: Vec<&str> = fields.keys().take(12).map(String::as_str).collect();
             format!("an object with {}", list_all(&names))
         }
-        Some(_) | None => describe_type(json),
+        Some(_) | None => describe_with_length(json),
     }
 }

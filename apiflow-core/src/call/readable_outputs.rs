@@ -46,7 +46,7 @@ impl CallPlan {
         }
         match self.wanted_kind() {
             None => ReplyKind::Unknown,
-            Some(accept) => kind_of(&accept),
+            Some(accept) => accepted_reply_kind(&accept),
         }
     }
 }
@@ -74,7 +74,7 @@ fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) ->
 }
 
 /// Returns the kind that an `Accept` header asks for; `Unknown` if it leaves a choice.
-fn kind_of(accept: &str) -> ReplyKind {
+fn accepted_reply_kind(accept: &str) -> ReplyKind {
     let mut kinds = accept.split(',').map(|range| {
         let essence = range.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let (group, kind) = essence.split_once('/').unwrap_or((&essence, ""));
@@ -95,10 +95,10 @@ fn kind_of(accept: &str) -> ReplyKind {
 
 #[cfg(test)]
 mod tests {
-    use super::{ReplyKind, kind_of};
+    use super::{ReplyKind, accepted_reply_kind};
 
     #[test]
-    fn an_accept_header_tells_the_kind_of_body() {
+    fn an_accept_header_tells_the_accepted_reply_kind_body() {
         for (accept, expected) in [
             ("application/json", ReplyKind::Text),
             ("application/vnd.api+json; q=0.9", ReplyKind::Text),
@@ -111,7 +111,7 @@ mod tests {
             ("*/*", ReplyKind::Unknown),
             ("", ReplyKind::Unknown),
         ] {
-            assert_eq!(kind_of(accept), expected, "{accept}");
+            assert_eq!(accepted_reply_kind(accept), expected, "{accept}");
         }
     }
 }

@@ -49,7 +49,7 @@ impl<'r> Body<'r> {
     /// Describes the kind of body for a message.
     pub(super) fn describe_kind(&self) -> String {
         match self {
-            Self::Json(json, _) => crate::json::describe_type(json),
+            Self::Json(json, _) => crate::json::describe_with_length(json),
             Self::Text(_) => "text, not JSON".to_owned(),
             Self::Bytes(size) => format!("{size} bytes of binary data"),
             Self::Empty => "empty".to_owned(),

@@ -42,10 +42,10 @@ impl Success {
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
         let status = fields.read_array("status");
         let at = fields.pointer_of("status");
-        let statuses = status.map(|items| read_statuses(items, &at, fields.faults)).unwrap_or_default();
+        let statuses = status.map(|items| read_statuses(items, &at, fields.sink)).unwrap_or_default();
         let values = fields.read_array("values");
         let at = fields.pointer_of("values");
-        let words = values.map(|values| read_values(values, &at, fields.faults));
+        let words = values.map(|values| read_values(values, &at, fields.sink));
         let word = read_path(&mut fields, "path");
         if word.is_some() != values.is_some() {
             let (there, missing) = if values.is_some() { ("values", "path") } else { ("path", "values") };
@@ -136,7 +136,7 @@ impl ErrorPaths {
         let code = read_paths(&mut fields, "code").unwrap_or_default();
         let classes = fields.read_object("classes");
         let at = fields.pointer_of("classes");
-        let classes = classes.map(|classes| read_classes(classes, &at, fields.faults)).unwrap_or_default();
+        let classes = classes.map(|classes| read_classes(classes, &at, fields.sink)).unwrap_or_default();
         fields.close();
         Self { message, fields: list, code, classes }
     }

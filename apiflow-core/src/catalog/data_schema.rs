@@ -48,7 +48,7 @@ pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut
 
 fn check_nested(fields: &mut Fields<'_, '_>, key: &'static str, check: fn(&Value, &str, &mut Vec<Diagnostic>)) {
     if let Some(value) = fields.read_value(key) {
-        check(value, &fields.pointer_of(key), fields.faults);
+        check(value, &fields.pointer_of(key), fields.sink);
     }
 }
 
@@ -58,7 +58,7 @@ fn check_query(fields: &mut Fields<'_, '_>) {
     for (name, value) in fields.read_object("query").into_iter().flatten() {
         if value.is_object() {
             let at = crate::json::pointer_push(&pointer, name);
-            fields.faults.push(wrong_type(&at, "a string, a number, a boolean or an array", value));
+            fields.sink.push(wrong_type(&at, "a string, a number, a boolean or an array", value));
         }
     }
 }

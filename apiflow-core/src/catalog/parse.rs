@@ -95,7 +95,7 @@ fn read_id(fields: &mut Fields<'_, '_>, key: &'static str) -> Option<String> {
 
 fn read_data(fields: &mut Fields<'_, '_>, owner: Owner) -> Option<Map<String, Value>> {
     let data = fields.read_value("data")?;
-    parse_data(data, "/data", owner, fields.faults);
+    parse_data(data, "/data", owner, fields.sink);
     data.as_object().cloned()
 }
 
@@ -106,7 +106,7 @@ fn read_items<T>(fields: &mut Fields<'_, '_>, key: &'static str, read: impl Fn(F
         .iter()
         .enumerate()
         .filter_map(|(index, item)| {
-            Fields::open(item, &pointer_push(&pointer, &index.to_string()), fields.faults).and_then(&read)
+            Fields::open(item, &pointer_push(&pointer, &index.to_string()), fields.sink).and_then(&read)
         })
         .collect()
 }
@@ -132,7 +132,7 @@ fn read_input(mut fields: Fields<'_, '_>) -> Option<NodeInput> {
     let maximum = fields.read_number("maximum");
     if let Some(items) = fields.read_value("items")
         && let pointer = fields.pointer_of("items")
-        && let Some(mut inner) = Fields::open(items, &pointer, fields.faults)
+        && let Some(mut inner) = Fields::open(items, &pointer, fields.sink)
     {
         read_type(&mut inner);
         inner.close();

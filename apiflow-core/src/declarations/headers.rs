@@ -14,7 +14,7 @@ pub(crate) fn read_method(fields: &mut Fields<'_, '_>, key: &'static str) -> Opt
     let method = text.to_ascii_uppercase();
     if !METHODS.contains(&method.as_str()) {
         let fault = unknown_word(&fields.pointer_of(key), key, text, &METHODS);
-        fields.faults.push(Diagnostic { code: codes::BAD_METHOD.to_owned(), ..fault });
+        fields.sink.push(Diagnostic { code: codes::BAD_METHOD.to_owned(), ..fault });
     }
     Some(method)
 }
@@ -30,17 +30,17 @@ pub(crate) fn read_headers<'a>(
     for (name, value) in headers {
         let at = pointer_push(&pointer, name);
         if !is_header_name(name) {
-            fields.faults.push(Diagnostic::new_error(codes::BAD_VALUE, &at, format!("`{name}` is not a header name")));
+            fields.sink.push(Diagnostic::new_error(codes::BAD_VALUE, &at, format!("`{name}` is not a header name")));
         }
         match value {
             Value::String(text) if text.chars().any(char::is_control) => {
                 let message = format!("header `{name}` contains a line break or another control character");
-                fields.faults.push(Diagnostic::new_error(codes::BAD_VALUE, &at, message));
+                fields.sink.push(Diagnostic::new_error(codes::BAD_VALUE, &at, message));
             }
             Value::String(_) => {}
             Value::Null if removable => {}
             Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
-                fields.faults.push(wrong_type(&at, "a string", value));
+                fields.sink.push(wrong_type(&at, "a string", value));
             }
         }
     }

@@ -1,24 +1,93 @@
-//! Reads JSON objects field by field and reports every fault with its pointer.
+//! Reading JSON objects field by field, every fault noted with its pointer.
 
 use serde_json::{Map, Value};
 
+use super::type_words::describe_with_length;
+use super::{Place, pointer_push};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes};
-use crate::json::pointer_push;
+use crate::value_type::ValueType;
 
-/// A JSON object being read: tracks which fields were read, so that unknown ones can be refused.
-pub(crate) struct Fields<'a, 'f> {
-    map: &'a Map<String, Value>,
-    pointer: String,
-    known: Vec<&'static str>,
-    pub(crate) faults: &'f mut Vec<Diagnostic>,
+/// A JSON object being read: tracks which fields were read, so that unknown ones can be refused (in declarations) or
+/// kept (in workflows).
+pub(crate) struct Fields<'d, 's, S = Vec<Diagnostic>> {
+    pub(crate) map: &'d Map<String, Value>,
+    pub(crate) place: Place<'s>,
+    pub(crate) known: Vec<&'static str>,
+    pub(crate) sink: &'s mut S,
 }
 
-impl<'a, 'f> Fields<'a, 'f> {
+/// Collects faults, in the words of its kind of document.
+pub(crate) trait FaultSink {
+    /// Reports that a field does not have the type `wanted`.
+    fn note_field_type(&mut self, field: &Place<'_>, name: &str, wanted: ValueType, value: &Value);
+}
+
+impl FaultSink for Vec<Diagnostic> {
+    fn note_field_type(&mut self, field: &Place<'_>, _name: &str, wanted: ValueType, value: &Value) {
+        self.push(wrong_type(&field.pointer(), wanted.describe(), value));
+    }
+}
+
+impl<'d, 's, S: FaultSink> Fields<'d, 's, S> {
+    pub(crate) fn new(map: &'d Map<String, Value>, place: Place<'s>, sink: &'s mut S) -> Self {
+        Self { map, place, known: Vec::new(), sink }
+    }
+
+    /// Reads a field as it is, including null.
+    pub(crate) fn read_raw(&mut self, key: &'static str) -> Option<&'d Value> {
+        if !self.known.contains(&key) {
+            self.known.push(key);
+        }
+        self.map.get(key)
+    }
+
+    /// Reads a field; null counts as absent.
+    pub(crate) fn read_value(&mut self, key: &'static str) -> Option<&'d Value> {
+        self.read_raw(key).filter(|value| !value.is_null())
+    }
+
+    fn read_typed<T>(
+        &mut self,
+        key: &'static str,
+        wanted: ValueType,
+        read: impl FnOnce(&'d Value) -> Option<T>,
+    ) -> Option<T> {
+        let value = self.read_value(key)?;
+        let found = read(value);
+        if found.is_none() {
+            self.sink.note_field_type(&self.place.key(key), key, wanted, value);
+        }
+        found
+    }
+
+    pub(crate) fn read_string(&mut self, key: &'static str) -> Option<&'d str> {
+        self.read_typed(key, ValueType::String, Value::as_str)
+    }
+
+    pub(crate) fn read_bool(&mut self, key: &'static str) -> Option<bool> {
+        self.read_typed(key, ValueType::Boolean, Value::as_bool)
+    }
+
+    pub(crate) fn read_number(&mut self, key: &'static str) -> Option<f64> {
+        self.read_typed(key, ValueType::Number, Value::as_f64)
+    }
+
+    pub(crate) fn read_object(&mut self, key: &'static str) -> Option<&'d Map<String, Value>> {
+        self.read_typed(key, ValueType::Object, Value::as_object)
+    }
+
+    pub(crate) fn read_array(&mut self, key: &'static str) -> Option<&'d Vec<Value>> {
+        self.read_typed(key, ValueType::Array, Value::as_array)
+    }
+}
+
+/// Reading connectors and nodes.
+impl<'d, 's> Fields<'d, 's> {
     /// Opens an object; any other value is reported as a fault.
-    pub(crate) fn open(value: &'a Value, pointer: &str, faults: &'f mut Vec<Diagnostic>) -> Option<Self> {
+    pub(crate) fn open(value: &'d Value, pointer: &'s str, faults: &'s mut Vec<Diagnostic>) -> Option<Self> {
         match value.as_object() {
-            Some(map) => Some(Self { map, pointer: pointer.to_owned(), known: Vec::new(), faults }),
+            Some(map) => Some(Self::new(map, Place::at_pointer(pointer), faults)),
             None => {
                 faults.push(wrong_type(pointer, "an object", value));
                 None
@@ -28,83 +97,30 @@ impl<'a, 'f> Fields<'a, 'f> {
 
     /// Returns the JSON Pointer of a field.
     pub(crate) fn pointer_of(&self, key: &str) -> String {
-        pointer_push(&self.pointer, key)
-    }
-
-    /// Reads a field as it is, including null.
-    pub(crate) fn read_raw(&mut self, key: &'static str) -> Option<&'a Value> {
-        if !self.known.contains(&key) {
-            self.known.push(key);
-        }
-        self.map.get(key)
-    }
-
-    /// Reads a field; null counts as absent.
-    pub(crate) fn read_value(&mut self, key: &'static str) -> Option<&'a Value> {
-        self.read_raw(key).filter(|value| !value.is_null())
-    }
-
-    fn read_typed<T>(
-        &mut self,
-        key: &'static str,
-        expected: &str,
-        read: impl FnOnce(&'a Value) -> Option<T>,
-    ) -> Option<T> {
-        let value = self.read_value(key)?;
-        let found = read(value);
-        if found.is_none() {
-            let fault = wrong_type(&self.pointer_of(key), expected, value);
-            self.faults.push(fault);
-        }
-        found
-    }
-
-    pub(crate) fn read_string(&mut self, key: &'static str) -> Option<&'a str> {
-        self.read_typed(key, "a string", Value::as_str)
+        self.place.key(key).pointer()
     }
 
     /// Reads a required, non-empty string.
-    pub(crate) fn required_string(&mut self, key: &'static str) -> &'a str {
+    pub(crate) fn required_string(&mut self, key: &'static str) -> &'d str {
         if self.read_value(key).is_none() {
-            let fault =
-                Diagnostic::new_error(codes::MISSING_FIELD, self.pointer_of(key), format!("`{key}` is missing"));
-            self.faults.push(fault);
+            self.note_fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
             return "";
         }
         let text = self.read_string(key);
         if text == Some("") {
-            let fault = Diagnostic::new_error(codes::BAD_VALUE, self.pointer_of(key), format!("`{key}` is empty"));
-            self.faults.push(fault);
+            self.note_fault(codes::BAD_VALUE, key, format!("`{key}` is empty"));
         }
         text.unwrap_or_default()
-    }
-
-    pub(crate) fn read_bool(&mut self, key: &'static str) -> Option<bool> {
-        self.read_typed(key, "true or false", Value::as_bool)
-    }
-
-    pub(crate) fn read_number(&mut self, key: &'static str) -> Option<f64> {
-        self.read_typed(key, "a number", Value::as_f64)
     }
 
     /// Reads a number that is at least `least`.
     pub(crate) fn number_from(&mut self, key: &'static str, least: f64) -> Option<f64> {
         let number = self.read_number(key)?;
         if number < least {
-            let message = format!("`{key}` must be at least {least}, not {number}");
-            let fault = Diagnostic::new_error(codes::BAD_VALUE, self.pointer_of(key), message);
-            self.faults.push(fault);
+            self.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be at least {least}, not {number}"));
             return None;
         }
         Some(number)
-    }
-
-    pub(crate) fn read_object(&mut self, key: &'static str) -> Option<&'a Map<String, Value>> {
-        self.read_typed(key, "an object", Value::as_object)
-    }
-
-    pub(crate) fn read_array(&mut self, key: &'static str) -> Option<&'a Vec<Value>> {
-        self.read_typed(key, "an array", Value::as_array)
     }
 
     /// Reads an array of strings; elements of other types are reported as faults.
@@ -115,7 +131,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         for (index, item) in items.iter().enumerate() {
             match item.as_str() {
                 Some(text) => texts.push(text.to_owned()),
-                None => self.faults.push(wrong_type(&pointer_push(&pointer, &index.to_string()), "a string", item)),
+                None => self.sink.push(wrong_type(&pointer_push(&pointer, &index.to_string()), "a string", item)),
             }
         }
         Some(texts)
@@ -127,7 +143,7 @@ impl<'a, 'f> Fields<'a, 'f> {
         let found = words.iter().find(|word| **word == text).copied();
         if found.is_none() {
             let fault = unknown_word(&self.pointer_of(key), key, text, words);
-            self.faults.push(fault);
+            self.sink.push(fault);
         }
         found
     }
@@ -135,20 +151,19 @@ impl<'a, 'f> Fields<'a, 'f> {
     /// Reports a fault of a field.
     pub(crate) fn note_fault(&mut self, code: &str, key: &str, message: impl Into<String>) {
         let fault = Diagnostic::new_error(code, self.pointer_of(key), message);
-        self.faults.push(fault);
+        self.sink.push(fault);
     }
 
     /// Refuses the fields that were not read.
     pub(crate) fn close(self) {
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
-            let message = format!("unknown field `{key}`");
             let help = match nearest_name(key, self.known.iter().copied()) {
                 Some(near) => did_you_mean(near),
                 None => format!("known fields are {}", list_all(&self.known)),
             };
-            self.faults.push(
-                Diagnostic::new_error(codes::UNKNOWN_FIELD, pointer_push(&self.pointer, key), message).with_help(help),
-            );
+            let fault =
+                Diagnostic::new_error(codes::UNKNOWN_FIELD, self.pointer_of(key), format!("unknown field `{key}`"));
+            self.sink.push(fault.with_help(help));
         }
     }
 }
@@ -157,11 +172,8 @@ impl<'a, 'f> Fields<'a, 'f> {
 pub(crate) fn wrong_type(pointer: &str, expected: &str, value: &Value) -> Diagnostic {
     let name = pointer.rsplit('/').next().unwrap_or_default();
     let subject = if name.is_empty() { "the document".to_owned() } else { format!("`{name}`") };
-    Diagnostic::new_error(
-        codes::WRONG_TYPE,
-        pointer,
-        format!("{subject} must be {expected}, not {}", describe_type(value)),
-    )
+    let message = format!("{subject} must be {expected}, not {}", describe_with_length(value));
+    Diagnostic::new_error(codes::WRONG_TYPE, pointer, message)
 }
 
 /// Returns the diagnostic for a string that is not one of `words`.
@@ -170,17 +182,5 @@ pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str])
     match nearest_name(text, words.iter().copied()) {
         Some(near) => found.with_help(format!("{} expected one of {}", did_you_mean(near), list_all(words))),
         None => found.with_help(format!("expected one of {}", list_all(words))),
-    }
-}
-
-/// Describes a value for a message (`a string`, `null`).
-pub(crate) fn describe_type(value: &Value) -> String {
-    match value {
-        Value::Null => "null".to_owned(),
-        Value::Bool(_) => "a boolean".to_owned(),
-        Value::Number(_) => "a number".to_owned(),
-        Value::String(_) => "a string".to_owned(),
-        Value::Array(items) => format!("an array of {}", items.len()),
-        Value::Object(_) => "an object".to_owned(),
     }
 }

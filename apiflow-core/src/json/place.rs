@@ -12,6 +12,7 @@ pub(crate) struct Place<'a> {
 #[derive(Debug, Clone, Copy)]
 enum PlaceToken<'a> {
     Root,
+    Pointer(&'a str),
     Key(&'a str),
     Index(usize),
 }
@@ -19,6 +20,11 @@ enum PlaceToken<'a> {
 impl<'a> Place<'a> {
     /// The whole document.
     pub(crate) const ROOT: Place<'static> = Place { parent: None, token: PlaceToken::Root };
+
+    /// The place that a JSON Pointer names.
+    pub(crate) fn at_pointer(pointer: &'a str) -> Self {
+        Self { parent: None, token: PlaceToken::Pointer(pointer) }
+    }
 
     /// Returns the position of a field.
     pub(crate) fn key(&'a self, name: &'a str) -> Place<'a> {
@@ -43,6 +49,7 @@ impl<'a> Place<'a> {
         }
         match self.token {
             PlaceToken::Root => {}
+            PlaceToken::Pointer(whole) => pointer.push_str(whole),
             PlaceToken::Key(name) if name.contains(['~', '/']) => *pointer = pointer_push(pointer, name),
             PlaceToken::Key(name) => {
                 pointer.push('/');
@@ -66,5 +73,6 @@ mod tests {
         let list = root.key("a/b~c");
         assert_eq!(root.pointer(), "");
         assert_eq!(list.index(12).pointer(), "/a~1b~0c/12");
+        assert_eq!(Place::at_pointer("/a~1b~0c").index(12).pointer(), "/a~1b~0c/12");
     }
 }

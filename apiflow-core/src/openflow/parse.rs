@@ -15,7 +15,7 @@ use serde_json::Value;
 use super::{Module, OpenFlow, Place};
 use crate::diagnostic::codes;
 use crate::diagnostic::{Diagnostic, Severity, has_errors};
-use fields::DocumentFields;
+use crate::json::{Fields, describe_type};
 
 /// Maximum nesting depth of lists of modules; the workflow's own list is the first level.
 ///
@@ -116,6 +116,9 @@ struct DocumentReader {
     purpose: ReadPurpose,
 }
 
+/// The fields of an object in a document.
+type DocumentFields<'d, 's> = Fields<'d, 's, DocumentReader>;
+
 /// The purpose for which a document is parsed.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 enum ReadPurpose {
@@ -143,19 +146,19 @@ impl DocumentReader {
 
     /// Reports a value of the wrong JSON type.
     fn wrong_type(&mut self, place: &Place<'_>, what: &str, expected: &str, found: &Value) {
-        let message = format!("{what} must be {expected}, found {}", kind_of(found));
+        let message = format!("{what} must be {expected}, found {}", describe_type(found));
         self.note_fault(place, codes::WRONG_TYPE, message);
     }
 
     /// Returns the fields of an object, or reports a fault.
-    fn read_object<'d, 'p>(
-        &mut self,
+    fn read_object<'d, 's>(
+        &'s mut self,
         value: &'d Value,
-        place: &'p Place<'p>,
+        place: &Place<'s>,
         what: &str,
-    ) -> Option<DocumentFields<'d, 'p>> {
+    ) -> Option<DocumentFields<'d, 's>> {
         if let Value::Object(map) = value {
-            Some(DocumentFields::new(map, place))
+            Some(DocumentFields::new(map, *place, self))
         } else {
             self.wrong_type(place, what, "an object", value);
             None
@@ -176,17 +179,5 @@ impl DocumentReader {
             self.wrong_type(place, what, "a list", value);
             Vec::new()
         }
-    }
-}
-
-/// Returns the JSON type of a value with its article.
-pub(crate) fn kind_of(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "a boolean",
-        Value::Number(_) => "a number",
-        Value::String(_) => "a string",
-        Value::Array(_) => "a list",
-        Value::Object(_) => "an object",
     }
 }

@@ -7,7 +7,8 @@ use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::fixes;
 use crate::diagnostic::{codes, suggest};
-use crate::openflow::{Place, kind_of};
+use crate::json::describe_type;
+use crate::openflow::Place;
 
 /// Help of findings about Windmill's variables.
 pub(super) const USE_SECRETS: &str =
@@ -110,5 +111,5 @@ pub(super) fn display_value(value: &Value) -> String {
 
 /// Describes a value for a message about a wrong type.
 fn describe_value(value: &Value) -> String {
-    if value.is_number() { value.to_string() } else { kind_of(value).to_owned() }
+    if value.is_number() { value.to_string() } else { describe_type(value).to_owned() }
 }

@@ -10,29 +10,29 @@ impl DocumentReader {
     pub(super) fn read_document(&mut self, document: &Value) -> Option<OpenFlow> {
         let root = Place::ROOT;
         let mut fields = self.read_object(document, &root, "the workflow")?;
-        let summary = fields.take_string(self, "summary").unwrap_or_default();
-        let description = fields.take_string(self, "description").unwrap_or_default();
-        let schema = fields.take_non_null("schema").cloned();
-        let value = fields.required_inner(self, "value", Self::flow_value)??;
-        Some(OpenFlow { summary, description, value, schema, extra: fields.take_rest(self) })
+        let summary = fields.read_string("summary").unwrap_or_default().to_owned();
+        let description = fields.read_string("description").unwrap_or_default().to_owned();
+        let schema = fields.read_value("schema").cloned();
+        let value = fields.required_with("value", Self::flow_value)??;
+        Some(OpenFlow { summary, description, value, schema, extra: fields.into_rest() })
     }
 
     fn flow_value(&mut self, value: &Value, place: &Place<'_>) -> Option<FlowValue> {
         let mut fields = self.read_object(value, place, "`value`")?;
         Some(FlowValue {
-            modules: self.module_list(&mut fields, "modules"),
-            failure_module: fields.take_field_with(self, "failure_module", Self::read_module).map(Box::new),
-            preprocessor_module: fields.take_field_with(self, "preprocessor_module", Self::read_module).map(Box::new),
-            same_worker: fields.take_bool(self, "same_worker").unwrap_or_default(),
-            concurrent_limit: fields.take_integer(self, "concurrent_limit"),
-            concurrency_key: fields.take_string(self, "concurrency_key"),
-            concurrency_time_window_s: fields.take_integer(self, "concurrency_time_window_s"),
-            skip_expr: fields.take_string(self, "skip_expr"),
-            cache_ttl: fields.take_integer(self, "cache_ttl"),
-            delete_after_use: fields.take_bool(self, "delete_after_use"),
-            delete_after_secs: fields.take_integer(self, "delete_after_secs"),
+            modules: Self::module_list(&mut fields, "modules"),
+            failure_module: fields.read_with("failure_module", Self::read_module).map(Box::new),
+            preprocessor_module: fields.read_with("preprocessor_module", Self::read_module).map(Box::new),
+            same_worker: fields.read_bool("same_worker").unwrap_or_default(),
+            concurrent_limit: fields.read_integer("concurrent_limit"),
+            concurrency_key: fields.read_string("concurrency_key").map(str::to_owned),
+            concurrency_time_window_s: fields.read_integer("concurrency_time_window_s"),
+            skip_expr: fields.read_string("skip_expr").map(str::to_owned),
+            cache_ttl: fields.read_integer("cache_ttl"),
+            delete_after_use: fields.read_bool("delete_after_use"),
+            delete_after_secs: fields.read_integer("delete_after_secs"),
             flow_env: fields
-                .take_field_with(self, "flow_env", |reader, env, place| {
+                .read_with("flow_env", |reader, env, place| {
                     if let Value::Object(map) = env {
                         Some(map.iter().map(|(k, v)| (k.clone(), v.clone())).collect())
                     } else {
@@ -41,15 +41,15 @@ impl DocumentReader {
                     }
                 })
                 .flatten(),
-            priority: fields.take_integer(self, "priority"),
-            early_return: fields.take_string(self, "early_return"),
-            extra: fields.take_rest(self),
+            priority: fields.read_integer("priority"),
+            early_return: fields.read_string("early_return").map(str::to_owned),
+            extra: fields.into_rest(),
         })
     }
 
     /// Takes a required list of modules, unless it is nested too deeply.
-    pub(super) fn module_list(&mut self, fields: &mut DocumentFields<'_, '_>, name: &'static str) -> Vec<Module> {
-        fields.required_list(self, name, |reader, value, place| reader.read_modules(value, place, name))
+    pub(super) fn module_list(fields: &mut DocumentFields<'_, '_>, name: &'static str) -> Vec<Module> {
+        fields.required_list(name, |reader, value, place| reader.read_modules(value, place, name))
     }
 
     /// Reads a list of modules, unless it is nested too deeply.

@@ -21,62 +21,60 @@ impl DocumentReader {
             return identity_module();
         };
         Module {
-            id: fields.take_string(self, "id").unwrap_or_default(),
-            summary: fields.take_string(self, "summary"),
-            value: fields.required_inner(self, "value", Self::module_value).flatten().unwrap_or_else(identity_value),
-            stop_after_if: fields.take_field_with(self, "stop_after_if", Self::stop_after_if).flatten(),
-            stop_after_all_iters_if: fields
-                .take_field_with(self, "stop_after_all_iters_if", Self::stop_after_if)
-                .flatten(),
-            skip_if: fields.take_field_with(self, "skip_if", Self::skip_if).flatten(),
-            sleep: fields.take_field_with(self, "sleep", Self::read_transform),
-            cache_ttl: fields.take_integer(self, "cache_ttl"),
-            timeout: fields.take_field_with(self, "timeout", Self::number_or_transform).flatten(),
-            delete_after_use: fields.take_bool(self, "delete_after_use"),
-            delete_after_secs: fields.take_integer(self, "delete_after_secs"),
-            mock: fields.take_field_with(self, "mock", Self::read_mock).flatten(),
-            suspend: fields.take_field_with(self, "suspend", Self::read_suspend).flatten(),
-            priority: fields.take_integer(self, "priority"),
-            continue_on_error: fields.take_bool(self, "continue_on_error").unwrap_or_default(),
-            retry: fields.take_field_with(self, "retry", Self::read_retry).flatten(),
-            extra: fields.take_rest(self),
+            id: fields.read_string("id").unwrap_or_default().to_owned(),
+            summary: fields.read_string("summary").map(str::to_owned),
+            value: fields.required_with("value", Self::module_value).flatten().unwrap_or_else(identity_value),
+            stop_after_if: fields.read_with("stop_after_if", Self::stop_after_if).flatten(),
+            stop_after_all_iters_if: fields.read_with("stop_after_all_iters_if", Self::stop_after_if).flatten(),
+            skip_if: fields.read_with("skip_if", Self::skip_if).flatten(),
+            sleep: fields.read_with("sleep", Self::read_transform),
+            cache_ttl: fields.read_integer("cache_ttl"),
+            timeout: fields.read_with("timeout", Self::number_or_transform).flatten(),
+            delete_after_use: fields.read_bool("delete_after_use"),
+            delete_after_secs: fields.read_integer("delete_after_secs"),
+            mock: fields.read_with("mock", Self::read_mock).flatten(),
+            suspend: fields.read_with("suspend", Self::read_suspend).flatten(),
+            priority: fields.read_integer("priority"),
+            continue_on_error: fields.read_bool("continue_on_error").unwrap_or_default(),
+            retry: fields.read_with("retry", Self::read_retry).flatten(),
+            extra: fields.into_rest(),
         }
     }
 
     fn module_value(&mut self, value: &Value, place: &Place<'_>) -> Option<ModuleValue> {
         let mut fields = self.read_object(value, place, "the value of a module")?;
-        let given = fields.take_required(self, "type")?;
+        let given = fields.required_value("type")?;
         let Some(name) = given.as_str() else {
             self.wrong_type(&place.key("type"), "`type`", "a string", given);
             return None;
         };
         let value = match name {
             "script" => ModuleValue::Script(NodeCall {
-                path: fields.required_text(self, "path"),
-                input_transforms: self.input_transforms(&mut fields),
-                extra: fields.take_rest(self),
+                path: fields.required_text("path"),
+                input_transforms: Self::input_transforms(&mut fields),
+                extra: fields.into_rest(),
             }),
             "rawscript" => ModuleValue::RawScript(RawScript {
-                content: fields.required_text(self, "content"),
-                language: fields.required_text(self, "language"),
-                input_transforms: self.input_transforms(&mut fields),
-                extra: fields.take_rest(self),
+                content: fields.required_text("content"),
+                language: fields.required_text("language"),
+                input_transforms: Self::input_transforms(&mut fields),
+                extra: fields.into_rest(),
             }),
             "flow" => ModuleValue::Flow(SubFlow {
-                path: fields.required_text(self, "path"),
-                input_transforms: self.input_transforms(&mut fields),
-                extra: fields.take_rest(self),
+                path: fields.required_text("path"),
+                input_transforms: Self::input_transforms(&mut fields),
+                extra: fields.into_rest(),
             }),
-            "forloopflow" => ModuleValue::ForLoopFlow(self.for_loop(fields, place)),
+            "forloopflow" => ModuleValue::ForLoopFlow(Self::for_loop(fields, place)),
             "whileloopflow" => ModuleValue::WhileLoopFlow(WhileLoop {
-                modules: self.module_list(&mut fields, "modules"),
-                skip_failures: fields.take_bool(self, "skip_failures").unwrap_or_default(),
-                extra: fields.take_rest(self),
+                modules: Self::module_list(&mut fields, "modules"),
+                skip_failures: fields.read_bool("skip_failures").unwrap_or_default(),
+                extra: fields.into_rest(),
             }),
-            "branchone" => ModuleValue::BranchOne(self.branch_one(fields, place)),
-            "branchall" => ModuleValue::BranchAll(self.branch_all(fields)),
-            "identity" => ModuleValue::Identity(Identity { extra: fields.take_rest(self) }),
-            "aiagent" => ModuleValue::AiAgent(AiAgent { extra: fields.take_rest(self) }),
+            "branchone" => ModuleValue::BranchOne(Self::branch_one(fields, place)),
+            "branchall" => ModuleValue::BranchAll(Self::branch_all(fields)),
+            "identity" => ModuleValue::Identity(Identity { extra: fields.into_rest() }),
+            "aiagent" => ModuleValue::AiAgent(AiAgent { extra: fields.into_rest() }),
             other => {
                 self.unknown_type(place, codes::UNKNOWN_MODULE_TYPE, "module", other, &KNOWN);
                 return None;
@@ -85,69 +83,69 @@ impl DocumentReader {
         Some(value)
     }
 
-    fn for_loop(&mut self, mut fields: DocumentFields<'_, '_>, place: &Place<'_>) -> ForLoop {
+    fn for_loop(mut fields: DocumentFields<'_, '_>, place: &Place<'_>) -> ForLoop {
         let iterator = fields
-            .required_as(self, "iterator", codes::MISSING_ITERATOR)
-            .map(|value| self.read_transform(value, &place.key("iterator")));
+            .required_as("iterator", codes::MISSING_ITERATOR)
+            .map(|value| fields.sink.read_transform(value, &place.key("iterator")));
         ForLoop {
             iterator: iterator.unwrap_or(InputTransform::Static { value: Value::Null, extra: Map::new() }),
-            modules: self.module_list(&mut fields, "modules"),
-            skip_failures: fields.take_bool(self, "skip_failures").unwrap_or_default(),
-            parallel: fields.take_bool(self, "parallel").unwrap_or_default(),
-            parallelism: fields.take_field_with(self, "parallelism", Self::number_or_transform).flatten(),
-            extra: fields.take_rest(self),
+            modules: Self::module_list(&mut fields, "modules"),
+            skip_failures: fields.read_bool("skip_failures").unwrap_or_default(),
+            parallel: fields.read_bool("parallel").unwrap_or_default(),
+            parallelism: fields.read_with("parallelism", Self::number_or_transform).flatten(),
+            extra: fields.into_rest(),
         }
     }
 
-    fn branch_one(&mut self, mut fields: DocumentFields<'_, '_>, place: &Place<'_>) -> BranchOne {
-        let branches = fields.required_list(self, "branches", |reader, value, place| {
+    fn branch_one(mut fields: DocumentFields<'_, '_>, place: &Place<'_>) -> BranchOne {
+        let branches = fields.required_list("branches", |reader, value, place| {
             reader.list(value, place, "`branches`", |reader, value, place| {
                 let Some(mut fields) = reader.read_object(value, place, "a branch") else {
                     return BranchOneBranch::default();
                 };
                 BranchOneBranch {
-                    summary: fields.take_string(reader, "summary"),
-                    expr: fields.take_string(reader, "expr").unwrap_or_default(),
-                    modules: reader.module_list(&mut fields, "modules"),
-                    extra: fields.take_rest(reader),
+                    summary: fields.read_string("summary").map(str::to_owned),
+                    expr: fields.read_string("expr").unwrap_or_default().to_owned(),
+                    modules: Self::module_list(&mut fields, "modules"),
+                    extra: fields.into_rest(),
                 }
             })
         });
-        let default = fields.take_non_null("default");
-        if default.is_none() && self.purpose == ReadPurpose::Checking {
+        let default = fields.read_value("default");
+        if default.is_none() && fields.sink.purpose == ReadPurpose::Checking {
             let message = "the branch has no `default`: if no predicate is true, it returns the previous result";
             let found = Diagnostic::new_warning(codes::MISSING_DEFAULT, place.pointer(), message);
-            self.findings.push(found.with_help("add `\"default\": []` if that is intended"));
+            fields.sink.findings.push(found.with_help("add `\"default\": []` if that is intended"));
         }
         BranchOne {
             branches,
             default: default
-                .map(|value| self.read_modules(value, &place.key("default"), "default"))
+                .map(|value| fields.sink.read_modules(value, &place.key("default"), "default"))
                 .unwrap_or_default(),
-            extra: fields.take_rest(self),
+            extra: fields.into_rest(),
         }
     }
 
-    fn branch_all(&mut self, mut fields: DocumentFields<'_, '_>) -> BranchAll {
-        let branches = fields.required_list(self, "branches", |reader, value, place| {
+    fn branch_all(mut fields: DocumentFields<'_, '_>) -> BranchAll {
+        let branches = fields.required_list("branches", |reader, value, place| {
             reader.list(value, place, "`branches`", |reader, value, place| {
                 let Some(mut fields) = reader.read_object(value, place, "a branch") else {
                     return BranchAllBranch::default();
                 };
                 BranchAllBranch {
-                    summary: fields.take_string(reader, "summary"),
-                    skip_failure: fields.take_bool(reader, "skip_failure").unwrap_or_default(),
-                    modules: reader.module_list(&mut fields, "modules"),
-                    extra: fields.take_rest(reader),
+                    summary: fields.read_string("summary").map(str::to_owned),
+                    skip_failure: fields.read_bool("skip_failure").unwrap_or_default(),
+                    modules: Self::module_list(&mut fields, "modules"),
+                    extra: fields.into_rest(),
                 }
             })
         });
         BranchAll {
             branches,
-            parallel: fields.take_bool(self, "parallel"),
-            parallelism: fields.take_field_with(self, "parallelism", Self::number_or_transform).flatten(),
-            race: fields.take_bool(self, "race").unwrap_or_default(),
-            extra: fields.take_rest(self),
+            parallel: fields.read_bool("parallel"),
+            parallelism: fields.read_with("parallelism", Self::number_or_transform).flatten(),
+            race: fields.read_bool("race").unwrap_or_default(),
+            extra: fields.into_rest(),
         }
     }
 }

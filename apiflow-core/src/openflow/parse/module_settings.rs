@@ -16,75 +16,73 @@ impl DocumentReader {
     pub(super) fn stop_after_if(&mut self, value: &Value, place: &Place<'_>) -> Option<StopAfterIf> {
         let mut fields = self.read_object(value, place, "a stop condition")?;
         Some(StopAfterIf {
-            expr: fields.required_text(self, "expr"),
-            skip_if_stopped: fields.take_bool(self, "skip_if_stopped").unwrap_or_default(),
-            error_message: fields.take_string(self, "error_message"),
-            error_include_result: fields.take_bool(self, "error_include_result").unwrap_or_default(),
-            extra: fields.take_rest(self),
+            expr: fields.required_text("expr"),
+            skip_if_stopped: fields.read_bool("skip_if_stopped").unwrap_or_default(),
+            error_message: fields.read_string("error_message").map(str::to_owned),
+            error_include_result: fields.read_bool("error_include_result").unwrap_or_default(),
+            extra: fields.into_rest(),
         })
     }
 
     pub(super) fn skip_if(&mut self, value: &Value, place: &Place<'_>) -> Option<SkipIf> {
         let mut fields = self.read_object(value, place, "a condition")?;
-        Some(SkipIf { expr: fields.required_text(self, "expr"), extra: fields.take_rest(self) })
+        Some(SkipIf { expr: fields.required_text("expr"), extra: fields.into_rest() })
     }
 
     pub(super) fn read_mock(&mut self, value: &Value, place: &Place<'_>) -> Option<Mock> {
         let mut fields = self.read_object(value, place, "`mock`")?;
         Some(Mock {
-            enabled: fields.take_bool(self, "enabled").unwrap_or_default(),
-            return_value: fields.take_non_null("return_value").cloned().unwrap_or_default(),
-            extra: fields.take_rest(self),
+            enabled: fields.read_bool("enabled").unwrap_or_default(),
+            return_value: fields.read_value("return_value").cloned().unwrap_or_default(),
+            extra: fields.into_rest(),
         })
     }
 
     pub(super) fn read_suspend(&mut self, value: &Value, place: &Place<'_>) -> Option<Suspend> {
         let mut fields = self.read_object(value, place, "`suspend`")?;
         Some(Suspend {
-            required_events: fields.take_integer(self, "required_events"),
-            timeout: fields.take_integer(self, "timeout"),
-            resume_form: fields.take_non_null("resume_form").cloned(),
-            continue_on_disapprove_timeout: fields
-                .take_bool(self, "continue_on_disapprove_timeout")
-                .unwrap_or_default(),
-            extra: fields.take_rest(self),
+            required_events: fields.read_integer("required_events"),
+            timeout: fields.read_integer("timeout"),
+            resume_form: fields.read_value("resume_form").cloned(),
+            continue_on_disapprove_timeout: fields.read_bool("continue_on_disapprove_timeout").unwrap_or_default(),
+            extra: fields.into_rest(),
         })
     }
 
     pub(super) fn read_retry(&mut self, value: &Value, place: &Place<'_>) -> Option<Retry> {
         let mut fields = self.read_object(value, place, "`retry`")?;
         Some(Retry {
-            constant: fields.take_field_with(self, "constant", Self::constant_retry).flatten(),
-            exponential: fields.take_field_with(self, "exponential", Self::exponential_retry).flatten(),
-            retry_if: fields.take_field_with(self, "retry_if", Self::skip_if).flatten(),
-            extra: fields.take_rest(self),
+            constant: fields.read_with("constant", Self::constant_retry).flatten(),
+            exponential: fields.read_with("exponential", Self::exponential_retry).flatten(),
+            retry_if: fields.read_with("retry_if", Self::skip_if).flatten(),
+            extra: fields.into_rest(),
         })
     }
 
     fn constant_retry(&mut self, value: &Value, place: &Place<'_>) -> Option<ConstantRetry> {
         let mut fields = self.read_object(value, place, "`constant`")?;
         Some(ConstantRetry {
-            attempts: fields.take_integer(self, "attempts").unwrap_or_default(),
-            seconds: fields.take_integer(self, "seconds").unwrap_or_default(),
-            extra: fields.take_rest(self),
+            attempts: fields.read_integer("attempts").unwrap_or_default(),
+            seconds: fields.read_integer("seconds").unwrap_or_default(),
+            extra: fields.into_rest(),
         })
     }
 
     fn exponential_retry(&mut self, value: &Value, place: &Place<'_>) -> Option<ExponentialRetry> {
         let mut fields = self.read_object(value, place, "`exponential`")?;
         Some(ExponentialRetry {
-            attempts: fields.take_integer(self, "attempts").unwrap_or_default(),
-            multiplier: fields.take_integer(self, "multiplier").unwrap_or(1),
-            seconds: fields.take_integer(self, "seconds").unwrap_or_default(),
-            random_factor: fields.take_integer(self, "random_factor"),
-            extra: fields.take_rest(self),
+            attempts: fields.read_integer("attempts").unwrap_or_default(),
+            multiplier: fields.read_integer("multiplier").unwrap_or(1),
+            seconds: fields.read_integer("seconds").unwrap_or_default(),
+            random_factor: fields.read_integer("random_factor"),
+            extra: fields.into_rest(),
         })
     }
 
     /// Takes the inputs of a step, under the newer or the older name of the field.
-    pub(super) fn input_transforms(&mut self, fields: &mut DocumentFields<'_, '_>) -> BTreeMap<String, InputTransform> {
-        let given = fields.take_field_with(self, "input_transforms", Self::read_transforms);
-        let older = fields.take_field_with(self, "input_transform", |reader, value, place| {
+    pub(super) fn input_transforms(fields: &mut DocumentFields<'_, '_>) -> BTreeMap<String, InputTransform> {
+        let given = fields.read_with("input_transforms", Self::read_transforms);
+        let older = fields.read_with("input_transform", |reader, value, place| {
             if given.is_some() {
                 let message = "`input_transform` is the older name of `input_transforms`: remove one";
                 reader.note_fault(place, codes::DUPLICATE_FIELD, message.to_owned());
@@ -110,17 +108,17 @@ impl DocumentReader {
     fn transform_fields(&mut self, value: &Value, place: &Place<'_>) -> Option<InputTransform> {
         const KNOWN: [&str; 3] = ["static", "javascript", "ai"];
         let mut fields = self.read_object(value, place, "a transform")?;
-        let given = fields.take_required(self, "type")?;
+        let given = fields.required_value("type")?;
         match given.as_str() {
             Some("static") => Some(InputTransform::Static {
-                value: fields.take_non_null("value").cloned().unwrap_or_default(),
-                extra: fields.take_rest(self),
+                value: fields.read_value("value").cloned().unwrap_or_default(),
+                extra: fields.into_rest(),
             }),
             Some("javascript") => Some(InputTransform::Javascript {
-                expr: fields.take_string(self, "expr").unwrap_or_default(),
-                extra: fields.take_rest(self),
+                expr: fields.read_string("expr").unwrap_or_default().to_owned(),
+                extra: fields.into_rest(),
             }),
-            Some("ai") => Some(InputTransform::Ai { extra: fields.take_rest(self) }),
+            Some("ai") => Some(InputTransform::Ai { extra: fields.into_rest() }),
             Some(other) => {
                 self.unknown_type(place, codes::UNKNOWN_TRANSFORM_TYPE, "transform", other, &KNOWN);
                 None
