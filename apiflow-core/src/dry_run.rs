@@ -22,19 +22,16 @@ pub use self::approvals::{ApprovalAction, Approvals, GivenApproval};
 pub use self::mocks::{Mocks, Outcome};
 pub use self::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource};
 use crate::catalog::Catalog;
-use crate::diagnostic::{Diagnostic, Severity, has_errors};
-use crate::engine::Program;
+use crate::diagnostic::{Diagnostic, Severity, codes, has_errors};
+use crate::engine::{Program, ProgramError, read_document};
 use crate::openflow::Selection;
-use crate::ports::{Evaluator, JobBundle};
+use crate::ports::{Evaluator, JobBundle, SharedBundle};
+use crate::prepared::Prepared;
 use crate::validate;
 
-/// A workflow to run without sending anything.
-#[derive(Debug, Clone)]
-pub struct DryRun<'a> {
-    /// The OpenFlow document.
-    pub document: &'a Value,
-    /// The connectors, nodes and sub-flows that it refers to.
-    pub catalog: &'a Catalog,
+/// How a workflow is run without sending anything.
+#[derive(Debug, Clone, Default)]
+pub struct DryRun {
     /// The input, already validated, with defaults filled in.
     pub input: Value,
     /// Runs up to this step, inclusive.
@@ -103,64 +100,70 @@ pub enum DryRunError {
     Approvals(Vec<Diagnostic>),
 }
 
-impl DryRun<'_> {
+impl DryRun {
     /// Returns the document of the selected part, in which results replace mocked steps that make no call. Callers that
     /// refuse documents with errors check this one.
     ///
     /// # Errors
     /// [`DryRunError::Document`] if the document is not a workflow, [`DryRunError::Mocks`], [`DryRunError::Approvals`],
     /// [`DryRunError::Selection`].
-    pub fn select_document(&self) -> Result<Value, DryRunError> {
-        let program = self.compile_program(self.document)?;
-        let fits = |found: Vec<Diagnostic>| if found.is_empty() { Ok(()) } else { Err(found) };
-        fits(self.mocks.check_steps(&program)).map_err(DryRunError::Mocks)?;
-        fits(self.approvals.check_gates(&program)).map_err(DryRunError::Approvals)?;
-        let mocks = self.mocks.step_replacements(self.document, self.only.as_deref());
+    pub fn select_document(&self, document: Value, catalog: &Catalog) -> Result<Value, DryRunError> {
+        if !self.mocks.is_empty() || !self.approvals.is_empty() {
+            let program = compile_program(&document, catalog)
+                .map_err(|error| DryRunError::Document(explain_unusable(&document, catalog, &error)))?;
+            let fits = |found: Vec<Diagnostic>| if found.is_empty() { Ok(()) } else { Err(found) };
+            fits(self.mocks.check_steps(&program)).map_err(DryRunError::Mocks)?;
+            fits(self.approvals.check_gates(&program)).map_err(DryRunError::Approvals)?;
+        }
+        let mocks = self.mocks.step_replacements(&document, self.only.as_deref());
         let selection = Selection { until: self.until.clone(), only: self.only.clone(), mocks };
         if selection.is_whole() {
-            return Ok(self.document.clone());
+            return Ok(document);
         }
-        selection.select_from(self.document).map_err(DryRunError::Selection)
+        selection.select_from(&document).map_err(DryRunError::Selection)
     }
 
-    /// Runs the workflow to its end. For each call, `answer` is asked first; if it returns `None`, the mocks, then the
-    /// node's outputs are used.
-    ///
-    /// A workflow that fails or does not end has a report, too. The caller decides whether errors in the document
-    /// refuse a run: here its steps run as far as possible.
+    /// Selects what is run, and compiles it.
     ///
     /// # Errors
     /// Those of [`DryRun::select_document`].
-    pub async fn run<F>(self, evaluator: &dyn Evaluator, answer: F) -> Result<Report, DryRunError>
+    pub fn prepare(&self, document: Value, catalog: Catalog) -> Result<Prepared, DryRunError> {
+        let selected = self.select_document(document, &catalog)?;
+        Self::prepare_selected(selected, catalog)
+    }
+
+    /// Compiles a selected document. The caller decides whether errors in it refuse a run: here its steps run as far as
+    /// possible.
+    ///
+    /// # Errors
+    /// [`DryRunError::Document`] if it is not a workflow, or a sub-flow is missing.
+    pub fn prepare_selected(document: Value, catalog: Catalog) -> Result<Prepared, DryRunError> {
+        let bundle = SharedBundle::from(JobBundle { document, catalog, ..JobBundle::default() });
+        Prepared::compile_bundle(bundle.clone())
+            .map_err(|error| DryRunError::Document(explain_unusable(&bundle.document, &bundle.catalog, &error)))
+    }
+
+    /// Runs a selected document to its end. For each call, `answer` is asked first; if it returns `None`, the mocks, then
+    /// the node's outputs are used.
+    ///
+    /// A workflow that fails or does not end has a report, too.
+    pub async fn run<F>(self, prepared: &Prepared, evaluator: &dyn Evaluator, answer: F) -> Report
     where
         F: FnMut(&Sending<'_>) -> Option<Outcome>,
     {
-        let document = self.select_document()?;
-        let program = self.compile_program(&document)?;
-        // Steps of sub-flows can be mocked, too.
-        let results = self.mocks.of_modules(&program);
-        let early_return = document["value"]["early_return"].as_str().map(str::to_owned);
-        Ok(driver::DryRunDriver::new(self, program.with_results(&results), evaluator, answer)
-            .drive_to_report(early_return)
-            .await)
+        driver::DryRunDriver::new(self, prepared, evaluator, answer).drive_to_report().await
     }
+}
 
-    fn compile_program(&self, document: &Value) -> Result<Program, DryRunError> {
-        let bundle = JobBundle { document: document.clone(), catalog: self.catalog.clone(), ..JobBundle::default() };
-        Program::compile_bundle(&bundle)
-            .map_err(|error| DryRunError::Document(self.explain_unusable(&error.to_string())))
-    }
+fn compile_program(document: &Value, catalog: &Catalog) -> Result<Program, ProgramError> {
+    Program::compile_document(read_document("the workflow", document)?, &catalog.workflows)
+}
 
-    /// Returns the findings about a document that cannot be compiled.
-    fn explain_unusable(&self, reason: &str) -> Vec<Diagnostic> {
-        let found = validate::validate_workflow(self.document, self.catalog);
-        // The validator reads only those parts of sub-flows that their callers need.
-        if has_errors(&found) {
-            found
-        } else {
-            vec![Diagnostic::new_error(crate::diagnostic::codes::WRONG_TYPE, "", reason)]
-        }
-    }
+/// Returns the findings about a document that cannot be compiled.
+fn explain_unusable(document: &Value, catalog: &Catalog, error: &ProgramError) -> Vec<Diagnostic> {
+    let found = validate::validate_workflow(document, catalog);
+    // The validator reads only those parts of sub-flows that their callers need.
+    if has_errors(&found) { found } else { vec![Diagnostic::new_error(codes::WRONG_TYPE, "", error.to_string())] }
 }
 
 /// Joins the messages of all errors in one line.

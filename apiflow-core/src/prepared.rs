@@ -7,7 +7,6 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-#[cfg(feature = "runtime")]
 use crate::call::CallPlans;
 use crate::catalog::{Catalog, check_call};
 use crate::diagnostic::{Diagnostic, has_errors};
@@ -22,7 +21,6 @@ pub(crate) use concurrency_settings::QueueSettings;
 pub struct Prepared {
     bundle: SharedBundle,
     program: Arc<Program>,
-    #[cfg(feature = "runtime")]
     plans: Arc<CallPlans>,
     #[cfg(feature = "runtime")]
     queue: QueueSettings,
@@ -63,7 +61,6 @@ impl Prepared {
         let program = Program::compile_document(document, &bundle.catalog.workflows)?;
         let program = Arc::new(program.with_reused_results(bundle.reused_results.clone()));
         Ok(Self {
-            #[cfg(feature = "runtime")]
             plans: Arc::new(CallPlans::new(Arc::new(bundle.catalog.clone()))),
             #[cfg(feature = "runtime")]
             queue,
@@ -89,7 +86,6 @@ impl Prepared {
     }
 
     /// Returns the compiled calls of its nodes.
-    #[cfg(feature = "runtime")]
     pub(crate) fn plans(&self) -> &Arc<CallPlans> {
         &self.plans
     }

@@ -105,6 +105,10 @@ impl Approvals {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Returns a finding for each answer to a gate that does not exist.
     pub(super) fn check_gates(&self, program: &Program) -> Vec<Diagnostic> {
         let waits = |module: &Module| module.suspend.is_some();

@@ -8,12 +8,12 @@ use serde_json::{Value, json};
 use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource};
 use super::{DryRun, Outcome, Sending, sample_outputs};
-use crate::call::CallPlans;
 use crate::engine::{
     Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, error_names,
 };
 use crate::evaluate::{Evaluation, ValueCache, build_request, estimate_json_bytes};
 use crate::ports::{Evaluator, JobStatus, StepRow, StepStatus, StoreError, Timestamp, ValueRef};
+use crate::prepared::Prepared;
 use crate::template;
 
 /// Value of `{{ job.id }}`.
@@ -36,10 +36,10 @@ impl From<StoreError> for Stop {
 }
 
 pub(super) struct DryRunDriver<'a, F> {
-    given: DryRun<'a>,
+    given: DryRun,
+    prepared: &'a Prepared,
     evaluator: &'a dyn Evaluator,
     answer: F,
-    plans: CallPlans,
     run: Run,
     values: ValueCache,
     now: Timestamp,
@@ -62,13 +62,18 @@ impl<'a, F> DryRunDriver<'a, F>
 where
     F: FnMut(&Sending<'_>) -> Option<Outcome>,
 {
-    pub(super) fn new(given: DryRun<'a>, program: Program, evaluator: &'a dyn Evaluator, answer: F) -> Self {
+    pub(super) fn new(given: DryRun, prepared: &'a Prepared, evaluator: &'a dyn Evaluator, answer: F) -> Self {
+        // Steps of sub-flows can be mocked, too.
+        let results = given.mocks.of_modules(prepared.program());
+        let program = prepared.program().clone();
+        let program =
+            if results.is_empty() { program } else { Arc::new(Program::clone(&program).with_results(&results)) };
         Self {
-            plans: CallPlans::new(Arc::new(given.catalog.clone())),
             given,
+            prepared,
             evaluator,
             answer,
-            run: Run::new(Arc::new(program)),
+            run: Run::new(program),
             values: ValueCache::new(None, JOB),
             now: START,
             out: BTreeMap::new(),
@@ -82,9 +87,9 @@ where
         }
     }
 
-    pub(super) async fn drive_to_report(mut self, early_return: Option<String>) -> Report {
+    pub(super) async fn drive_to_report(mut self) -> Report {
         let stop = self.run_to_end().await.err();
-        self.build_report(stop, early_return).await
+        self.build_report(stop).await
     }
 
     async fn run_to_end(&mut self) -> Result<(), Stop> {
@@ -107,8 +112,12 @@ where
 
     async fn perform_free(&mut self) -> Result<(), Stop> {
         while let Some(effect) = self.run.next_free_effect() {
-            let mut evaluation =
-                Evaluation { run: &self.run, values: &mut self.values, evaluator: self.evaluator, plans: &self.plans };
+            let mut evaluation = Evaluation {
+                run: &self.run,
+                values: &mut self.values,
+                evaluator: self.evaluator,
+                plans: self.prepared.plans(),
+            };
             let Some(input) = evaluation.perform_effect(&effect).await? else { break };
             let events = self.run.decide_and_apply(self.now, input);
             self.record_events(events)?;
@@ -167,7 +176,7 @@ where
             return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: check for an endless loop")));
         }
         let input = self.values.resolve_reference(&call.args).await?;
-        let built = self.plans.plan_at(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
+        let built = self.prepared.plans().plan_at(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
         let request = match built {
             Ok(request) => template::display_request(&request),
             Err(error) => {
@@ -191,7 +200,7 @@ where
             None => match self.given.mocks.outcome_of_attempt(&path, &call.step_id, call.attempt) {
                 Some(outcome) => (outcome.clone(), Some(ResultSource::Mock)),
                 None => {
-                    let node = self.given.catalog.node_at(&call.path);
+                    let node = self.prepared.bundle().catalog.node_at(&call.path);
                     let result = node.map_or(Value::Null, |node| sample_outputs::sample_outputs(node, &input));
                     (Outcome::Result(result), Some(ResultSource::Sample))
                 }
@@ -255,7 +264,7 @@ where
         Ok(())
     }
 
-    async fn build_report(mut self, mut stop: Option<Stop>, early_return: Option<String>) -> Report {
+    async fn build_report(mut self, mut stop: Option<Stop>) -> Report {
         // Results of loops contain those of their iterations, which therefore count twice.
         self.value_bytes = 0;
         let mut steps = Vec::with_capacity(self.steps.len());
@@ -293,7 +302,7 @@ where
                 steps[at].requests.push(request);
             }
         }
-        let early_return = early_return.and_then(|step| result_of(&step, &steps));
+        let early_return = self.prepared.early_return().and_then(|step| result_of(step, &steps));
         let events = self.events.into_iter().map(|recorded| ReportEvent {
             seq: recorded.seq,
             at_ms: recorded.at.since_ms(START),

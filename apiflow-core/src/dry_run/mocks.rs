@@ -92,9 +92,13 @@ impl Mocks {
         if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Returns the results that replace steps if a part of a document is run: of steps that make no call, and, if a
     /// step is run alone (`only`), of all others. Empty if the document is not a workflow.
-    pub fn step_replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
+    pub(super) fn step_replacements(&self, document: &Value, only: Option<&str>) -> Map<String, Value> {
         let Ok(flow) = OpenFlow::from_json(document) else { return Map::new() };
         let replaced = |(step, outcomes): (&String, &Vec<Outcome>)| {
             let replaces = !makes_call(find_module(&flow, step)?) || only.is_some_and(|only| only != step);

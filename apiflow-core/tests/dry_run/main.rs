@@ -58,8 +58,9 @@ where
     let Given { input, preprocess, until, only, mocks, approvals, limits } = given;
     let mocks = Mocks::parse(&mocks).unwrap();
     let approvals = Approvals::parse(&approvals).unwrap();
-    let dry_run = DryRun { document, catalog, input, preprocess, until, only, mocks, approvals, limits };
-    dry_run.run(&BoaEvaluator::new(), answer).await
+    let dry_run = DryRun { input, preprocess, until, only, mocks, approvals, limits };
+    let prepared = dry_run.prepare(document.clone(), catalog.clone())?;
+    Ok(dry_run.run(&prepared, &BoaEvaluator::new(), answer).await)
 }
 
 /// The report of a dry run that begins, without a function.

@@ -115,10 +115,10 @@ impl Run {
         let mocks = json_arguments::by_step("--mock", &self.mocks)?;
         let approvals = json_arguments::by_step("--approval", &self.approvals)?;
         let Runnable { document, catalog, findings, has_errors } = self.declarations.read_runnable(&self.file)?;
-        let trial = self.build_dry_run(&document, &catalog, mocks.clone(), approvals)?;
+        let trial = self.build_dry_run(mocks.clone(), approvals)?;
         let selected = if self.dry_run {
             // A document that is not a workflow is reported with its findings.
-            trial.select_document().or_else(|error| {
+            trial.select_document(document.clone(), &catalog).or_else(|error| {
                 if has_errors { Ok(document.clone()) } else { Err(dry_run::refusal_message(&error)) }
             })?
         } else {
@@ -147,9 +147,11 @@ impl Run {
             .build()
             .map_err(|error| format!("threads cannot be started: {error}"))?;
         if self.dry_run {
-            return runtime.block_on(self.try_out(DryRun { input, ..trial })).map(RunEnd::from_outcome);
+            let prepared =
+                DryRun::prepare_selected(selected, catalog).map_err(|error| dry_run::refusal_message(&error))?;
+            return runtime.block_on(self.try_out(DryRun { input, ..trial }, &prepared)).map(RunEnd::from_outcome);
         }
-        let end = runtime.block_on(self.run_workflow(&selected, catalog.clone(), input));
+        let end = runtime.block_on(self.run_workflow(&selected, catalog, input));
         // A second interruption does not wait for work that is still open.
         runtime.shutdown_background();
         end

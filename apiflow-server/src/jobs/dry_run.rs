@@ -2,13 +2,11 @@
 //!
 //! A dry run uses the processor on behalf of the user who requested it, and takes turns with those of other users.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::digest::hash_value;
-use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report};
+use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, Mocks, Report};
 use axum::http::StatusCode;
 use serde_json::Value;
 use tokio::runtime::Handle;
@@ -22,17 +20,6 @@ use crate::state::AppState;
 
 /// Maximum duration of a dry run: only its expressions take time.
 const MAX_DRY_RUN_TIME: Duration = Duration::from_mins(1);
-
-/// The validated input of a dry run.
-struct DryRunInputs {
-    document: Value,
-    catalog: Catalog,
-    until: Option<String>,
-    only: Option<String>,
-    preprocess: bool,
-    mocks: Mocks,
-    approvals: Approvals,
-}
 
 /// Runs a workflow with simulated replies.
 pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRunRequest) -> Result<Report, Problem> {
@@ -51,25 +38,23 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
     let directory = state.secrets.read_directory().await?;
     let catalog = references::load_declarations(&state.cached_documents, &directory, &[&document]).await?.catalog;
     let raw = preprocess || only.is_some();
-    let inputs = Arc::new(DryRunInputs { document, catalog, until, only, preprocess, mocks, approvals });
-    let (selected, digest) = {
-        let inputs = Arc::clone(&inputs);
-        let select = move || {
-            let selected = inputs.with_input(Value::Null).select_document().map_err(dry_run_problem)?;
-            let digest = hash_value(&selected);
-            Ok::<_, Problem>((selected, digest))
-        };
-        state.dry_run_places.run(user, select).await??
+    let dry_run = DryRun { until, only, preprocess, mocks, approvals, ..DryRun::default() };
+    let select = move || {
+        let selected = dry_run.select_document(document, &catalog).map_err(dry_run_problem)?;
+        let digest = hash_value(&selected);
+        Ok::<_, Problem>((dry_run, selected, digest))
     };
+    let (dry_run, selected, digest) = state.dry_run_places.run(user, select).await??;
     let workflow = prepare_document(state, user, selected, digest).await?;
     let input = if raw { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
     let (runtime, handle) = (state.runtime.clone(), Handle::current());
+    let dry_run = DryRun { input, ..dry_run };
     let run = move || {
-        let run = inputs.with_input(input).run(runtime.evaluator(), |_| None);
+        let run = dry_run.run(&workflow.prepared, runtime.evaluator(), |_| None);
         handle.block_on(async { tokio::time::timeout(MAX_DRY_RUN_TIME, run).await })
     };
     match state.dry_run_places.run(user, run).await? {
-        Ok(ended) => ended.map_err(dry_run_problem),
+        Ok(report) => Ok(report),
         Err(_) => Err(Problem::new(
             StatusCode::UNPROCESSABLE_ENTITY,
             problem_codes::TOO_LONG,
@@ -78,22 +63,6 @@ pub(crate) async fn dry_run_document(state: &AppState, user: &str, asked: DryRun
                 MAX_DRY_RUN_TIME.as_secs()
             ),
         )),
-    }
-}
-
-impl DryRunInputs {
-    fn with_input(&self, input: Value) -> DryRun<'_> {
-        DryRun {
-            document: &self.document,
-            catalog: &self.catalog,
-            input,
-            until: self.until.clone(),
-            only: self.only.clone(),
-            preprocess: self.preprocess,
-            mocks: self.mocks.clone(),
-            approvals: self.approvals.clone(),
-            limits: DryRunLimits::default(),
-        }
     }
 }
 

@@ -72,8 +72,6 @@ fn run_dry_run(texts: [&str; 5], answer: Option<&Answer>) -> Result<Report, Vec<
     let catalog: Catalog = read_json(catalog, "catalog")?;
     let options: Options = read_json(options, "options")?;
     let dry_run = DryRun {
-        document: &document,
-        catalog: &catalog,
         input: read_json(input, "input")?,
         until: options.until,
         only: options.only,
@@ -82,16 +80,16 @@ fn run_dry_run(texts: [&str; 5], answer: Option<&Answer>) -> Result<Report, Vec<
         approvals: Approvals::parse(&options.approvals)?,
         limits: DryRunLimits::default(),
     };
-    let ended = dry_run.run(&InlineEvaluator, |sending| answer.and_then(|answer| ask_function(answer, sending)));
-    // No call in it waits: calls are answered and expressions are evaluated on this thread.
-    let ended = ended.now_or_never().expect("a dry run never waits");
-    ended.map_err(|error| match error {
+    let prepared = dry_run.prepare(document, catalog).map_err(|error| match error {
         DryRunError::Document(found)
         | DryRunError::Mocks(found)
         | DryRunError::Approvals(found)
         | DryRunError::Selection(found) => found,
         other => vec![Diagnostic::new_error("dry-run", "", other.to_string())],
-    })
+    })?;
+    let answer = |sending: &Sending<'_>| answer.and_then(|answer| ask_function(answer, sending));
+    // No call in it waits: calls are answered and expressions are evaluated on this thread.
+    Ok(dry_run.run(&prepared, &InlineEvaluator, answer).now_or_never().expect("a dry run never waits"))
 }
 
 fn ask_function(answer: &Answer, sending: &Sending<'_>) -> Option<Outcome> {

@@ -2,11 +2,9 @@
 
 use std::fmt::Write as _;
 
-use apiflow_core::catalog::Catalog;
-use apiflow_core::dry_run::{
-    Approvals, DryRun, DryRunError, DryRunLimits, Mocks, Report, ReportRequest, ReportStep, ResultSource,
-};
+use apiflow_core::dry_run::{Approvals, DryRun, DryRunError, Mocks, Report, ReportRequest, ReportStep, ResultSource};
 use apiflow_core::ports::JobStatus;
+use apiflow_core::prepared::Prepared;
 use serde_json::{Map, Value};
 
 use crate::command::run::{OutputFormat, Run, join_findings, pretty_json, print_value};
@@ -14,31 +12,24 @@ use crate::command::{print_line, serve};
 
 impl Run {
     /// Builds the dry run that the arguments describe.
-    pub(super) fn build_dry_run<'a>(
+    pub(super) fn build_dry_run(
         &self,
-        document: &'a Value,
-        catalog: &'a Catalog,
         mocks: Map<String, Value>,
         approvals: Map<String, Value>,
-    ) -> Result<DryRun<'a>, String> {
+    ) -> Result<DryRun, String> {
         Ok(DryRun {
-            document,
-            catalog,
-            input: Value::Null,
             until: self.until.clone(),
             only: self.only.clone(),
-            preprocess: false,
             mocks: Mocks::parse(&Value::Object(mocks)).map_err(|found| join_findings("--mock", &found))?,
             approvals: Approvals::parse(&Value::Object(approvals))
                 .map_err(|found| join_findings("--approval", &found))?,
-            limits: DryRunLimits::default(),
+            ..DryRun::default()
         })
     }
 
     /// Prints the report; returns whether the workflow would complete.
-    pub(super) async fn try_out(&self, trial: DryRun<'_>) -> Result<bool, String> {
-        let report =
-            trial.run(&serve::sandbox_evaluator()?, |_| None).await.map_err(|error| refusal_message(&error))?;
+    pub(super) async fn try_out(&self, trial: DryRun, prepared: &Prepared) -> Result<bool, String> {
+        let report = trial.run(prepared, &serve::sandbox_evaluator()?, |_| None).await;
         match self.format {
             OutputFormat::Text => print_line(report_text(&report).trim_end())?,
             OutputFormat::Json => {
