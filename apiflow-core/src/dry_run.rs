@@ -10,6 +10,7 @@
 //! only contains the requests that start the work.
 
 mod approvals;
+mod by_step;
 mod driver;
 mod mocks;
 mod report;

@@ -28,7 +28,7 @@ pub use effect::{
     StepConclusion, StepPreparation,
 };
 pub use erasure::{Eraser, redact_error};
-pub use event::{CacheKey, Event, GateSelector, Recorded, Start};
+pub use event::{CacheKey, Ending, Event, GateSelector, Recorded, Start};
 pub(crate) use program::read_document;
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};

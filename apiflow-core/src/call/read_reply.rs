@@ -27,7 +27,7 @@ impl CallPlan {
     /// Reads the reply to a submit.
     pub fn read_submit(&self, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
-        if let Err(error) = self.status_succeeded(reply, &body, Purpose::Submit, None) {
+        if let Err(error) = self.status_succeeded(reply, &body, Purpose::Submit) {
             return ReplyReading::Failed(error);
         }
         if self.rule.is_some() && body.json().is_none() {
@@ -37,7 +37,7 @@ impl CallPlan {
                 &format!("the reply is {}", body.describe_kind()),
             ));
         }
-        if let Err(error) = self.body_succeeded(reply, &body, Purpose::Submit, None) {
+        if let Err(error) = self.body_succeeded(reply, &body, Purpose::Submit) {
             return ReplyReading::Failed(error);
         }
         let Some(rule) = &self.rule else { return self.read_final_result(None, reply, &mut body) };
@@ -67,8 +67,8 @@ impl CallPlan {
         let by_status = matches!(rule.state, StateRule::Http { .. });
         let settled = by_status && read_phase(&rule.state, &Value::Null, Some(reply.status)) != Phase::Running;
         if !settled && !is_listed_as_running(&rule.state, reply.status) {
-            if let Err(error) = self.status_succeeded(reply, &body, Purpose::Follow, operation.id.as_deref()) {
-                return again_or_failed(error);
+            if let Err(error) = self.status_succeeded(reply, &body, Purpose::Follow) {
+                return again_or_failed(with_id(error, operation.id.as_deref()));
             }
             if body.json().is_none() && !by_status {
                 let message = format!("{} answered a poll with {}", self.provider, body.describe_kind());
@@ -81,9 +81,9 @@ impl CallPlan {
         // If the work failed, the operation's own rule says more than the rule of success.
         if matches!(phase, Phase::Running | Phase::Done)
             && body.json().is_some()
-            && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow, next.id.as_deref())
+            && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow)
         {
-            return again_or_failed(error);
+            return again_or_failed(with_id(error, next.id.as_deref()));
         }
         match phase {
             Phase::Running => ReplyReading::Running(next),
@@ -97,10 +97,10 @@ impl CallPlan {
     /// because queues report it like this.
     pub fn read_result(&self, operation: &Operation, reply: &HttpReply) -> ReplyReading {
         let mut body = Body::read(reply);
-        let id = operation.id.as_deref();
         let succeeded = self
-            .status_succeeded(reply, &body, Purpose::Follow, id)
-            .and_then(|()| self.body_succeeded(reply, &body, Purpose::Follow, id));
+            .status_succeeded(reply, &body, Purpose::Follow)
+            .and_then(|()| self.body_succeeded(reply, &body, Purpose::Follow))
+            .map_err(|error| with_id(error, operation.id.as_deref()));
         match succeeded {
             Ok(()) => self.read_final_result(Some(operation), reply, &mut body),
             Err(error) if is_passing(error.class) && reply.status != 500 => ReplyReading::Again(error),
@@ -113,34 +113,22 @@ impl CallPlan {
 
     /// Returns whether the status is one of success. `success` applies to the submit; later requests may be answered
     /// with any 2xx, too.
-    fn status_succeeded(
-        &self,
-        reply: &HttpReply,
-        body: &Body<'_>,
-        purpose: Purpose,
-        id: Option<&str>,
-    ) -> Result<(), CallError> {
+    fn status_succeeded(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> Result<(), CallError> {
         let follows = purpose == Purpose::Follow && (200..300).contains(&reply.status);
         if follows || self.success.accepts_status(reply.status) {
             return Ok(());
         }
-        Err(with_id(self.http_failure(reply, body, purpose), id))
+        Err(self.http_failure(reply, body, purpose))
     }
 
     /// Returns whether the body is one of success; the rule applies to submits, polls and results alike.
-    fn body_succeeded(
-        &self,
-        reply: &HttpReply,
-        body: &Body<'_>,
-        purpose: Purpose,
-        id: Option<&str>,
-    ) -> Result<(), CallError> {
+    fn body_succeeded(&self, reply: &HttpReply, body: &Body<'_>, purpose: Purpose) -> Result<(), CallError> {
         let failed = match (body.json(), self.success.word_path()) {
             (Some(json), _) if !self.success.accepts_body(json) => self.http_failure(reply, body, purpose),
             (None, Some(path)) => self.unreadable_success(path, reply, body),
             (Some(_), _) | (None, None) => return Ok(()),
         };
-        Err(with_id(failed, id))
+        Err(failed)
     }
 
     /// Returns the error for work that the provider accepted, but that cannot be followed: it must not be submitted

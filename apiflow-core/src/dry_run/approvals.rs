@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::mocks::{at_place, check_key};
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::codes;
+use super::by_step::{at_place, check_key, parse_by_step};
+use crate::diagnostic::{Diagnostic, codes};
 use crate::engine::Program;
 use crate::json::pointer_push;
 use crate::openflow::Module;
@@ -74,35 +73,19 @@ impl Approvals {
     /// # Errors
     /// Every fault; pointers are relative to `approvals`.
     pub fn parse(approvals: &Value) -> Result<Self, Vec<Diagnostic>> {
-        let fields = match approvals {
-            Value::Object(fields) => fields,
-            Value::Null => return Ok(Self::default()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                let found = Diagnostic::new_error(
-                    codes::WRONG_TYPE,
-                    "",
-                    "approvals must be an object that maps step ids to answers",
-                );
-                return Err(vec![found]);
-            }
-        };
-        let mut steps = BTreeMap::new();
-        let mut found = Vec::new();
-        for (step, given) in fields {
+        let read = |step: &str, given: &Value, found: &mut Vec<Diagnostic>| {
             let read = if given.is_array() {
                 Vec::deserialize(given).map(Given::List)
             } else {
                 GivenApproval::deserialize(given).map(Given::Each)
             };
-            match read {
-                Ok(given) => drop(steps.insert(step.clone(), given)),
-                Err(error) => {
-                    let message = format!("the approval of step `{step}` cannot be read: {error}");
-                    found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer_push("", step), message));
-                }
-            }
-        }
-        if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
+            let noted = read.map_err(|error| {
+                let message = format!("the approval of step `{step}` cannot be read: {error}");
+                found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer_push("", step), message));
+            });
+            noted.ok()
+        };
+        parse_by_step("approvals", approvals, read).map(|steps| Self { steps })
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -4,10 +4,9 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
-use crate::diagnostic::Diagnostic;
-use crate::diagnostic::codes;
-use crate::diagnostic::suggest::{did_you_mean, list_names, nearest_name};
-use crate::engine::{Program, step_key};
+use super::by_step::{at_place, check_key, parse_by_step};
+use crate::diagnostic::{Diagnostic, codes};
+use crate::engine::Program;
 use crate::json::pointer_push;
 use crate::openflow::{Module, OpenFlow, find_module};
 
@@ -65,31 +64,16 @@ impl Mocks {
     /// # Errors
     /// Every fault; pointers are relative to `mocks`.
     pub fn parse(mocks: &Value) -> Result<Self, Vec<Diagnostic>> {
-        let fields = match mocks {
-            Value::Object(fields) => fields,
-            Value::Null => return Ok(Self::default()),
-            Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
-                let found = Diagnostic::new_error(
-                    codes::WRONG_TYPE,
-                    "",
-                    "mocks must be an object that maps step ids to answers",
-                );
-                return Err(vec![found]);
+        let read = |step: &str, mock: &Value, found: &mut Vec<Diagnostic>| {
+            let outcomes = read_outcomes(mock);
+            if outcomes.is_none() {
+                let pointer = pointer_push(&pointer_push("", step), "attempts");
+                let message = format!("`attempts` of step `{step}` must be a list with at least one answer");
+                found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer, message));
             }
+            outcomes
         };
-        let mut steps = BTreeMap::new();
-        let mut found = Vec::new();
-        for (step, mock) in fields {
-            match read_outcomes(mock) {
-                Some(outcomes) => drop(steps.insert(step.clone(), outcomes)),
-                None => {
-                    let pointer = pointer_push(&pointer_push("", step), "attempts");
-                    let message = format!("`attempts` of step `{step}` must be a list with at least one answer");
-                    found.push(Diagnostic::new_error(codes::WRONG_TYPE, pointer, message));
-                }
-            }
-        }
-        if found.is_empty() { Ok(Self { steps }) } else { Err(found) }
+        parse_by_step("mocks", mocks, read).map(|steps| Self { steps })
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -177,38 +161,6 @@ fn result_alone(outcomes: &[Outcome]) -> Option<&Value> {
         [Outcome::Result(result)] => Some(result),
         _ => None,
     }
-}
-
-/// Returns the entry for a step: by its path and id, else by its id.
-pub(super) fn at_place<'m, T>(steps: &'m BTreeMap<String, T>, path: &str, step_id: &str) -> Option<&'m T> {
-    steps.get(&step_key(path, step_id)).or_else(|| steps.get(step_id))
-}
-
-/// Checks a key: no step has the id, or the step does not accept such an entry.
-pub(super) fn check_key(
-    key: &str,
-    program: &Program,
-    takes: impl Fn(&Module) -> bool,
-    otherwise: &str,
-) -> Option<Diagnostic> {
-    // A key may name one position.
-    let step = key.rsplit('/').next().unwrap_or(key);
-    let of_id: Vec<&Module> = program.modules().filter(|module| module.id == key || module.id == step).collect();
-    if of_id.iter().any(|module| takes(module)) {
-        return None;
-    }
-    let pointer = pointer_push("", key);
-    if !of_id.is_empty() {
-        return Some(Diagnostic::new_error(codes::WRONG_TYPE, pointer, format!("step `{step}` {otherwise}")));
-    }
-    let mut known: Vec<&str> = program.modules().map(|module| module.id.as_str()).collect();
-    known.sort_unstable();
-    known.dedup();
-    let help = match nearest_name(step, known.iter().copied()) {
-        Some(near) => did_you_mean(near),
-        None => format!("the workflow has {}", list_names(known)),
-    };
-    Some(Diagnostic::new_error(codes::UNKNOWN_STEP, pointer, format!("there is no step `{step}`")).with_help(help))
 }
 
 #[cfg(test)]

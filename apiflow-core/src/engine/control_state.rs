@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-use super::{CacheKey, Call, GateSelector, Start};
+use super::{CacheKey, Call, Ending, GateSelector, Start};
 use crate::ports::{Args, JobStatus, StepRow, Timestamp, ValueRef};
 
 /// The names that are in scope in a module's expressions.
@@ -87,17 +87,6 @@ impl Control {
         let answers = self.approvals.iter().filter(|answer| is_meant(&answer.target));
         answers.filter(|answer| answer.counts_for.as_deref().is_none_or(|who| counted.insert(who))).collect()
     }
-}
-
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(super) struct Ending {
-    pub(super) status: JobStatus,
-    pub(super) output: Option<ValueRef>,
-    pub(super) error: Option<Value>,
-    pub(super) skipped: bool,
-    /// Key under which the output is cached for later runs.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) cache: Option<CacheKey>,
 }
 
 /// Results by step id, visible to everything inside.

@@ -325,44 +325,40 @@ pub enum Event {
         effect: u64,
     },
     /// The flow ended, but cancellations still have to be sent: the job ends after them.
-    FlowEnded {
-        /// The status with which the job will end.
-        status: JobStatus,
-        /// Output of the job.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        output: Option<ValueRef>,
-        /// Error object of a failed job.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<Value>,
-        /// Whether the flow was stopped as skipped.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        skipped: bool,
-        /// Key under which the output is cached for later runs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cache: Option<CacheKey>,
-    },
+    FlowEnded(Ending),
     /// A job that had ended because of attempts of unknown fate runs again: they are searched for once more.
     JobReopened {
         /// The control state ([`crate::ports::SnapshotRow::state`]) before those attempts ended.
         state: Value,
     },
-    /// The job ended.
-    JobFinished {
-        /// Final status of the job.
-        status: JobStatus,
-        /// Output of the job; if it has one, it is the event's value.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        output: Option<ValueRef>,
-        /// Error object of a failed job.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        error: Option<Value>,
-        /// Whether the flow was stopped as skipped.
-        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-        skipped: bool,
-        /// Key under which the output is cached for later runs.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        cache: Option<CacheKey>,
-    },
+    /// The job ended. If the event has a value, it is the output.
+    JobFinished(Ending),
+}
+
+/// How a flow and its job end.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Ending {
+    /// Final status of the job.
+    pub status: JobStatus,
+    /// Output of the job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub output: Option<ValueRef>,
+    /// Error object of a failed job.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Value>,
+    /// Whether the flow was stopped as skipped.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub skipped: bool,
+    /// Key under which the output is cached for later runs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cache: Option<CacheKey>,
+}
+
+impl Ending {
+    /// Returns an end without output.
+    pub(crate) fn new(status: JobStatus, error: Option<Value>) -> Self {
+        Self { status, output: None, error, skipped: false, cache: None }
+    }
 }
 
 /// The key under which a result is cached for later runs, and for how long.

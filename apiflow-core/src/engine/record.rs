@@ -6,8 +6,8 @@ mod gates;
 mod job;
 mod steps;
 
-use super::control_state::{Ending, Failure, Frame, OpenStep, ReceivedApproval, Stage};
-use super::{Event, Recovery, Run};
+use super::control_state::{Failure, Frame, OpenStep, ReceivedApproval, Stage};
+use super::{Ending, Event, Recovery, Run};
 use crate::ports::{StepRow, StepStatus, Timestamp, ValueRef};
 
 /// Records an event.
@@ -84,29 +84,15 @@ pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event)
         Event::OrphanSettled { effect } => {
             run.control.orphans.remove(effect);
         }
-        Event::JobFinished { status, output, error, skipped, cache: _ } => {
+        Event::JobFinished(ending) => {
             run.control.finished_at = Some(at);
-            run.control.status = *status;
-            let ending = Ending {
-                status: *status,
-                output: output.clone().or_else(|| error.as_ref().map(|_| ValueRef::Row(seq))),
-                error: error.clone(),
-                skipped: *skipped,
-                cache: None,
-            };
-            job::end_job(run, at, ending);
+            run.control.status = ending.status;
+            let own_value = || ending.error.as_ref().map(|_| ValueRef::Row(seq));
+            let output = ending.output.clone().or_else(own_value);
+            job::end_job(run, at, Ending { output, cache: None, ..ending.clone() });
         }
         Event::JobReopened { state } => job::record_reopening(run, seq, state),
-        Event::FlowEnded { status, output, error, skipped, cache } => {
-            let ending = Ending {
-                status: *status,
-                output: output.clone(),
-                error: error.clone(),
-                skipped: *skipped,
-                cache: cache.clone(),
-            };
-            job::end_job(run, at, ending);
-        }
+        Event::FlowEnded(ending) => job::end_job(run, at, ending.clone()),
     }
 }
 

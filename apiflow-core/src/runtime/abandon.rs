@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use super::{Inner, event_row};
-use crate::engine::{Event, Input, Program, Recorded, Run, unsettled_attempt_error};
+use crate::engine::{Ending, Event, Input, Program, Recorded, Run, unsettled_attempt_error};
 use crate::ports::{
     Claim, Commit, JobStatus, LeaseChange, LoadedJob, StepRow, StepStatus, Store, StoreError, Timestamp,
 };
@@ -81,13 +81,7 @@ pub(super) async fn end_unreadable(
     error: Value,
 ) -> Result<(), StoreError> {
     let at = inner.parts.clock.now();
-    let event = Event::JobFinished {
-        status: JobStatus::Failed,
-        output: None,
-        error: Some(error.clone()),
-        skipped: false,
-        cache: None,
-    };
+    let event = Event::JobFinished(Ending::new(JobStatus::Failed, Some(error.clone())));
     let mut run = Run::new(program);
     run.apply_event(last_seq + 1, at, &event);
     let events = vec![event_row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];

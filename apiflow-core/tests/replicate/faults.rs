@@ -7,20 +7,9 @@ use std::time::Duration;
 
 use apiflow_core::ports::{JobRecords, JobStatus, StepStatus, Store};
 use fake_providers::{Behaviour, End, Failure, PreferWait};
-use serde_json::{Value, json};
+use serde_json::json;
 
-use super::{Bench, fast, founding};
-
-fn one_step() -> Value {
-    let mut document = founding("workflow.json")["nodes"].take();
-    let steps = document["value"]["modules"].as_array_mut().expect("modules");
-    steps.truncate(1);
-    document
-}
-
-fn input() -> Value {
-    json!({"input_image": "https://example.com/a.png"})
-}
+use super::{Bench, fast, founding, input, one_step, three_equal_branches};
 
 /// Runs one step; gives the job's status, its error's name, and how many predictions were made.
 async fn outcome(behaviour: Behaviour) -> (JobStatus, String, usize) {
@@ -83,16 +72,7 @@ async fn a_connection_lost_before_the_work_was_taken_is_not_sent_again() {
 #[tokio::test(flavor = "multi_thread")]
 async fn equal_calls_whose_connections_are_lost_follow_one_prediction_each() {
     let bench = Bench::start(Behaviour { drop_after_accept: 3, ..fast() }).await;
-    let module = one_step()["value"]["modules"][0].take();
-    let branches: Vec<Value> = (0..3)
-        .map(|index| {
-            let mut module = module.clone();
-            module["id"] = json!(format!("step{index}"));
-            json!({"modules": [module]})
-        })
-        .collect();
-    let all = json!({"id": "all", "value": {"type": "branchall", "branches": branches}});
-    bench.submit(json!({"summary": "equal", "value": {"modules": [all]}}), input()).await;
+    bench.submit(three_equal_branches(), input()).await;
     let job = bench.ended().await;
     assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
     let followed: BTreeSet<String> = bench.steps().await.into_iter().filter_map(|step| step.provider_id).collect();

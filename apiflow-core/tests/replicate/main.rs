@@ -155,6 +155,30 @@ fn work(runtime: &Runtime) -> (tokio::task::JoinHandle<()>, tokio::sync::watch::
     (working, stop)
 }
 
+/// The founding workflow's first step.
+fn one_step() -> Value {
+    let mut document = founding("workflow.json")["nodes"].take();
+    document["value"]["modules"].as_array_mut().expect("modules").truncate(1);
+    document
+}
+
+/// The founding workflow's first step, three times at once.
+fn three_equal_branches() -> Value {
+    let module = one_step()["value"]["modules"][0].take();
+    let branch = |index| {
+        let mut module = module.clone();
+        module["id"] = json!(format!("step{index}"));
+        json!({"modules": [module]})
+    };
+    let all = json!({"id": "all", "value": {"type": "branchall", "branches": [branch(0), branch(1), branch(2)]}});
+    json!({"summary": "equal", "value": {"modules": [all]}})
+}
+
+/// The input of the founding workflow.
+fn input() -> Value {
+    json!({"input_image": "https://example.com/a.png"})
+}
+
 /// A file of the founding document.
 fn founding(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/founding").join(name);

@@ -11,19 +11,9 @@ use apiflow_core::runtime::{RecoverError, RuntimeSettings};
 use fake_providers::{Behaviour, Failure};
 use serde_json::{Value, json};
 
-use super::{Bench, fast, founding};
+use super::{Bench, fast, founding, input, one_step, three_equal_branches};
 
 const PATIENCE: Duration = Duration::from_secs(30);
-
-fn one_step() -> Value {
-    let mut document = founding("workflow.json")["nodes"].take();
-    document["value"]["modules"].as_array_mut().expect("modules").truncate(1);
-    document
-}
-
-fn input() -> Value {
-    json!({"input_image": "https://example.com/a.png"})
-}
 
 fn short_leases() -> RuntimeSettings {
     RuntimeSettings {
@@ -190,17 +180,7 @@ async fn a_search_that_finds_nothing_ends_as_before_and_can_be_repeated() {
 #[tokio::test(flavor = "multi_thread")]
 async fn parallel_attempts_that_were_lost_together_are_found_together() {
     let bench = start(Behaviour { drop_after_accept: 3, fail_lists: 1_000, ..fast() }).await;
-    let module = one_step()["value"]["modules"][0].take();
-    let branches: Vec<Value> = (0..3)
-        .map(|index| {
-            let mut module = module.clone();
-            module["id"] = json!(format!("step{index}"));
-            json!({"modules": [module]})
-        })
-        .collect();
-    let all = json!({"id": "all", "value": {"type": "branchall", "branches": branches}});
-    let document = json!({"summary": "equal", "value": {"modules": [all]}});
-    bench.submit_as("job", impatient(&bench, document), input()).await;
+    bench.submit_as("job", impatient(&bench, three_equal_branches()), input()).await;
     assert_eq!(error_name(&bench.ended().await), "submit_unknown");
     bench.provider.adjust(|behaviour| behaviour.fail_lists = 0);
     let step = bench.steps().await.into_iter().find(|step| step.step_id == "step1").expect("a step").ordinal;

@@ -11,20 +11,9 @@ pub(in crate::engine) fn free_effect_of(run: &Run, frame: u64) -> Option<Effect>
     let state = run.control.frames.get(&frame)?;
     match &state.step {
         None => step_preparation(run, frame, state).map(Effect::Prepare),
-        Some(step) => match &step.stage {
-            // Also if `skip_if` could not be evaluated: a module must not run without it.
-            Stage::Begin => step_preparation(run, frame, state).map(Effect::Prepare),
-            Stage::Failed | Stage::Iterated | Stage::Done | Stage::Handling { result: Some(_) } => {
-                step_conclusion(run, frame, state, step).map(Effect::Conclude)
-            }
-            Stage::Call(_)
-            | Stage::Children
-            | Stage::Retrying { .. }
-            | Stage::Lost
-            | Stage::Handling { result: None }
-            | Stage::Suspended(_)
-            | Stage::Sleeping { .. } => None,
-        },
+        // Also if `skip_if` could not be evaluated: a module must not run without it.
+        Some(OpenStep { stage: Stage::Begin, .. }) => step_preparation(run, frame, state).map(Effect::Prepare),
+        Some(step) => step_conclusion(run, frame, state, step).map(Effect::Conclude),
     }
 }
 
@@ -42,24 +31,12 @@ fn step_preparation(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparat
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
         let ask = PreparationKind::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
-        return Some(StepPreparation {
-            frame,
-            skip_if: None,
-            ask,
-            timeout: None,
-            cache_ttl_s: flow.cache_ttl_s,
-            names,
-        });
+        let cache_ttl_s = flow.cache_ttl_s;
+        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s, names });
     }
     if reused_result(run, frame).is_some() {
-        return Some(StepPreparation {
-            frame,
-            skip_if: None,
-            ask: PreparationKind::Nothing,
-            timeout: None,
-            cache_ttl_s: None,
-            names,
-        });
+        let ask = PreparationKind::Nothing;
+        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s: None, names });
     }
     let definition = run.module_at(frame)?;
     let module = &definition.module;

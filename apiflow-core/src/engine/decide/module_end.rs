@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::children::{self, Ended};
 use super::{Turn, error_object, gates, module_start, result_of};
 use crate::call::ErrorClass;
-use crate::engine::control_state::{Ending, Stage};
-use crate::engine::{CacheKey, ConcludedStep, Event, OpenWork, error_names, retry};
+use crate::engine::control_state::Stage;
+use crate::engine::{ConcludedStep, Ending, Event, OpenWork, error_names, retry};
 use crate::openflow::{Nesting, Retry, StopAfterIf};
 use crate::ports::{JobStatus, ValueRef};
 
@@ -178,7 +178,8 @@ fn stop_error(rule: &StopAfterIf) -> Option<Value> {
 pub(super) fn stop(turn: &mut Turn<'_>, frame: u64, result: ValueRef, skipped: bool) {
     let parent = turn.frame(frame).and_then(|state| state.parent);
     let Some(parent) = parent else {
-        return end_flow(turn, JobStatus::Completed, Some(result), None, skipped, None);
+        let ending = Ending { output: Some(result), skipped, ..Ending::new(JobStatus::Completed, None) };
+        return end_flow(turn, ending);
     };
     let climbs = match turn.module(parent).map(|def| def.module.value.nesting()) {
         Some(Nesting::OneBranch | Nesting::AllBranches { parallel: false, .. }) => true,
@@ -242,23 +243,12 @@ pub(super) fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
     }
     let status = if ended.error.is_some() { JobStatus::Failed } else { JobStatus::Completed };
     let cache = turn.frame(frame).and_then(|state| state.cache.clone()).filter(|_| ended.error.is_none());
-    end_flow(turn, status, Some(ended.result), ended.error, false, cache);
+    end_flow(turn, Ending { output: Some(ended.result), cache, ..Ending::new(status, ended.error) });
 }
 
-fn end_flow(
-    turn: &mut Turn<'_>,
-    status: JobStatus,
-    output: Option<ValueRef>,
-    error: Option<Value>,
-    skipped: bool,
-    cache: Option<CacheKey>,
-) {
+fn end_flow(turn: &mut Turn<'_>, ending: Ending) {
     let waits = turn.run.open_work().any(|work| matches!(work, OpenWork::Cancel(_) | OpenWork::Poll(_)));
-    if waits {
-        turn.emit_event(Event::FlowEnded { status, output, error, skipped, cache });
-    } else {
-        turn.emit_event(Event::JobFinished { status, output, error, skipped, cache });
-    }
+    turn.emit_event(if waits { Event::FlowEnded(ending) } else { Event::JobFinished(ending) });
 }
 
 /// Ends a job that crashes its worker: the fate of its open attempts is unknown.
@@ -278,9 +268,7 @@ pub(super) fn abandon_job(turn: &mut Turn<'_>, error: Value) {
         turn.emit_event(Event::StepFailed { frame, caught: false });
     }
     let value = serde_json::json!({"error": error});
-    let event =
-        Event::JobFinished { status: JobStatus::Failed, output: None, error: Some(error), skipped: false, cache: None };
-    turn.emit_with(event, Some(value));
+    turn.emit_with(Event::JobFinished(Ending::new(JobStatus::Failed, Some(error))), Some(value));
 }
 
 /// Returns the error of an attempt that was open when its job was abandoned.
@@ -319,8 +307,8 @@ pub(super) fn fail_over_limit(turn: &mut Turn<'_>, message: String) {
     let seq = turn.run.control.seq;
     let error = error_object(error_names::JOB_LIMIT, message);
     let value = serde_json::json!({"error": error});
-    let (status, output) = (JobStatus::Failed, Some(ValueRef::Row(seq + 1)));
-    turn.emit_with(Event::FlowEnded { status, output, error: Some(error), skipped: false, cache: None }, Some(value));
+    let output = Some(ValueRef::Row(seq + 1));
+    turn.emit_with(Event::FlowEnded(Ending { output, ..Ending::new(JobStatus::Failed, Some(error)) }), Some(value));
 }
 
 /// Ends the job once its flow has ended and all cancellations have been sent.
@@ -329,12 +317,11 @@ pub(super) fn settle_job(turn: &mut Turn<'_>) {
     if turn.run.control.status.is_final() || !turn.run.control.orphans.is_empty() {
         return;
     }
-    let Ending { status, output, error, skipped, cache } = ending;
-    if status == JobStatus::Cancelled {
+    if ending.status == JobStatus::Cancelled {
         let told = serde_json::json!({"name": error_names::CANCELLED, "message": "the job was cancelled"});
-        let event = Event::JobFinished { status, output: None, error: Some(told.clone()), skipped, cache: None };
-        turn.emit_with(event, Some(serde_json::json!({"error": told})));
+        let cancelled = Ending { skipped: ending.skipped, ..Ending::new(ending.status, Some(told.clone())) };
+        turn.emit_with(Event::JobFinished(cancelled), Some(serde_json::json!({"error": told})));
     } else {
-        turn.emit_event(Event::JobFinished { status, output, error, skipped, cache });
+        turn.emit_event(Event::JobFinished(ending));
     }
 }

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::{CacheKey, Event};
+use super::{CacheKey, Ending, Event};
 use crate::ports::ValueRef;
 
 impl Event {
     /// Returns the result that this event, recorded at `seq`, caches for later runs, with its key.
     pub fn cached_result(&self, seq: u64) -> Option<(&CacheKey, ValueRef)> {
         let (cache, result) = if let Self::StepCompleted { cache: Some(cache), result, .. }
-        | Self::JobFinished { cache: Some(cache), output: result, .. } = self
+        | Self::JobFinished(Ending { cache: Some(cache), output: result, .. }) = self
         {
             (cache, result.clone())
         } else if let Self::FrameClosed { cache: Some(cache), result, .. } = self {
@@ -36,7 +36,7 @@ impl Event {
 
     /// Returns the error object with which the job ends.
     pub(in crate::engine) fn job_error_mut(&mut self) -> Option<&mut Value> {
-        if let Self::FlowEnded { error, .. } | Self::JobFinished { error, .. } = self { error.as_mut() } else { None }
+        if let Self::FlowEnded(ending) | Self::JobFinished(ending) = self { ending.error.as_mut() } else { None }
     }
 
     /// Returns the approvals that a gate took, by the events that recorded them.
@@ -68,8 +68,8 @@ impl Event {
                 | Self::ApprovalReceived { .. }
                 | Self::RecoveryStarted { .. }
                 | Self::OrphanSettled { .. }
-                | Self::FlowEnded { .. }
-                | Self::JobFinished { .. }
+                | Self::FlowEnded(_)
+                | Self::JobFinished(_)
         )
     }
 
@@ -103,9 +103,9 @@ impl Event {
             | Self::ApprovalReceived { .. }
             | Self::CancelRequested { .. }
             | Self::OrphanSettled { .. }
-            | Self::FlowEnded { .. }
+            | Self::FlowEnded(_)
             | Self::JobReopened { .. }
-            | Self::JobFinished { .. } => (None, None),
+            | Self::JobFinished(_) => (None, None),
         };
         frame.into_iter().chain(child)
     }

@@ -3,8 +3,8 @@
 use serde::Deserialize as _;
 use serde_json::Value;
 
-use crate::engine::Run;
-use crate::engine::control_state::{Control, Ending, Frame, ResultScope, Stage};
+use crate::engine::control_state::{Control, Frame, ResultScope, Stage};
+use crate::engine::{Ending, Run};
 use crate::ports::{Args, JobStatus, StepStatus, Timestamp, ValueRef};
 
 impl Control {
@@ -81,8 +81,7 @@ pub(super) fn record_reopening(run: &mut Run, seq: u64, state: &Value) {
 }
 
 pub(super) fn record_cancel_request(run: &mut Run, at: Timestamp) {
-    let ending = Ending { status: JobStatus::Cancelled, output: None, error: None, skipped: false, cache: None };
-    end_job(run, at, ending);
+    end_job(run, at, Ending::new(JobStatus::Cancelled, None));
 }
 
 pub(super) fn end_job(run: &mut Run, at: Timestamp, ending: Ending) {

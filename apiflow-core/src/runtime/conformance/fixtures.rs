@@ -58,16 +58,7 @@ pub(super) fn limited_job(id: &str, key: &str, limit: u64, window_s: Option<u64>
 }
 
 pub(super) fn job_state(status: JobStatus) -> JobState {
-    JobState {
-        status,
-        priority: 0,
-        retry_count: 0,
-        started_at: None,
-        finished_at: None,
-        output: None,
-        error: None,
-        erase_at: None,
-    }
+    JobState { status, ..JobState::new(0) }
 }
 
 /// Returns a turn without changes, after which the owner continues.

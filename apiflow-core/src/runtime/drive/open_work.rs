@@ -71,7 +71,7 @@ impl TurnEvents {
                     found.searches.insert(recorded.seq);
                 }
                 Event::CancelRequested { .. }
-                | Event::FlowEnded { .. }
+                | Event::FlowEnded(_)
                 | Event::RaceWon { .. }
                 | Event::TimedOut { .. } => found.gives_up = true,
                 Event::Created { .. }
@@ -94,7 +94,7 @@ impl TurnEvents {
                 | Event::FrameClosed { .. }
                 | Event::OrphanSettled { .. }
                 | Event::JobReopened { .. }
-                | Event::JobFinished { .. } => {}
+                | Event::JobFinished(_) => {}
             }
         }
         found

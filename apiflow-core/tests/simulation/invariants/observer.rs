@@ -175,7 +175,7 @@ impl Observer {
             }
             Event::FrameOpened { frame, child, slot, handler } => self.opened(*frame, *child, *slot, *handler),
             Event::FrameClosed { frame, child, .. } => self.closed(*frame, *child),
-            Event::CancelRequested { .. } | Event::FlowEnded { .. } => {
+            Event::CancelRequested { .. } | Event::FlowEnded(_) => {
                 ensure(!self.is_ending, AFTER_END, || format!("{recorded:?}"))?;
                 self.is_ending = true;
                 self.frames.clear();
@@ -183,7 +183,7 @@ impl Observer {
                 Ok(())
             }
             Event::OrphanSettled { effect } => self.attempts.called_off(*effect),
-            Event::JobFinished { .. } => {
+            Event::JobFinished(_) => {
                 self.has_ended = true;
                 self.frames.clear();
                 let open = self.attempts.open();

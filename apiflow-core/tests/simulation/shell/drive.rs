@@ -182,10 +182,7 @@ impl Drive {
         let ends = |event: &Event| {
             matches!(
                 event,
-                Event::CancelRequested { .. }
-                    | Event::FlowEnded { .. }
-                    | Event::RaceWon { .. }
-                    | Event::TimedOut { .. }
+                Event::CancelRequested { .. } | Event::FlowEnded(_) | Event::RaceWon { .. } | Event::TimedOut { .. }
             )
         };
         let ended = batch.events.iter().any(|recorded| ends(&recorded.event));
