@@ -1,7 +1,6 @@
 //! OpenFlow's cases on the real databases, in real time: all at once, by one worker.
 
 #[path = "../../apiflow-core/tests/openflow/harness.rs"]
-#[expect(dead_code, reason = "each test uses its part of the harness")]
 mod harness;
 #[path = "common/schemas.rs"]
 mod schemas;
@@ -13,6 +12,7 @@ use apiflow_core::ports::Store;
 use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_store::SqliteStore;
+use harness::cases::{assert_all_passed, read_cases};
 use schemas::Schemas;
 
 /// Cases at work at the same time.
@@ -22,22 +22,19 @@ async fn check(store: Arc<dyn Store>) {
     let engine = Arc::new(harness::Engine::start(store, Arc::new(SystemClock), Arc::new(BoaEvaluator::new())));
     let seats = Arc::new(tokio::sync::Semaphore::new(AT_ONCE));
     let mut running = tokio::task::JoinSet::new();
-    let cases = harness::cases();
-    let all = cases.len();
-    for (number, case) in cases.into_iter().enumerate() {
+    for (number, case) in read_cases().into_iter().enumerate() {
         let (engine, seats) = (engine.clone(), seats.clone());
         running.spawn(async move {
             let _seat = seats.acquire().await.expect("the semaphore is never closed");
             let pass = async || tokio::time::sleep(Duration::from_millis(10)).await;
             let outcome = engine.run(&case, &format!("job-{number:03}"), pass).await;
-            let found = harness::differences(&case, &outcome);
+            let found = outcome.list_differences(&case);
             (!found.is_empty()).then(|| format!("{}: {}", case.name, found.join("; ")))
         });
     }
     let failed: Vec<String> = running.join_all().await.into_iter().flatten().collect();
     Arc::into_inner(engine).expect("all cases have ended").end().await;
-    assert!(failed.is_empty(), "{} of {all} cases differ:\n{}", failed.len(), failed.join("\n"));
-    assert_eq!(all, 98);
+    assert_all_passed(&failed);
 }
 
 #[tokio::test(flavor = "multi_thread")]

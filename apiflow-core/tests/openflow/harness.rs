@@ -2,6 +2,9 @@
 //!
 //! `node/echo`, `node/fail` and `node/flaky` are answered by a client that stands where the network would be.
 
+#[path = "cases.rs"]
+pub(crate) mod cases;
+
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -14,55 +17,12 @@ use apiflow_core::ports::{
 };
 use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use async_trait::async_trait;
-use serde::Deserialize;
 use serde_json::{Value, json};
 
-/// The cases, as they were written down.
-pub(crate) const CASES: &str = include_str!("../conformance/openflow_cases.json");
+use cases::{Answer, Case, Observed};
 
 /// A lease that never runs out: whatever is due sooner is a wait of the job's own.
 pub(crate) const LEASE: Duration = Duration::from_secs(1_000_000_000);
-
-/// A workflow, its input, and what must come of it.
-#[derive(Clone, Deserialize)]
-pub(crate) struct Case {
-    pub(crate) name: String,
-    pub(crate) flow: Value,
-    pub(crate) input: Value,
-    #[serde(default)]
-    events: Vec<Given>,
-    pub(crate) expect: Expect,
-}
-
-/// An approval that somebody gives as soon as the job waits for one.
-#[derive(Clone, Deserialize)]
-struct Given {
-    step: String,
-    r#type: String,
-    #[serde(default)]
-    payload: Value,
-    approver: Option<String>,
-}
-
-#[derive(Clone, Deserialize)]
-pub(crate) struct Expect {
-    status: String,
-    #[serde(default, deserialize_with = "present")]
-    result: Option<Value>,
-    #[serde(default, deserialize_with = "present")]
-    result_subset: Option<Value>,
-    #[serde(default)]
-    runs: BTreeMap<String, u64>,
-    min_duration_ms: Option<u64>,
-    message_contains: Option<String>,
-    pub(crate) skipped: Option<bool>,
-    #[serde(default, deserialize_with = "present")]
-    wait_response: Option<Value>,
-}
-
-fn present<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<Option<Value>, D::Error> {
-    Value::deserialize(deserializer).map(Some)
-}
 
 /// The three nodes that the cases name.
 #[derive(Default)]
@@ -130,11 +90,6 @@ pub(crate) struct Outcome {
     pub(crate) result: Value,
     runs: BTreeMap<String, u64>,
     early: Option<Value>,
-}
-
-/// All cases.
-pub(crate) fn cases() -> Vec<Case> {
-    serde_json::from_str(CASES).expect("the cases are JSON")
 }
 
 /// A worker on a store.
@@ -206,7 +161,7 @@ impl Engine {
     }
 }
 
-impl Given {
+impl Answer {
     fn approval(&self) -> Approval {
         Approval {
             target: GateSelector::Step(self.step.clone()),
@@ -218,62 +173,23 @@ impl Given {
     }
 }
 
-/// What of a case did not come out as expected.
-pub(crate) fn differences(case: &Case, outcome: &Outcome) -> Vec<String> {
-    let expect = &case.expect;
-    let Outcome { job, runs, early, .. } = outcome;
-    let result = &renamed(&outcome.result);
-    let mut found = Vec::new();
-    if job.state.status.as_str() != expect.status {
-        found.push(format!("status {} instead of {}: {result}", job.state.status.as_str(), expect.status));
+impl Outcome {
+    /// What of a case did not come out as expected.
+    pub(crate) fn list_differences(&self, case: &Case) -> Vec<String> {
+        let state = &self.job.state;
+        case.expect.list_differences(&Observed {
+            status: state.status.as_str(),
+            result: &renamed(&self.result),
+            runs: &self.runs,
+            skipped: None,
+            duration_ms: state.finished_at.map_or(0, |end| end.since_ms(self.job.created_at)),
+            early_return: self.early.as_ref(),
+        })
     }
-    if let Some(wanted) = &expect.result
-        && wanted != result
-    {
-        found.push(format!("result {result} instead of {wanted}"));
-    }
-    if let Some(wanted) = &expect.result_subset
-        && !contains(result, wanted)
-    {
-        found.push(format!("result {result} does not contain {wanted}"));
-    }
-    for (step, wanted) in &expect.runs {
-        let ran = runs.get(step).copied().unwrap_or_default();
-        if ran != *wanted {
-            found.push(format!("step `{step}` ran {ran} times instead of {wanted}"));
-        }
-    }
-    let took = job.state.finished_at.map_or(0, |end| end.since_ms(job.created_at));
-    if expect.min_duration_ms.is_some_and(|least| took < least) {
-        found.push(format!("took {took} ms"));
-    }
-    if let Some(wanted) = &expect.wait_response
-        && early.as_ref() != Some(wanted)
-    {
-        found.push(format!("a caller that waits gets {early:?} instead of {wanted}"));
-    }
-    if let Some(text) = &expect.message_contains
-        && !result.to_string().contains(text.as_str())
-    {
-        found.push(format!("result {result} does not say `{text}`"));
-    }
-    found
 }
 
 /// A failed node's error is named after its class here, and says who answered; in the cases it is `Error`.
 fn renamed(result: &Value) -> Value {
     let text = result.to_string().replace("\"unavailable\"", "\"Error\"").replace("Cases answered 500: ", "");
     serde_json::from_str(&text).expect("still JSON")
-}
-
-fn contains(value: &Value, wanted: &Value) -> bool {
-    match (value, wanted) {
-        (Value::Object(value), Value::Object(wanted)) => {
-            wanted.iter().all(|(key, wanted)| value.get(key).is_some_and(|value| contains(value, wanted)))
-        }
-        (Value::Array(value), Value::Array(wanted)) => {
-            value.len() == wanted.len() && value.iter().zip(wanted).all(|(value, wanted)| contains(value, wanted))
-        }
-        _ => value == wanted,
-    }
 }
