@@ -10,11 +10,12 @@ use serde_json::Value;
 
 use crate::ports::{EvaluationError, Evaluator, Script};
 
-pub use engine::{Limits, MAX_VALUE_BYTES, MAX_VALUE_DEPTH, STACK_BYTES, evaluate_on_this_thread};
+pub(crate) use engine::evaluate_on_this_thread;
+pub use engine::{Limits, MAX_VALUE_BYTES, STACK_BYTES};
 
 /// An evaluator that blocks the calling thread, for hosts that have no other, such as a browser's page.
 ///
-/// It has the limits of [`evaluate_on_this_thread`], but no deadline, and uses the stack as it is: a host that cannot
+/// It has the default [`Limits`], but no deadline, and uses the stack as it is: a host that cannot
 /// provide [`STACK_BYTES`] must survive an overflow, as a page survives a trap of its WebAssembly.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct InlineEvaluator;

@@ -20,10 +20,10 @@ use crate::expression::{SyntaxFault, locate_fault, scan_code};
 use crate::ports::{Script, ScriptForm};
 
 /// Language tags whose code is run. Source: OpenFlow's tags for JavaScript and TypeScript; the last two are additions.
-pub const LANGUAGES: [&str; 5] = ["bun", "deno", "nativets", "javascript", "typescript"];
+pub(crate) const LANGUAGES: [&str; 5] = ["bun", "deno", "nativets", "javascript", "typescript"];
 
 /// Returns whether code with this language tag is run.
-pub fn is_javascript(language: &str) -> bool {
+pub(crate) fn is_javascript(language: &str) -> bool {
     LANGUAGES.contains(&language)
 }
 
@@ -121,7 +121,7 @@ pub fn read(content: &str) -> Result<Code, SyntaxFault> {
 ///
 /// # Errors
 /// The same as those of [`read`].
-pub fn build_script(content: &str, args: &Map<String, Value>) -> Result<Script, SyntaxFault> {
+pub(crate) fn build_script(content: &str, args: &Map<String, Value>) -> Result<Script, SyntaxFault> {
     let code = read(content)?;
     let mut names = Map::new();
     let mut given = Vec::with_capacity(code.parameters.len());

@@ -10,32 +10,40 @@
 mod control_state;
 mod decide;
 mod effect;
+#[cfg(feature = "runtime")]
 mod erasure;
 pub(crate) mod error_names;
 mod event;
 mod program;
 mod record;
+#[cfg(feature = "runtime")]
 mod reopen;
 mod retry;
+#[cfg(feature = "runtime")]
 mod reuse;
 mod run;
 
 pub use control_state::{ExpressionNames, Resumed};
 #[cfg(feature = "runtime")]
 pub(crate) use decide::unsettled_attempt_error;
+pub(crate) use effect::OpenWork;
 pub use effect::{
-    Answer, Call, ConcludedStep, Effect, Fact, Input, OpenWork, PreparationKind, PreparedStep, Recovery,
-    StepConclusion, StepPreparation,
+    Answer, Call, ConcludedStep, Effect, Fact, Input, PreparationKind, PreparedStep, Recovery, StepConclusion,
+    StepPreparation,
 };
-pub use erasure::{Eraser, redact_error};
+#[cfg(feature = "runtime")]
+pub(crate) use erasure::Eraser;
 pub use event::{CacheKey, Ending, Event, GateSelector, Recorded, Start};
 pub(crate) use program::read_document;
 pub(crate) use program::step_key;
 pub use program::{Program, ProgramError};
-pub use reopen::{ReopenError, Reopener};
+#[cfg(feature = "runtime")]
+pub(crate) use reopen::{ReopenError, Reopener};
+pub use run::Run;
+#[cfg(feature = "runtime")]
+pub(crate) use run::RunLimits;
 #[cfg(feature = "runtime")]
 pub(crate) use run::queue_priority;
-pub use run::{Run, RunLimits};
 
 #[cfg(test)]
 mod tests;

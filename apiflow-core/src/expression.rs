@@ -25,7 +25,7 @@ pub use evaluation_error::EvaluationError;
 pub use expression_reader::{Reader, Reading};
 pub use free_variables::{Wanted, WantedResults, find_free_variables};
 pub use function_wrapper::wrap_expression;
-pub use nesting_limits::{MAX_CHAIN, MAX_DEPTH, MAX_PREFIX, MAX_REGEX_GROUPS, check_source_nesting, scan_code};
+pub use nesting_limits::{check_source_nesting, scan_code};
 pub use plain_path::{PlainPath, Segment, plain_path};
 pub use plain_path_lookup::look_up_plain_path;
 pub use references::{NameUse, Reference, References, find_references};
@@ -41,7 +41,7 @@ pub const MAX_SOURCE_BYTES: usize = 16 * 1024;
 pub const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// Names that are in scope in a workflow's expressions. Source: OpenFlow.
-pub const CONTEXT_NAMES: [&str; 14] = [
+pub(crate) const CONTEXT_NAMES: [&str; 14] = [
     "flow_input",
     "results",
     "previous_result",
@@ -59,7 +59,7 @@ pub const CONTEXT_NAMES: [&str; 14] = [
 ];
 
 /// Returns the line and column of a byte of a string.
-pub fn span_of_byte(source: &str, byte: usize) -> Span {
+pub(crate) fn span_of_byte(source: &str, byte: usize) -> Span {
     line_index::Lines::from_source(source).span_of_byte(byte)
 }
 

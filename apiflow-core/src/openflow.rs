@@ -15,8 +15,8 @@ mod selection;
 mod transform;
 
 pub(crate) use crate::json::Place;
+pub(crate) use child_lists::Nesting;
 pub(crate) use child_lists::each_list;
-pub use child_lists::{ChildList, Nesting};
 pub use module::*;
 pub use module_settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
 pub(crate) use parse::{Findings, ParsedDocument, parse_leniently, parse_module};
@@ -156,7 +156,7 @@ pub struct Module {
 
 impl OpenFlow {
     /// Returns the lists that no module contains: the program, the error handler and the preprocessor.
-    pub fn root_lists(&self) -> impl Iterator<Item = &[Module]> {
+    pub(crate) fn root_lists(&self) -> impl Iterator<Item = &[Module]> {
         let value = &self.value;
         let single = value.failure_module.iter().chain(&value.preprocessor_module);
         std::iter::once(value.modules.as_slice()).chain(single.map(|module| std::slice::from_ref(&**module)))
@@ -186,14 +186,14 @@ pub(crate) fn describe_fault(fault: &Diagnostic) -> String {
 
 impl FlowValue {
     /// Returns after how many seconds from the job's end everything that it computed is erased, if at all.
-    pub fn erase_after_s(&self) -> Option<u64> {
+    pub(crate) fn erase_after_s(&self) -> Option<u64> {
         erase_after_s(self.delete_after_use, self.delete_after_secs)
     }
 }
 
 impl Module {
     /// Returns after how many seconds from the job's end the module's input, result and log are erased, if at all.
-    pub fn erase_after_s(&self) -> Option<u64> {
+    pub(crate) fn erase_after_s(&self) -> Option<u64> {
         erase_after_s(self.delete_after_use, self.delete_after_secs)
     }
 }

@@ -21,7 +21,7 @@ mod template_string;
 mod tests;
 
 pub(crate) use self::compile::{Template, TemplateCompiler};
-pub use self::display_request::{display_request, display_url};
+pub(crate) use self::display_request::{display_request, display_url};
 pub(crate) use self::expand::{Expanded, Piece, TemplateScope, dot_segment, join_pieces};
 pub use self::resolve_secrets::{ResolveError, Resolved, resolve_secrets};
 pub(crate) use self::secret_markers::{DraftBody, DraftRequest, encode_pair};

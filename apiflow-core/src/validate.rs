@@ -30,8 +30,7 @@ mod visibility;
 use serde_json::Value;
 
 pub use json_schema::{
-    AppliesTo, MAX_CHAIN, MAX_SCHEMA_DEPTH, MAX_SCHEMAS, MAX_SCHEMAS_PER_VALUE, SchemaKeyword, bad_default,
-    check_json_schema, schema_keyword,
+    AppliesTo, MAX_SCHEMAS_PER_VALUE, SchemaKeyword, bad_default, check_json_schema, schema_keyword,
 };
 
 use crate::catalog::Catalog;
@@ -65,7 +64,7 @@ fn check_document(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
 }
 
 /// Returns why this version stores a module but does not run it. No other code decides this.
-pub fn unsupported_reason(module: &Module) -> Option<&'static str> {
+pub(crate) fn unsupported_reason(module: &Module) -> Option<&'static str> {
     if module.mock.as_ref().is_some_and(|mock| mock.enabled) {
         return None;
     }

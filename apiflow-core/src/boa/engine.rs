@@ -22,7 +22,7 @@ pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 pub const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
 /// Maximum nesting depth of a value.
-pub const MAX_VALUE_DEPTH: usize = 100;
+const MAX_VALUE_DEPTH: usize = 100;
 
 /// Maximum length of an exception's message, in characters; the rest is cut off.
 const MAX_MESSAGE: usize = 2000;
@@ -50,7 +50,7 @@ impl Default for Limits {
 ///
 /// # Errors
 /// Every kind of [`EvaluationError`]; exceeding a limit of the engine is [`EvaluationError::Limit`].
-pub fn evaluate_on_this_thread(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
+pub(crate) fn evaluate_on_this_thread(script: &Script, limits: &Limits) -> Result<Value, EvaluationError> {
     let outcome = run(script, limits);
     // The engine has been dropped; its garbage in this thread's heap must not accumulate.
     boa_engine::gc::force_collect();

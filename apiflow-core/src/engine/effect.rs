@@ -37,7 +37,7 @@ pub enum Effect {
 
 /// External work that a run waits for: the [`Effect`]s that are not free, by reference.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub enum OpenWork<'a> {
+pub(crate) enum OpenWork<'a> {
     /// A call to send, see [`Effect::Call`].
     Call(&'a Call),
     /// A call to cancel, see [`Effect::Cancel`].

@@ -5,7 +5,6 @@
 //! state: events keep their form, but lose their values and the text of errors that come from erased steps.
 
 use std::collections::BTreeSet;
-use std::ops::Bound;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
@@ -14,22 +13,9 @@ use super::program::ModuleDef;
 use super::{Event, Program, Run};
 use crate::ports::{JobState, ReusedResult, StepRow, Timestamp, ValueRef};
 
-impl Program {
-    /// Returns the next time at which data of a job that ended at `end` is to be erased: the first one, or the first
-    /// after `done`.
-    pub fn next_erasure(&self, end: Timestamp, done: Option<Timestamp>) -> Option<Timestamp> {
-        let modules = self.modules.iter().filter_map(|definition| definition.module.erase_after_s());
-        let delays: BTreeSet<u64> = modules.chain(self.flows.iter().filter_map(|flow| flow.erase_after_s)).collect();
-        let done_s = done.map(|done| done.since_ms(end) / 1_000);
-        let after = done_s.map_or(Bound::Unbounded, Bound::Excluded);
-        let next = delays.range((after, Bound::Unbounded)).next()?;
-        Some(end.plus_ms(next.saturating_mul(1_000)))
-    }
-}
-
 /// Processes the journal of an ended job from its first event on, and decides what is erased.
 #[derive(Debug)]
-pub struct Eraser {
+pub(crate) struct Eraser {
     run: Run,
     /// Delays up to this number of seconds have passed.
     due_s: u64,
@@ -46,7 +32,7 @@ pub struct Eraser {
 
 /// The effect of an erasure on an event.
 #[derive(Debug, Default, PartialEq)]
-pub struct Erased {
+pub(crate) struct Erased {
     /// Events whose values are erased: this one, or earlier ones.
     pub values: Vec<u64>,
     /// The event without erased data, if it changes.
@@ -56,7 +42,7 @@ pub struct Erased {
 impl Eraser {
     /// Creates the eraser for what is due at `due` of a job that ended at `end`. `spared` are the events whose values
     /// its output consists of.
-    pub fn new(program: Arc<Program>, end: Timestamp, due: Timestamp, spared: BTreeSet<u64>) -> Self {
+    pub(crate) fn new(program: Arc<Program>, end: Timestamp, due: Timestamp, spared: BTreeSet<u64>) -> Self {
         let due_s = due.since_ms(end) / 1_000;
         let flow = program.flows.first().and_then(|flow| flow.erase_after_s);
         let whole = flow.is_some_and(|after| after <= due_s);
@@ -72,12 +58,12 @@ impl Eraser {
     }
 
     /// Returns whether an event's value is kept for the job's output.
-    pub fn is_kept_for_output(&self, seq: u64) -> bool {
+    pub(crate) fn is_kept_for_output(&self, seq: u64) -> bool {
         self.spared.contains(&seq)
     }
 
     /// Processes the next event.
-    pub fn erase_event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
+    pub(crate) fn erase_event(&mut self, seq: u64, at: Timestamp, event: &Event) -> Erased {
         let is_erased = self.whole || self.is_in_erased_step(event);
         if is_erased {
             self.note_step(seq, event);
@@ -178,12 +164,12 @@ impl Eraser {
     }
 
     /// Returns whether a step's calls are erased; valid after its events have been processed.
-    pub fn has_step(&self, ordinal: u64) -> bool {
+    pub(crate) fn has_step(&self, ordinal: u64) -> bool {
         self.whole || self.steps.contains(&ordinal)
     }
 
     /// Returns the row of a step without erased data, if it changes; valid after its events have been processed.
-    pub fn erase_step(&self, row: &StepRow) -> Option<StepRow> {
+    pub(crate) fn erase_step(&self, row: &StepRow) -> Option<StepRow> {
         let mut left = row.clone();
         let is_erased = self.has_step(row.ordinal);
         if is_erased {
@@ -199,7 +185,7 @@ impl Eraser {
 
     /// Returns the outcome of a step that was taken over from an earlier run, without erased data; valid after all
     /// events have been processed.
-    pub fn erase_reused_result(&self, reused: &ReusedResult, step_id: &str) -> ReusedResult {
+    pub(crate) fn erase_reused_result(&self, reused: &ReusedResult, step_id: &str) -> ReusedResult {
         let goes = self.whole || self.step_ids.contains(step_id);
         ReusedResult {
             error: reused.error.as_ref().map(|error| if goes { redact_error(error) } else { error.clone() }),
@@ -208,7 +194,7 @@ impl Eraser {
     }
 
     /// Returns the job's row without erased data.
-    pub fn redact_state(&self, state: JobState) -> JobState {
+    pub(crate) fn redact_state(&self, state: JobState) -> JobState {
         if !self.whole {
             return state;
         }
@@ -221,7 +207,7 @@ impl Eraser {
 }
 
 /// Removes everything from an error object that may contain values: its name and its step are kept.
-pub fn redact_error(error: &Value) -> Value {
+fn redact_error(error: &Value) -> Value {
     let mut left = json!({"name": error.get("name").cloned().unwrap_or_default(), "message": "erased"});
     if let Some(step_id) = error.get("step_id") {
         left["step_id"] = step_id.clone();

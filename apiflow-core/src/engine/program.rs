@@ -1,12 +1,13 @@
 //! Compiled documents: modules and lists by index, including those of sub-flows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Bound;
 
 use serde_json::{Map, Value};
 
 use crate::digest::hash_value;
 use crate::openflow::{FlowValue, Mock, Module, ModuleValue, OpenFlow, describe_fault};
-use crate::ports::{JobBundle, ReusedResult};
+use crate::ports::{JobBundle, ReusedResult, Timestamp};
 
 /// A compiled document. Immutable; the same bundle always yields the same indices.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -88,19 +89,22 @@ impl Program {
     ///
     /// # Errors
     /// [`ProgramError`] if a sub-flow is missing or cannot be parsed.
-    pub fn compile_document(document: OpenFlow, workflows: &BTreeMap<String, Value>) -> Result<Self, ProgramError> {
+    pub(crate) fn compile_document(
+        document: OpenFlow,
+        workflows: &BTreeMap<String, Value>,
+    ) -> Result<Self, ProgramError> {
         let mut compiler = ProgramCompiler { workflows, known: BTreeMap::new(), program: Self::default() };
         compiler.compile_flow(document.value)?;
         Ok(compiler.program)
     }
 
     /// Returns the program with results of an earlier run, by the step's path and id: `loop[2]/draw`.
-    pub fn with_reused_results(self, reused: BTreeMap<String, ReusedResult>) -> Self {
+    pub(crate) fn with_reused_results(self, reused: BTreeMap<String, ReusedResult>) -> Self {
         Self { reused, ..self }
     }
 
     /// Returns a hash of a flow's program; empty if its result is not cached for later runs.
-    pub fn flow_digest(&self, flow: usize) -> &str {
+    pub(crate) fn flow_digest(&self, flow: usize) -> &str {
         self.flows.get(flow).map_or("", |flow| flow.digest.as_str())
     }
 
@@ -110,7 +114,7 @@ impl Program {
     }
 
     /// Returns the program with modules replaced that make no call: those with an entry in `results` return it.
-    pub fn with_results(mut self, results: &BTreeMap<String, Value>) -> Self {
+    pub(crate) fn with_results(mut self, results: &BTreeMap<String, Value>) -> Self {
         for ModuleDef { module, .. } in &mut self.modules {
             let makes_call = matches!(module.value, ModuleValue::Script(_));
             if let Some(result) = results.get(&module.id).filter(|_| !makes_call) {
@@ -118,6 +122,17 @@ impl Program {
             }
         }
         self
+    }
+
+    /// Returns the next time at which data of a job that ended at `end` is to be erased: the first one, or the first
+    /// after `done`.
+    pub(crate) fn next_erasure(&self, end: Timestamp, done: Option<Timestamp>) -> Option<Timestamp> {
+        let modules = self.modules.iter().filter_map(|definition| definition.module.erase_after_s());
+        let delays: BTreeSet<u64> = modules.chain(self.flows.iter().filter_map(|flow| flow.erase_after_s)).collect();
+        let done_s = done.map(|done| done.since_ms(end) / 1_000);
+        let after = done_s.map_or(Bound::Unbounded, Bound::Excluded);
+        let next = delays.range((after, Bound::Unbounded)).next()?;
+        Some(end.plus_ms(next.saturating_mul(1_000)))
     }
 
     /// Returns the constants of `flow_env` in a flow; an empty object if there are none.

@@ -12,7 +12,7 @@ use crate::ports::{JobStatus, SnapshotRow, Timestamp};
 /// Why a job cannot be restored to the state before an attempt of unknown fate ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
-pub enum ReopenError {
+pub(crate) enum ReopenError {
     /// The step did not end as `submit_unknown`.
     #[error("the step did not end as `submit_unknown`")]
     NotUnknown,
@@ -24,7 +24,7 @@ pub enum ReopenError {
 /// Processes the journal of an ended job, event by event, to find the control state that can be restored: the one
 /// before its attempts of unknown fate ended, provided that only error handlers ran after them.
 #[derive(Debug)]
-pub struct Reopener {
+pub(crate) struct Reopener {
     run: Run,
     candidate: Option<Candidate>,
     /// Ordinals of the steps that ended as `submit_unknown`.
@@ -43,12 +43,12 @@ struct Candidate {
 
 impl Reopener {
     /// Creates a reopener before the first event.
-    pub fn new(program: Arc<Program>) -> Self {
+    pub(crate) fn new(program: Arc<Program>) -> Self {
         Self { run: Run::new(program), candidate: None, unknown: BTreeSet::new() }
     }
 
     /// Processes the next event of the journal.
-    pub fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
+    pub(crate) fn apply_event(&mut self, seq: u64, at: Timestamp, event: &Event) {
         if let Event::AttemptFailed { frame, error, .. } = event {
             self.attempt_failed(*frame, error);
         } else if event.begins_or_ends_work() && !event.changed_frames().any(|frame| self.is_in_handler(frame)) {
@@ -85,7 +85,7 @@ impl Reopener {
     ///
     /// # Errors
     /// Why that is not possible.
-    pub fn reopen_step(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
+    pub(crate) fn reopen_step(self, ordinal: u64) -> Result<(Event, Run), ReopenError> {
         if !self.unknown.contains(&ordinal) {
             return Err(ReopenError::NotUnknown);
         }

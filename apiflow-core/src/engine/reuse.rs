@@ -23,7 +23,7 @@ impl Program {
     /// Returns whether a run that starts again at `from` can take over the outcome of a step: the step precedes it, or
     /// runs beside it in another parallel branch or iteration. Steps are identified by their path (`loop[2]/branch[0]`,
     /// empty at top level) and id.
-    pub fn is_reusable(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
+    pub(crate) fn is_reusable(&self, (path, step_id): (&str, &str), from: (&str, &str)) -> bool {
         let Some(root) = self.flows.first() else { return false };
         let (mine, theirs) = (enclosing_modules(path), enclosing_modules(from.0));
         let mut here = Here { flow: 0, list: root.list };

@@ -13,7 +13,7 @@ use crate::ports::{JobState, JobStatus, SnapshotRow, StepRow, Timestamp, ValueRe
 
 /// Limits of a run. They only influence new decisions, not how a journal is replayed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RunLimits {
+pub(crate) struct RunLimits {
     /// Maximum number of iterations of a while loop, after which the loop fails.
     pub max_loop_iterations: u64,
     /// Maximum number of events, after which the job fails.
@@ -69,7 +69,8 @@ impl Run {
     }
 
     /// Returns the run with other limits.
-    pub fn with_limits(self, limits: RunLimits) -> Self {
+    #[cfg(feature = "runtime")]
+    pub(crate) fn with_limits(self, limits: RunLimits) -> Self {
         Self { limits, ..self }
     }
 
@@ -109,7 +110,7 @@ impl Run {
     }
 
     /// Returns the effects of [`Run::pending_effects`] that are not free, by reference.
-    pub fn open_work(&self) -> impl Iterator<Item = OpenWork<'_>> {
+    pub(crate) fn open_work(&self) -> impl Iterator<Item = OpenWork<'_>> {
         self.orphans().chain(self.live_frames().flat_map(|(&frame, state)| open_work_of(frame, state)))
     }
 
@@ -176,7 +177,7 @@ impl Run {
     }
 
     /// Returns when the first step started, or when the job was created if none has.
-    pub fn began_at(&self) -> Timestamp {
+    pub(crate) fn began_at(&self) -> Timestamp {
         self.control.started_at.unwrap_or(self.control.created_at)
     }
 
@@ -213,7 +214,7 @@ impl Run {
     }
 
     /// Returns all results that are visible in a scope.
-    pub fn visible_all(&self, scope: u64) -> BTreeMap<&str, &ValueRef> {
+    pub(crate) fn visible_all(&self, scope: u64) -> BTreeMap<&str, &ValueRef> {
         let mut all = BTreeMap::new();
         let mut next = Some(scope);
         while let Some(scope) = next.and_then(|id| self.control.scopes.get(&id)) {

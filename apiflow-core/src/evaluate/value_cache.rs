@@ -8,8 +8,8 @@ use serde_json::{Map, Value, json};
 
 use crate::engine::{Event, Recorded};
 #[cfg(feature = "runtime")]
-use crate::ports::{Args, CachedResult, ValueRef};
-use crate::ports::{Store, StoreError};
+use crate::ports::CachedResult;
+use crate::ports::{Args, Store, StoreError, ValueRef};
 
 /// Maximum size of the values kept in memory between turns, in bytes of JSON (estimated).
 const MAX_RECENT_VALUES_BYTES: usize = 8 * 1024 * 1024;

@@ -4,20 +4,20 @@ use super::token::{Kind, Token, split_tokens};
 use super::{MAX_INLINE_BYTES, MAX_SOURCE_BYTES, SyntaxFault};
 
 /// Maximum nesting depth of brackets, including template placeholders.
-pub const MAX_DEPTH: usize = 48;
+pub(crate) const MAX_DEPTH: usize = 48;
 
 /// Maximum number of open tokens that contain what follows them (unary operators, arrows, `?:`, assignments, `**`,
 /// `new`, labels, statement bodies without braces).
-pub const MAX_PREFIX: usize = 128;
+pub(crate) const MAX_PREFIX: usize = 128;
 
 /// Maximum number of links (operators, member accesses, calls, commas) in the chains that are open at the same time.
-pub const MAX_CHAIN: usize = 1024;
+pub(crate) const MAX_CHAIN: usize = 1024;
 
 /// Maximum number of `<` in a statement of a module: each may begin type arguments, which nest.
 pub(super) const MAX_ANGLES: usize = 96;
 
 /// Maximum number of groups and classes in a regular expression.
-pub const MAX_REGEX_GROUPS: usize = 64;
+pub(crate) const MAX_REGEX_GROUPS: usize = 64;
 
 /// Words that contain the statement or operand after them.
 const PREFIX_WORDS: [&str; 14] = [

@@ -46,7 +46,7 @@ impl OutgoingPolicy {
     ///
     /// # Errors
     /// What is refused, and how the operator may allow it.
-    pub fn check_url(&self, url: &Url) -> Result<(), String> {
+    pub(crate) fn check_url(&self, url: &Url) -> Result<(), String> {
         if !matches!(url.scheme(), "http" | "https") {
             return Err(format!("scheme `{}` is not allowed: use http or https", url.scheme()));
         }

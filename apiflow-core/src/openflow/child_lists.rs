@@ -4,7 +4,7 @@ use super::{BranchAll, ForLoop, Module, ModuleValue, NumberOrTransform, Place, W
 
 /// How the lists inside a module are run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Nesting {
+pub(crate) enum Nesting {
     /// The module contains no lists.
     None,
     /// One list, run once for each iteration.
@@ -25,12 +25,12 @@ pub enum Nesting {
 
 impl Nesting {
     /// Returns whether the module is a loop.
-    pub fn is_loop(self) -> bool {
+    pub(crate) fn is_loop(self) -> bool {
         matches!(self, Self::Loop { .. })
     }
 
     /// Returns whether several lists, or iterations of one, run at the same time.
-    pub fn is_parallel(self) -> bool {
+    pub(crate) fn is_parallel(self) -> bool {
         match self {
             Self::Loop { parallel } | Self::AllBranches { parallel, .. } => parallel,
             Self::None | Self::OneBranch => false,
@@ -38,7 +38,7 @@ impl Nesting {
     }
 
     /// Returns whether the module's result is the list of the results of its branches or iterations.
-    pub fn collects_results(self) -> bool {
+    pub(crate) fn collects_results(self) -> bool {
         match self {
             Self::Loop { .. } | Self::AllBranches { .. } => true,
             Self::None | Self::OneBranch => false,
@@ -48,7 +48,7 @@ impl Nesting {
 
 /// A list of modules inside a module.
 #[derive(Debug, Clone, Copy)]
-pub struct ChildList<'m> {
+pub(crate) struct ChildList<'m> {
     /// The modules, in order.
     pub modules: &'m [Module],
     /// Label of the branch, if it has one: its summary or its predicate, or `default` for the default branch.
@@ -83,7 +83,7 @@ impl<'m> ChildList<'m> {
 /// Only types that contain lists are named here: a type without lists needs no change.
 impl ModuleValue {
     /// Returns how the lists inside the module are run.
-    pub fn nesting(&self) -> Nesting {
+    pub(crate) fn nesting(&self) -> Nesting {
         if let Self::ForLoopFlow(body) = self {
             Nesting::Loop { parallel: body.parallel }
         } else if let Self::WhileLoopFlow(_) = self {
@@ -99,7 +99,7 @@ impl ModuleValue {
 
     /// Returns the lists inside the module: a loop's body, or the branches in order, for `branchone` with the default
     /// last.
-    pub fn child_lists(&self) -> Vec<ChildList<'_>> {
+    pub(crate) fn child_lists(&self) -> Vec<ChildList<'_>> {
         if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
             vec![ChildList { modules, label: None, field: ListField::Modules }]
         } else if let Self::BranchOne(choice) = self {
@@ -119,7 +119,7 @@ impl ModuleValue {
     }
 
     /// Returns the lists of [`ModuleValue::child_lists`], mutably.
-    pub fn child_lists_mut(&mut self) -> Vec<&mut Vec<Module>> {
+    pub(crate) fn child_lists_mut(&mut self) -> Vec<&mut Vec<Module>> {
         if let Self::ForLoopFlow(ForLoop { modules, .. }) | Self::WhileLoopFlow(WhileLoop { modules, .. }) = self {
             vec![modules]
         } else if let Self::BranchOne(choice) = self {
@@ -142,7 +142,7 @@ impl ModuleValue {
 
     /// Returns whether the failure of a branch (by index) or iteration becomes a result instead of failing the module
     /// (`skip_failures`, `skip_failure`).
-    pub fn tolerates_failure_of(&self, child: usize) -> bool {
+    pub(crate) fn tolerates_failure_of(&self, child: usize) -> bool {
         if let Self::ForLoopFlow(ForLoop { skip_failures, .. }) | Self::WhileLoopFlow(WhileLoop { skip_failures, .. }) =
             self
         {

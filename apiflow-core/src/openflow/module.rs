@@ -215,14 +215,14 @@ impl Module {
     }
 
     /// Returns the result that replaces running the module, if its mock is enabled.
-    pub fn mocked_result(&self) -> Option<&Value> {
+    pub(crate) fn mocked_result(&self) -> Option<&Value> {
         self.mock.as_ref().filter(|mock| mock.enabled).map(|mock| &mock.return_value)
     }
 }
 
 impl ModuleValue {
     /// Returns the `type` as it is written in JSON.
-    pub fn kind_name(&self) -> &'static str {
+    pub(crate) fn kind_name(&self) -> &'static str {
         match self {
             Self::Script(_) => "script",
             Self::RawScript(_) => "rawscript",
@@ -237,12 +237,12 @@ impl ModuleValue {
     }
 
     /// Returns the path of the node, if the module calls one.
-    pub fn node_path(&self) -> Option<&str> {
+    pub(crate) fn node_path(&self) -> Option<&str> {
         if let Self::Script(script) = self { Some(&script.path) } else { None }
     }
 
     /// Returns the path of the sub-flow (`workflow/<id>`), if the module runs one.
-    pub fn sub_flow_path(&self) -> Option<&str> {
+    pub(crate) fn sub_flow_path(&self) -> Option<&str> {
         if let Self::Flow(flow) = self { Some(&flow.path) } else { None }
     }
 
@@ -252,7 +252,7 @@ impl ModuleValue {
     }
 
     /// Returns whether `cache_ttl` on the module reuses results of earlier runs.
-    pub fn supports_cache(&self) -> bool {
+    pub(crate) fn supports_cache(&self) -> bool {
         matches!(self, Self::Script(_) | Self::RawScript(_) | Self::Flow(_))
     }
 }

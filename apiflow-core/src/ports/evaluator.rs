@@ -26,7 +26,7 @@ pub enum ScriptForm {
     Expression,
     /// As an expression whose value is converted to true or false.
     Predicate,
-    /// As statements that return a value, with the maximum length of inline code ([`crate::code::build_script`]).
+    /// As statements that return a value, with the maximum length of inline code.
     Code,
 }
 

@@ -10,7 +10,7 @@ const SHOWN_DATA_URI_BYTES: usize = 1024;
 
 /// Formats a request for users and logs: `{"method", "url", "headers": {name: value}, "body"}`, with secrets as
 /// `$NAME`, a JSON body as JSON, no body as null, and long data URIs as their type and size.
-pub fn display_request(request: &HttpRequest) -> Value {
+pub(crate) fn display_request(request: &HttpRequest) -> Value {
     let markers = marker_values(request);
     let mut headers = Map::new();
     for (name, value) in &request.headers {
@@ -32,7 +32,7 @@ pub fn display_request(request: &HttpRequest) -> Value {
 }
 
 /// Formats the URL for users and logs, with secrets as `$NAME`.
-pub fn display_url(request: &HttpRequest) -> String {
+pub(crate) fn display_url(request: &HttpRequest) -> String {
     replace_markers(&request.url, &marker_values(request))
 }
 

@@ -13,17 +13,17 @@ use crate::diagnostic::codes;
 use crate::json::pointer_push;
 
 /// Maximum number of schemas within a JSON Schema.
-pub const MAX_SCHEMAS: usize = 10_000;
+pub(crate) const MAX_SCHEMAS: usize = 10_000;
 
 /// Maximum number of schemas that one value is checked against: those behind `$ref`, `allOf` and the like count once
 /// per reference.
 pub const MAX_SCHEMAS_PER_VALUE: u64 = 2_000;
 
 /// Maximum length of a chain of `$ref`, `allOf` and the like before a part of the value is checked.
-pub const MAX_CHAIN: usize = 64;
+pub(crate) const MAX_CHAIN: usize = 64;
 
 /// Maximum nesting depth of a JSON Schema, in levels of JSON.
-pub const MAX_SCHEMA_DEPTH: usize = 64;
+pub(crate) const MAX_SCHEMA_DEPTH: usize = 64;
 
 /// What the schemas of a keyword apply to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,5 +1,6 @@
 //! Queries about events, whatever their kind.
 
+#[cfg(feature = "runtime")]
 use serde_json::Value;
 
 use super::{CacheKey, Ending, Event};
@@ -20,6 +21,46 @@ impl Event {
         Some((cache, result.unwrap_or(ValueRef::Row(seq))))
     }
 
+    /// Returns the lists of modules whose state the event changes.
+    pub(in crate::engine) fn changed_frames(&self) -> impl Iterator<Item = u64> {
+        let (frame, child) = match self {
+            Self::Created { .. } => (Some(0), None),
+            Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {
+                (Some(*frame), Some(*child))
+            }
+            Self::Preprocessed { frame }
+            | Self::Entered { frame, .. }
+            | Self::GateClosed { frame, .. }
+            | Self::GatePassed { frame, .. }
+            | Self::GateFailed { frame, .. }
+            | Self::TimedOut { frame }
+            | Self::RaceWon { frame, .. }
+            | Self::StepStarted { frame, .. }
+            | Self::StepPassed { frame, .. }
+            | Self::AttemptStarted { frame, .. }
+            | Self::OperationAccepted { frame, .. }
+            | Self::RecoveryStarted { frame, .. }
+            | Self::AttemptFailed { frame, .. }
+            | Self::CallPostponed { frame, .. }
+            | Self::RetryScheduled { frame, .. }
+            | Self::StepCompleted { frame, .. }
+            | Self::StepFailed { frame, .. }
+            | Self::SleepStarted { frame, .. }
+            | Self::Advanced { frame } => (Some(*frame), None),
+            Self::ResultReused { .. }
+            | Self::ApprovalReceived { .. }
+            | Self::CancelRequested { .. }
+            | Self::OrphanSettled { .. }
+            | Self::FlowEnded(_)
+            | Self::JobReopened { .. }
+            | Self::JobFinished(_) => (None, None),
+        };
+        frame.into_iter().chain(child)
+    }
+}
+
+#[cfg(feature = "runtime")]
+impl Event {
     /// Returns the error object of a step or a list in the event; that of the job is returned by
     /// [`Event::job_error_mut`].
     pub(in crate::engine) fn step_error_mut(&mut self) -> Option<&mut Value> {
@@ -71,42 +112,5 @@ impl Event {
                 | Self::FlowEnded(_)
                 | Self::JobFinished(_)
         )
-    }
-
-    /// Returns the lists of modules whose state the event changes.
-    pub(in crate::engine) fn changed_frames(&self) -> impl Iterator<Item = u64> {
-        let (frame, child) = match self {
-            Self::Created { .. } => (Some(0), None),
-            Self::FrameOpened { frame, child, .. } | Self::FrameClosed { frame, child, .. } => {
-                (Some(*frame), Some(*child))
-            }
-            Self::Preprocessed { frame }
-            | Self::Entered { frame, .. }
-            | Self::GateClosed { frame, .. }
-            | Self::GatePassed { frame, .. }
-            | Self::GateFailed { frame, .. }
-            | Self::TimedOut { frame }
-            | Self::RaceWon { frame, .. }
-            | Self::StepStarted { frame, .. }
-            | Self::StepPassed { frame, .. }
-            | Self::AttemptStarted { frame, .. }
-            | Self::OperationAccepted { frame, .. }
-            | Self::RecoveryStarted { frame, .. }
-            | Self::AttemptFailed { frame, .. }
-            | Self::CallPostponed { frame, .. }
-            | Self::RetryScheduled { frame, .. }
-            | Self::StepCompleted { frame, .. }
-            | Self::StepFailed { frame, .. }
-            | Self::SleepStarted { frame, .. }
-            | Self::Advanced { frame } => (Some(*frame), None),
-            Self::ResultReused { .. }
-            | Self::ApprovalReceived { .. }
-            | Self::CancelRequested { .. }
-            | Self::OrphanSettled { .. }
-            | Self::FlowEnded(_)
-            | Self::JobReopened { .. }
-            | Self::JobFinished(_) => (None, None),
-        };
-        frame.into_iter().chain(child)
     }
 }
