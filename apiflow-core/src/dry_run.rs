@@ -30,7 +30,7 @@ use crate::ports::{Evaluator, JobBundle, SharedBundle};
 use crate::prepared::Prepared;
 use crate::validate;
 
-/// How a workflow is run without sending anything.
+/// The settings of a dry run: which part of a workflow runs, on which input, with which simulated replies.
 #[derive(Debug, Clone, Default)]
 pub struct DryRun {
     /// The input, already validated, with defaults filled in.
@@ -124,7 +124,7 @@ impl DryRun {
         selection.select_from(&document).map_err(DryRunError::Selection)
     }
 
-    /// Selects what is run, and compiles it.
+    /// Selects the part to run, and compiles it.
     ///
     /// # Errors
     /// Those of [`DryRun::select_document`].

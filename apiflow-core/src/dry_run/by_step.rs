@@ -1,4 +1,4 @@
-//! Objects with an entry for each step: mocks and approvals.
+//! Parses objects with an entry for each step: mocks and approvals.
 
 use std::collections::BTreeMap;
 
@@ -10,8 +10,8 @@ use crate::engine::{Program, step_key};
 use crate::json::pointer_push;
 use crate::openflow::Module;
 
-/// Reads an object with an entry for each step; null is an empty one. `what` names it in messages. `read` returns `None`
-/// for an entry that it reports as a fault.
+/// Parses an object with an entry for each step; null is an empty one. `what` names it in messages. `read` returns
+/// `None` for an entry that it reports as a fault.
 pub(super) fn parse_by_step<T>(
     what: &str,
     given: &Value,

@@ -355,7 +355,7 @@ pub struct Ending {
 }
 
 impl Ending {
-    /// Returns an end without output.
+    /// Creates an end without output.
     pub(crate) fn new(status: JobStatus, error: Option<Value>) -> Self {
         Self { status, output: None, error, skipped: false, cache: None }
     }

@@ -1,4 +1,4 @@
-//! Reading JSON objects field by field, every fault noted with its pointer.
+//! Reads JSON objects field by field and reports every fault with its pointer.
 
 use serde_json::{Map, Value};
 
@@ -17,7 +17,7 @@ pub(crate) struct Fields<'d, 's, S = Vec<Diagnostic>> {
     pub(crate) sink: &'s mut S,
 }
 
-/// Collects faults, in the words of its kind of document.
+/// Collects faults, worded for the kind of document that is read.
 pub(crate) trait FaultSink {
     /// Reports that a field does not have the type `wanted`.
     fn note_field_type(&mut self, field: &Place<'_>, name: &str, wanted: ValueType, value: &Value);
@@ -82,7 +82,7 @@ impl<'d, 's, S: FaultSink> Fields<'d, 's, S> {
     }
 }
 
-/// Reading connectors and nodes.
+/// Readers of connectors and nodes.
 impl<'d, 's> Fields<'d, 's> {
     /// Opens an object; any other value is reported as a fault.
     pub(crate) fn open(value: &'d Value, pointer: &'s str, faults: &'s mut Vec<Diagnostic>) -> Option<Self> {

@@ -21,7 +21,7 @@ impl<'a> Place<'a> {
     /// The whole document.
     pub(crate) const ROOT: Place<'static> = Place { parent: None, token: PlaceToken::Root };
 
-    /// The place that a JSON Pointer names.
+    /// Returns the place that a JSON Pointer names.
     pub(crate) fn at_pointer(pointer: &'a str) -> Self {
         Self { parent: None, token: PlaceToken::Pointer(pointer) }
     }

@@ -1,4 +1,4 @@
-//! Which JSON type a value has, as messages put it.
+//! Names the JSON types of values, for messages.
 
 use serde_json::Value;
 
@@ -14,7 +14,7 @@ pub(crate) fn describe_type(value: &Value) -> &'static str {
     }
 }
 
-/// Names the type of a value, and how many elements an array has.
+/// Names the type of a value, with the number of elements of an array.
 pub(crate) fn describe_with_length(value: &Value) -> String {
     match value.as_array() {
         Some(items) => format!("an array of {}", items.len()),

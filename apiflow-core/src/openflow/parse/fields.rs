@@ -1,4 +1,4 @@
-//! Reading the objects of a workflow: unknown fields are kept, and a fault breaks only its own place.
+//! Reads the objects of a workflow: unknown fields are kept, and a fault only invalidates its own place.
 
 use serde_json::{Map, Value};
 
