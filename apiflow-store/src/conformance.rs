@@ -1,4 +1,4 @@
-//! The rules of [`Documents`], [`Accounts`] and [`SecretStore`](crate::SecretStore) as cases that anybody's store can be run against; those of
+//! The rules of [`Documents`], [`Accounts`] and [`SecretStore`](crate::SecretStore) as test cases for any implementation; those of
 //! [`Store`](apiflow_core::ports::Store) are in [`apiflow_core::runtime::conformance`].
 
 mod accounts;
@@ -14,16 +14,16 @@ use std::sync::Arc;
 
 use crate::{Accounts, Documents, Stores};
 
-/// A case at work.
+/// A running case.
 type Running = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// One rule, proved on an empty store of the port `P`.
+/// One rule, checked on an empty store of the port `P`.
 struct Case<P: ?Sized> {
     name: &'static str,
     run: fn(Arc<P>) -> Running,
 }
 
-/// Runs all cases of [`Documents`], each on an empty store of its own that `make` gives.
+/// Runs all cases of [`Documents`], each on an empty store of its own that `make` returns.
 ///
 /// # Panics
 /// After all have run, naming the cases that failed.
@@ -31,7 +31,7 @@ pub async fn run_documents(make: impl AsyncFn() -> Arc<dyn Documents>) {
     run(make, &[documents::CASES, removal::CASES, checks::CASES]).await;
 }
 
-/// Runs all cases of [`Accounts`], each on an empty store of its own that `make` gives.
+/// Runs all cases of [`Accounts`], each on an empty store of its own that `make` returns.
 ///
 /// # Panics
 /// After all have run, naming the cases that failed.
@@ -40,7 +40,7 @@ pub async fn run_accounts(make: impl AsyncFn() -> Arc<dyn Accounts>) {
 }
 
 /// Runs all cases of [`SecretStore`](crate::SecretStore), and of what [`Documents`] and [`Accounts`] do to secrets, each on an empty store of
-/// its own that `make` gives.
+/// its own that `make` returns.
 ///
 /// # Panics
 /// After all have run, naming the cases that failed.
@@ -60,7 +60,7 @@ async fn run<P: ?Sized>(make: impl AsyncFn() -> Arc<P>, cases: &[&[Case<P>]]) {
     assert!(failed.is_empty(), "the store breaks {} rules: {}", failed.len(), failed.join(", "));
 }
 
-/// Lists functions as cases of a port under their names.
+/// Lists functions as cases of a port, each named after its function.
 macro_rules! list_cases {
     ($port:ty: $($name:ident),+ $(,)?) => {
         pub(super) const CASES: &[super::Case<$port>] =

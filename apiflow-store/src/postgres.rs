@@ -1,9 +1,10 @@
 //! The store on Postgres: any number of equal processes.
 //!
-//! Locks are taken in one order, so that statements wait for each other but not in a circle: a job's row before
-//! anything that belongs to the job, and the lock of a concurrency key before all of them.
+//! Locks are always taken in the same order, so that statements may wait for each other but never deadlock: the lock of
+//! a concurrency key first, then a job's row, then everything that belongs to the job.
 
 mod accounts;
+mod columns;
 mod commits;
 mod documents;
 mod erasures;
@@ -46,8 +47,8 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long a probe waits for a connection of the pool, and then for one of its own.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
-/// A connection that was idle for longer is tested before it is used, a round trip that one in constant use is spared.
-/// Short, because the next statement fails if the database closed the connection meanwhile.
+/// How long a connection may be idle before it is tested when it is used again; connections in constant use skip that
+/// round trip. Kept short, because a statement fails if the database closed its connection meanwhile.
 const MAX_UNCHECKED_IDLE: Duration = Duration::from_millis(25);
 
 /// Isolation level in which all statements see the same snapshot.
@@ -154,7 +155,8 @@ fn migrations() -> Migrator {
     ])
 }
 
-/// Whether a transaction gave way to another and may be retried: a deadlock, or a failed serialization.
+/// Whether the database aborted a transaction in favour of another one, so that it may be retried: a deadlock, or a
+/// serialization failure.
 fn gave_way(error: &sqlx::Error) -> bool {
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     code.is_some_and(|code| code == "40P01" || code == "40001")

@@ -8,8 +8,8 @@ macro_rules! ended {
 }
 pub(crate) use ended;
 
-/// A commit's change of its user's bytes in flight: an ended job has none. In terms of the old columns of `jobs` and
-/// those of `asked`.
+/// The change that a commit makes to its user's bytes in flight, in terms of the old columns of `jobs` and those of
+/// `asked`; an ended job has no bytes in flight.
 macro_rules! flight_change {
     () => {
         concat!(
@@ -22,8 +22,8 @@ macro_rules! flight_change {
 }
 pub(crate) use flight_change;
 
-/// The priorities of waiting or due jobs, highest first, then a null: one index step per priority, no matter how many
-/// jobs there are.
+/// The priorities of waiting or due jobs, highest first, then a null. Takes one index lookup per priority, regardless of
+/// the number of jobs.
 macro_rules! levels {
     () => {
         "level (priority) AS (SELECT (SELECT priority FROM jobs WHERE due_at IS NOT NULL \
@@ -42,6 +42,40 @@ macro_rules! job_number {
     };
 }
 pub(crate) use job_number;
+
+/// The columns of an event, except its job.
+macro_rules! event_columns {
+    () => {
+        "seq, at, list_id, list_index, body, value"
+    };
+}
+pub(crate) use event_columns;
+
+/// The columns of [`crate::job_rows::StepColumns`].
+macro_rules! step_columns {
+    () => {
+        "ordinal, status, attempt, started_at, finished_at, progress, body"
+    };
+}
+pub(crate) use step_columns;
+
+/// The columns of [`crate::job_rows::CallColumns`].
+macro_rules! call_columns {
+    () => {
+        "step, attempt, purpose, at, duration_ms, request, reply"
+    };
+}
+pub(crate) use call_columns;
+
+/// Replaces a step that exists.
+macro_rules! replace_step {
+    () => {
+        "ON CONFLICT (job, ordinal) DO UPDATE SET status = excluded.status, attempt = excluded.attempt, \
+         started_at = excluded.started_at, finished_at = excluded.finished_at, progress = excluded.progress, \
+         body = excluded.body"
+    };
+}
+pub(crate) use replace_step;
 
 /// The columns of [`crate::job_rows::JobColumns`].
 macro_rules! job_columns {
@@ -87,7 +121,7 @@ pub(crate) const EVENTS: &str = concat!(
     job_number!(),
     " AND seq > $2 ORDER BY seq LIMIT $3"
 );
-/// The last of several entries with one index counts: a reopened job ends a branch or iteration again.
+/// If several entries have the same index, the last one counts: a reopened job ends a branch or iteration again.
 pub(crate) const LIST: &str = concat!(
     "SELECT body FROM job_events AS item WHERE job = ",
     job_number!(),
@@ -100,15 +134,14 @@ pub(crate) const UNDO_SOLO_START: &str = "UPDATE jobs SET alone_tries = 0 WHERE 
 /// Returns the slot to a job that had ended.
 pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
 pub(crate) const STEPS: &str = concat!(
-    "SELECT ordinal, status, attempt, started_at, finished_at, progress, body FROM job_steps WHERE job = ",
+    "SELECT ",
+    step_columns!(),
+    " FROM job_steps WHERE job = ",
     job_number!(),
     " AND ordinal > $2 ORDER BY ordinal LIMIT $3"
 );
-pub(crate) const CALLS: &str = concat!(
-    "SELECT step, attempt, purpose, at, duration_ms, request, reply FROM job_calls WHERE job = ",
-    job_number!(),
-    " AND step = $2 ORDER BY id"
-);
+pub(crate) const CALLS: &str =
+    concat!("SELECT ", call_columns!(), " FROM job_calls WHERE job = ", job_number!(), " AND step = $2 ORDER BY id");
 pub(crate) const NEXT_DUE: &str = concat!(
     "WITH RECURSIVE ",
     levels!(),

@@ -105,8 +105,8 @@ impl SqliteStore {
         })
     }
 
-    /// Makes everything that an earlier process had leased due at once. Only for a caller that owns the file
-    /// exclusively: a server that holds the data folder's lock need not wait for the leases of its predecessor.
+    /// Expires all leases at once, so that what an earlier process had leased is due. Only for a caller that owns the
+    /// file exclusively: a server that holds the data folder's lock need not wait for the leases of its predecessor.
     ///
     /// # Errors
     /// [`OpenError`] if the file cannot be written.

@@ -11,7 +11,8 @@ pub(crate) struct QueuedWrite<Q, A> {
     pub(crate) answer: oneshot::Sender<A>,
 }
 
-/// The sending side of a queue whose receiver takes all queued writes at once. The receiver ends with the last handle.
+/// The sending side of a queue whose receiver takes all queued writes at once. The receiver stops when the last sender is
+/// dropped.
 pub(crate) struct WriteQueue<W> {
     sender: mpsc::Sender<W>,
 }

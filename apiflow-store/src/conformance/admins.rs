@@ -1,4 +1,4 @@
-//! The last admin stays.
+//! The last admin can't be removed or demoted.
 
 use std::sync::Arc;
 

@@ -28,7 +28,7 @@ async fn record_check(store: &Subject, id: &str) {
     store.record_check(DocumentKind::Workflow, &check).await.expect("findings are kept");
 }
 
-/// A workflow over another, over a node, over a connector; and one beside them.
+/// A workflow that calls another one, which calls a node of a connector; and an unrelated workflow.
 async fn save_chain(store: &Subject) {
     save_document(store, new_connector("c", 1_000)).await;
     save_document(store, new_document(DocumentKind::Node, "n", 1_000, &[(DocumentKind::Connector, "c")])).await;

@@ -55,7 +55,7 @@ async fn of_many_users_twenty_are_named(store: Subject) {
     assert_eq!(remove(&store, DocumentKind::Connector, "c").await, in_use(DocumentKind::Connector, "c", by));
 }
 
-/// Whichever comes first: a removal that succeeded was not told of a user that was saved before it.
+/// In either order: a removal succeeds only if no document that refers to the removed one was saved before it.
 async fn a_save_and_a_removal_at_once_leave_no_broken_reference_behind(store: Subject) {
     for round in 0..10 {
         let (used, user) = (format!("c{round}"), format!("n{round}"));

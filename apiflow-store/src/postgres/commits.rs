@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use apiflow_core::ports::{Commit, StoreError};
 
+use super::columns::{Query, bind_calls, bind_events, bind_steps, column_values};
 use super::pauses::PauseCheck;
 use super::writer::Writer;
 use super::{gave_way, now};
@@ -56,30 +57,43 @@ const COMMIT: &str = concat!(
          SELECT created_by, pg_backend_pid() % 16, SUM(flight_change) FROM owned \
          WHERE created_by IS NOT NULL AND flight_change <> 0 GROUP BY created_by ORDER BY created_by \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
-     events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
+     events AS (INSERT INTO job_events (job, ",
+    sql::event_columns!(),
+    ") \
          SELECT numbers.list[event.turn], event.seq, event.at, event.list_id, event.list_index, event.body, event.value \
          FROM numbers, unnest($19::integer[], $20::bigint[], $21::bigint[], $22::bigint[], $23::bigint[], \
-         $24::text[], $25::text[]) AS event (turn, seq, at, list_id, list_index, body, value) \
+         $24::text[], $25::text[]) AS event (turn, ",
+    sql::event_columns!(),
+    ") \
          WHERE numbers.list[event.turn] > 0), \
-     steps AS (INSERT INTO job_steps (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
+     steps AS (INSERT INTO job_steps (job, ",
+    sql::step_columns!(),
+    ") \
          SELECT numbers.list[step.turn], step.ordinal, step.status, step.attempt, step.started_at, step.finished_at, \
          step.progress, step.body FROM numbers, unnest($26::integer[], $27::bigint[], $28::text[], $29::integer[], \
          $30::bigint[], $31::bigint[], $32::double precision[], $33::text[]) \
-         AS step (turn, ordinal, status, attempt, started_at, finished_at, progress, body) \
-         WHERE numbers.list[step.turn] > 0 ON CONFLICT (job, ordinal) DO UPDATE \
-         SET status = excluded.status, attempt = excluded.attempt, started_at = excluded.started_at, \
-         finished_at = excluded.finished_at, progress = excluded.progress, body = excluded.body), \
+         AS step (turn, ",
+    sql::step_columns!(),
+    ") \
+         WHERE numbers.list[step.turn] > 0 ",
+    sql::replace_step!(),
+    "), \
      call AS MATERIALIZED (SELECT numbers.list[call.turn] AS job, call.*, CASE WHEN call.is_reply THEN \
              (SELECT MIN(id) FROM job_calls WHERE job_calls.job = numbers.list[call.turn] AND job_calls.step = call.step \
              AND job_calls.attempt = call.attempt AND job_calls.purpose = call.purpose AND job_calls.reply IS NULL) \
          END AS submit FROM numbers, unnest($34::integer[], $35::bigint[], $36::integer[], $37::text[], $38::bigint[], \
          $39::bigint[], $40::text[], $41::text[], $42::boolean[]) WITH ORDINALITY \
-         AS call (turn, step, attempt, purpose, at, duration_ms, request, reply, is_reply, place) \
+         AS call (turn, ",
+    sql::call_columns!(),
+    ", is_reply, place) \
          WHERE numbers.list[call.turn] > 0), \
      replies AS (UPDATE job_calls SET at = call.at, duration_ms = call.duration_ms, reply = call.reply FROM call \
          WHERE job_calls.job = call.job AND job_calls.step = call.step AND job_calls.id = call.submit), \
-     calls AS (INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) \
-         SELECT job, step, attempt, purpose, at, duration_ms, request, reply FROM call WHERE submit IS NULL \
+     calls AS (INSERT INTO job_calls (job, ",
+    sql::call_columns!(),
+    ") SELECT job, ",
+    sql::call_columns!(),
+    " FROM call WHERE submit IS NULL \
          ORDER BY place), \
      slots AS (UPDATE job_slots SET state = 'over', look_at = ",
     now!(),
@@ -223,41 +237,16 @@ async fn find_known(writer: &mut Writer, jobs: &[&str]) -> Result<BTreeSet<Strin
     Ok(known.into_iter().map(|(job,)| job).collect())
 }
 
-type Query<'q> = sqlx::query::QueryAs<'q, sqlx::Postgres, (i64, bool), sqlx::postgres::PgArguments>;
-
 /// Binds all rows, one column per parameter.
-fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
+fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q, (i64, bool)> {
     let query = bind_turns(sqlx::query_as(COMMIT), turns)
         .bind(column_values(&batch.taken, |row| row.0))
         .bind(column_values(&batch.taken, |row| row.1));
-    let query = query
-        .bind(column_values(&batch.events, |row| row.turn))
-        .bind(column_values(&batch.events, |row| row.seq))
-        .bind(column_values(&batch.events, |row| row.at))
-        .bind(column_values(&batch.events, |row| row.list))
-        .bind(column_values(&batch.events, |row| row.index))
-        .bind(column_values(&batch.events, |row| row.body.as_str()))
-        .bind(column_values(&batch.events, |row| row.value.as_deref()));
-    let query = query
-        .bind(column_values(&batch.steps, |row| row.turn))
-        .bind(column_values(&batch.steps, |row| row.ordinal))
-        .bind(column_values(&batch.steps, |row| row.status))
-        .bind(column_values(&batch.steps, |row| row.attempt))
-        .bind(column_values(&batch.steps, |row| row.started_at))
-        .bind(column_values(&batch.steps, |row| row.finished_at))
-        .bind(column_values(&batch.steps, |row| row.progress))
-        .bind(column_values(&batch.steps, |row| row.body.as_str()));
-    let query = query
-        .bind(column_values(&batch.calls, |row| row.turn))
-        .bind(column_values(&batch.calls, |row| row.step))
-        .bind(column_values(&batch.calls, |row| row.attempt))
-        .bind(column_values(&batch.calls, |row| row.purpose))
-        .bind(column_values(&batch.calls, |row| row.at))
-        .bind(column_values(&batch.calls, |row| row.duration_ms))
-        .bind(column_values(&batch.calls, |row| row.request.as_deref()))
-        .bind(column_values(&batch.calls, |row| row.reply.as_deref()))
-        .bind(column_values(&batch.calls, |row| row.is_reply));
+    let query = bind_events(query.bind(column_values(&batch.events, |row| row.turn)), &batch.events);
+    let query = bind_steps(query.bind(column_values(&batch.steps, |row| row.turn)), &batch.steps);
+    let query = bind_calls(query.bind(column_values(&batch.calls, |row| row.turn)), &batch.calls);
     query
+        .bind(column_values(&batch.calls, |row| row.is_reply))
         .bind(column_values(&batch.cleared, |row| row.0))
         .bind(column_values(&batch.cleared, |row| row.1))
         .bind(column_values(&batch.polls, |row| row.turn))
@@ -273,7 +262,7 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q> {
         .bind(column_values(&batch.cached, |row| row.ttl))
 }
 
-fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
+fn bind_turns<'q, O>(query: Query<'q, O>, turns: &'q [Turn<'q>]) -> Query<'q, O> {
     query
         .bind(column_values(turns, |turn| turn.job))
         .bind(column_values(turns, |turn| turn.version))
@@ -291,9 +280,4 @@ fn bind_turns<'q>(query: Query<'q>, turns: &'q [Turn<'q>]) -> Query<'q> {
         .bind(column_values(turns, |turn| turn.wake_at))
         .bind(column_values(turns, |turn| turn.erase_at))
         .bind(column_values(turns, |turn| turn.value_bytes))
-}
-
-/// Collects one column of rows, as the parameter of an `unnest`.
-pub(super) fn column_values<'a, R, T>(rows: &'a [R], cell: fn(&'a R) -> T) -> Vec<T> {
-    rows.iter().map(cell).collect()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 
-use super::commits::column_values;
+use super::columns::bind_steps;
 use super::statements::CountedTransaction;
 use super::{PostgresStore, now};
 use crate::commit_rows::Step;
@@ -24,12 +24,13 @@ const VALUES: &str = "UPDATE job_events SET value = '{}' WHERE job = $1 AND valu
 const EVENTS: &str = "UPDATE job_events SET body = asked.body \
      FROM unnest($2::bigint[], $3::text[]) AS asked (seq, body) \
      WHERE job_events.job = $1 AND job_events.seq = asked.seq";
-const STEPS: &str = "INSERT INTO job_steps \
-     (job, ordinal, status, attempt, started_at, finished_at, progress, body) SELECT $1, step.* \
-     FROM unnest($2::bigint[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[], $7::double precision[], $8::text[]) \
-     AS step ON CONFLICT (job, ordinal) DO UPDATE SET status = excluded.status, attempt = excluded.attempt, \
-     started_at = excluded.started_at, finished_at = excluded.finished_at, progress = excluded.progress, \
-     body = excluded.body";
+const STEPS: &str = concat!(
+    "INSERT INTO job_steps (job, ",
+    sql::step_columns!(),
+    ") SELECT $1, step.* FROM unnest($2::bigint[], $3::text[], $4::integer[], $5::bigint[], $6::bigint[], \
+         $7::double precision[], $8::text[]) AS step ",
+    sql::replace_step!()
+);
 const CALLS: &str = "DELETE FROM job_calls WHERE job = $1 AND step = ANY($2)";
 
 impl PostgresStore {
@@ -64,17 +65,8 @@ async fn erase_part(connection: &mut CountedTransaction, number: i64, erasure: &
     let bodies: Vec<String> = events.iter().map(|(_, body)| to_json_text(body)).collect();
     sqlx::query(EVENTS).bind(number).bind(seqs).bind(bodies).execute(connection.count_statement()).await?;
     let steps: Vec<Step> = steps.iter().map(|step| Step::of_row(1, step)).collect();
-    sqlx::query(STEPS)
-        .bind(number)
-        .bind(column_values(&steps, |step| step.ordinal))
-        .bind(column_values(&steps, |step| step.status))
-        .bind(column_values(&steps, |step| step.attempt))
-        .bind(column_values(&steps, |step| step.started_at))
-        .bind(column_values(&steps, |step| step.finished_at))
-        .bind(column_values(&steps, |step| step.progress))
-        .bind(column_values(&steps, |step| step.body.as_str()))
-        .execute(connection.count_statement())
-        .await?;
+    let replaced = bind_steps(sqlx::query_as::<_, ()>(STEPS).bind(number), &steps);
+    replaced.fetch_all(connection.count_statement()).await?;
     sqlx::query(CALLS).bind(number).bind(to_ints(calls)).execute(connection.count_statement()).await?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
     let row = sqlx::query(sql::ERASE_REST)

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use apiflow_core::ports::{Claim, Created, JobQueue, JobStart, NewJob, RenewedLease, StoreError, Timestamp};
 use async_trait::async_trait;
 
-use super::commits::column_values;
+use super::columns::{bind_calls, bind_events, bind_steps, column_values};
 use super::{PostgresStore, now, slots};
 use crate::commit_rows::{Batch, Event, Turn};
 use crate::fault::store_error;
@@ -74,18 +74,30 @@ const CREATE: &str = concat!(
          FROM added WHERE $5::text IS NOT NULL AND NOT $34::boolean \
          ON CONFLICT (user_id, part) DO UPDATE SET bytes = user_bytes.bytes + excluded.bytes), \
      bundle AS (INSERT INTO job_bundles (job, body) SELECT number, $8::text FROM added), \
-     events AS (INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) \
+     events AS (INSERT INTO job_events (job, ",
+    sql::event_columns!(),
+    ") \
          SELECT added.number, event.* FROM added, unnest($9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], \
-         $13::text[], $14::text[]) AS event (seq, at, list_id, list_index, body, value)), \
-     steps AS (INSERT INTO job_steps (job, ordinal, status, attempt, started_at, finished_at, progress, body) \
+         $13::text[], $14::text[]) AS event (",
+    sql::event_columns!(),
+    ")), \
+     steps AS (INSERT INTO job_steps (job, ",
+    sql::step_columns!(),
+    ") \
          SELECT added.number, step.* FROM added, unnest($35::bigint[], $36::text[], $37::integer[], $38::bigint[], \
          $39::bigint[], $40::double precision[], $41::text[]) \
-         AS step (ordinal, status, attempt, started_at, finished_at, progress, body)), \
-     calls AS (INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) \
+         AS step (",
+    sql::step_columns!(),
+    ")), \
+     calls AS (INSERT INTO job_calls (job, ",
+    sql::call_columns!(),
+    ") \
          SELECT added.number, call.step, call.attempt, call.purpose, call.at, call.duration_ms, call.request, \
          call.reply FROM added, unnest($42::bigint[], $43::integer[], $44::text[], $45::bigint[], $46::bigint[], \
          $47::text[], $48::text[]) WITH ORDINALITY \
-         AS call (step, attempt, purpose, at, duration_ms, request, reply, place) ORDER BY call.place), \
+         AS call (",
+    sql::call_columns!(),
+    ", place) ORDER BY call.place), \
      polls AS (INSERT INTO job_polls (job_id, effect, due_at, ready_at, ticket) \
          SELECT added.id, poll.effect, poll.due_at, poll.due_at, poll.ticket \
          FROM added, unnest($49::bigint[], $50::bigint[], $51::text[]) AS poll (effect, due_at, ticket)), \
@@ -293,13 +305,8 @@ impl PostgresStore {
             .bind(&new.created_by)
             .bind(new.created_at.0)
             .bind(events.iter().map(|event| event.seq).max().unwrap_or(0))
-            .bind(new.bundle.json())
-            .bind(events.iter().map(|event| event.seq).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.at).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.list).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.index).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.body.as_str()).collect::<Vec<_>>())
-            .bind(events.iter().map(|event| event.value.as_deref()).collect::<Vec<_>>())
+            .bind(new.bundle.json());
+        let added = bind_events(added, &events)
             .bind(asked.map(|asked| &asked.key))
             .bind(asked.map(|asked| &asked.fingerprint))
             .bind(asked.map(|asked| asked.expires_at.0))
@@ -319,21 +326,8 @@ impl PostgresStore {
             .bind(turn.as_ref().and_then(|turn| turn.output.as_deref()))
             .bind(turn.as_ref().and_then(|turn| turn.error.as_deref()))
             .bind(turn.as_ref().and_then(|turn| turn.erase_at))
-            .bind(turn.as_ref().is_some_and(|turn| turn.ended))
-            .bind(column_values(&batch.steps, |row| row.ordinal))
-            .bind(column_values(&batch.steps, |row| row.status))
-            .bind(column_values(&batch.steps, |row| row.attempt))
-            .bind(column_values(&batch.steps, |row| row.started_at))
-            .bind(column_values(&batch.steps, |row| row.finished_at))
-            .bind(column_values(&batch.steps, |row| row.progress))
-            .bind(column_values(&batch.steps, |row| row.body.as_str()))
-            .bind(column_values(&batch.calls, |row| row.step))
-            .bind(column_values(&batch.calls, |row| row.attempt))
-            .bind(column_values(&batch.calls, |row| row.purpose))
-            .bind(column_values(&batch.calls, |row| row.at))
-            .bind(column_values(&batch.calls, |row| row.duration_ms))
-            .bind(column_values(&batch.calls, |row| row.request.as_deref()))
-            .bind(column_values(&batch.calls, |row| row.reply.as_deref()))
+            .bind(turn.as_ref().is_some_and(|turn| turn.ended));
+        let added = bind_calls(bind_steps(added, &batch.steps), &batch.calls)
             .bind(column_values(&batch.polls, |row| row.effect))
             .bind(column_values(&batch.polls, |row| row.due_at))
             .bind(column_values(&batch.polls, |row| row.ticket.as_str()))

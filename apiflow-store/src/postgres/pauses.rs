@@ -1,9 +1,9 @@
-//! What commits found out about paused submits, so that a call that follows its commit need not ask again.
+//! Remembers that the last commit found no paused submits, so that the call after it need not query them again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long it holds that nothing was paused: within it, a pause that another process begins may be missed.
+/// How long that is trusted. A pause that another process begins within this time may be missed.
 const MAX_CHECK_AGE: Duration = Duration::from_millis(50);
 
 /// When it was last known that no submits were paused.

@@ -53,7 +53,7 @@ impl Writer {
         Ok(connection)
     }
 
-    /// Keeps the connection for the next statement, unless the outcome of this one says that it is of no use any more.
+    /// Keeps the connection for the next statement, unless the outcome says that the connection is broken.
     pub(super) fn give_back<T>(
         &mut self,
         connection: PgConnection,

@@ -42,11 +42,9 @@ const REMOVE_EXPIRED: &str = concat!(
     " ORDER BY expires_at LIMIT $1)"
 );
 
-const INSERT_EVENTS: &str = "INSERT INTO job_events (job, seq, at, list_id, list_index, body, value) VALUES";
-const PUT_STEPS: &str = "INSERT OR REPLACE INTO job_steps \
-     (job, ordinal, status, attempt, started_at, finished_at, progress, body) VALUES";
-const INSERT_CALLS: &str =
-    "INSERT INTO job_calls (job, step, attempt, purpose, at, duration_ms, request, reply) VALUES";
+const INSERT_EVENTS: &str = concat!("INSERT INTO job_events (job, ", sql::event_columns!(), ") VALUES");
+const PUT_STEPS: &str = concat!("INSERT OR REPLACE INTO job_steps (job, ", sql::step_columns!(), ") VALUES");
+const INSERT_CALLS: &str = concat!("INSERT INTO job_calls (job, ", sql::call_columns!(), ") VALUES");
 /// Records the reply to the first submit of an attempt that has none.
 const ADD_REPLY: &str = "UPDATE job_calls SET at = $5, duration_ms = $6, reply = $8 \
      WHERE id = (SELECT MIN(id) FROM job_calls WHERE job = $1 AND step = $2 AND attempt = $3 AND purpose = $4 \

@@ -18,7 +18,7 @@ const MAX_PREPARED_STATEMENTS: usize = 128;
 pub(super) struct SharedState {
     /// The number of statements that they have run.
     pub(super) executed: Arc<AtomicU64>,
-    /// Only held: the receiver learns when the last connection has dropped it.
+    /// Never used to send: the receiver learns when the last connection has dropped it.
     #[expect(dead_code, reason = "its drop is what matters")]
     pub(super) open: mpsc::Sender<()>,
 }

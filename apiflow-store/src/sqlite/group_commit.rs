@@ -10,7 +10,7 @@ pub(super) trait PendingWrite: Send {
     /// Performs the write and stores its result for [`PendingWrite::answer`]; returns whether its changes are kept. It
     /// may be performed again after everything that it did was rolled back.
     fn perform(&mut self, connection: &Connection) -> bool;
-    /// The database error that made the last performance fail, if any.
+    /// Takes the database error with which the write failed last, if any.
     fn take_error(&mut self) -> Option<rusqlite::Error>;
     /// Sends the stored result to the caller.
     fn answer(self: Box<Self>);
@@ -148,7 +148,7 @@ mod tests {
 
     type Outcome = Result<usize, StoreError>;
 
-    /// An empty file with a table `numbers`, kept within so many pages.
+    /// Opens an empty file of at most `max_page_count` pages, with a table `numbers`.
     fn connect(folder: &tempfile::TempDir, max_page_count: u32) -> Connection {
         let shared = SharedState { executed: std::sync::Arc::default(), open: mpsc::channel(1).0 };
         let connection = Connection::open(&folder.path().join("test.db"), 64, shared).expect("a file is opened");
@@ -160,7 +160,7 @@ mod tests {
         connection
     }
 
-    /// Adds a number with so many bytes beside it, twice if it is to fail of that.
+    /// Adds a number with a filler of `bytes` bytes; with `twice` the second insert violates the primary key.
     fn add(
         number: i64,
         bytes: i64,

@@ -173,7 +173,7 @@ mod tests {
 
     use super::*;
 
-    /// Goes through indices of due jobs alone, from a place that is searched for.
+    /// Checks that a statement only searches covering indexes of `jobs`, and sorts nothing.
     async fn check_precondition(store: &SqliteStore, statement: &'static str, parameters: usize) {
         let explained = format!("EXPLAIN QUERY PLAN {statement}");
         let plan = store.read(move |connection| -> Outcome<_> {
