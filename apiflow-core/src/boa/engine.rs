@@ -14,7 +14,7 @@ use super::sandboxed_realm::{Hooks, Jobs, install_json_guard};
 use crate::expression::{check_syntax, wrap_expression};
 use crate::ports::{EvaluationError, Script, ScriptForm};
 
-/// Stack that [`evaluate_on_this_thread`] needs, in bytes: enough for a source at the maximum of every nesting limit,
+/// Stack that an evaluation needs, in bytes: enough for a source at the maximum of every nesting limit,
 /// even in an unoptimized build.
 pub const STACK_BYTES: usize = 64 * 1024 * 1024;
 
