@@ -222,6 +222,10 @@ async fn check_jobs(store: &(impl JobJournal + JobRecords)) {
     assert_eq!(store.read_events("early", 0, 10).await.map(|events| events.len()), Ok(1));
 }
 
+/// How many rows `early` has left in the tables, after `late` was deleted.
+const ROWS_LEFT: &str = "SELECT CAST((SELECT COUNT(*) FROM job_bundles) AS TEXT) || (SELECT COUNT(*) FROM job_events) \
+     || (SELECT COUNT(*) FROM job_snapshots) || (SELECT COUNT(*) FROM job_steps) || (SELECT COUNT(*) FROM job_calls)";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn sqlite_numbers_jobs_and_keeps_what_belongs_to_them() {
     let folder = tempfile::tempdir().expect("a temporary folder");
@@ -233,6 +237,9 @@ async fn sqlite_numbers_jobs_and_keeps_what_belongs_to_them() {
     let store = SqliteStore::open(&path).await.expect("the file is opened");
     check_jobs(&store).await;
     store.close().await;
+    let mut connection = connect(&path).await;
+    let left: String = sqlx::query_scalar(ROWS_LEFT).fetch_one(&mut connection).await.expect("rows are counted");
+    assert_eq!(left, "11011");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -254,6 +261,9 @@ async fn postgres_numbers_jobs_and_keeps_what_belongs_to_them() {
     let store = PostgresStore::connect_to(&url).await.expect("the database is opened");
     check_jobs(&store).await;
     store.close().await;
+    let mut connection = PgConnection::connect(&url).await.expect("the test database is reached");
+    let left: String = sqlx::query_scalar(ROWS_LEFT).fetch_one(&mut connection).await.expect("rows are counted");
+    assert_eq!(left, "11011");
 }
 
 #[tokio::test(flavor = "multi_thread")]
