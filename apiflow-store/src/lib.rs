@@ -12,6 +12,7 @@ mod documents;
 mod fault;
 mod job_rows;
 mod open;
+mod pause_check;
 mod postgres;
 mod secrets;
 mod slots;

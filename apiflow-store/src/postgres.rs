@@ -11,7 +11,6 @@ mod erasures;
 mod job_journal;
 mod job_queue;
 mod job_records;
-mod pauses;
 mod provider_work;
 mod secrets;
 mod slots;
@@ -30,11 +29,11 @@ use sqlx::{ConnectOptions, Connection, SqlSafeStr};
 use tokio::sync::Mutex;
 
 use self::commits::{QueuedCommit, perform_commits};
-use self::pauses::PauseCheck;
 use self::statements::CountedPool;
 use self::writer::Writer;
 use crate::fault::store_error;
 use crate::open::without_password;
+use crate::pause_check::PauseCheck;
 use crate::write_queue::WriteQueue;
 use crate::{OpenError, StatementCounter};
 

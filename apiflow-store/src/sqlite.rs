@@ -33,6 +33,7 @@ use self::errors::{PortError, QueryError, find_fault, is_busy};
 use self::group_commit::{PendingWrite, WriteRequest, perform_group};
 use self::migrations::{MigrationError, apply_migrations};
 use self::readers::Readers;
+use crate::pause_check::PauseCheck;
 use crate::write_queue::WriteQueue;
 use crate::{OpenError, StatementCounter};
 
@@ -57,6 +58,7 @@ pub struct SqliteStore {
     /// `None` once the store is closed.
     writes: Mutex<Option<Queue>>,
     readers: Readers,
+    pauses: Arc<PauseCheck>,
     executed: Arc<AtomicU64>,
     all_closed: tokio::sync::Mutex<mpsc::Receiver<()>>,
 }
@@ -100,6 +102,7 @@ impl SqliteStore {
         Ok(Self {
             writes: Mutex::new(Some(writes)),
             readers,
+            pauses: Arc::default(),
             executed,
             all_closed: tokio::sync::Mutex::new(all_closed),
         })

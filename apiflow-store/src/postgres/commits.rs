@@ -6,11 +6,11 @@ use std::time::Instant;
 use apiflow_core::ports::{Commit, StoreError};
 
 use super::columns::{Query, bind_calls, bind_events, bind_steps, column_values};
-use super::pauses::PauseCheck;
 use super::writer::Writer;
 use super::{gave_way, now};
 use crate::commit_rows::{Batch, Turn};
 use crate::fault::{may_succeed_alone, store_error};
+use crate::pause_check::PauseCheck;
 use crate::sql;
 use crate::write_queue::QueuedWrite;
 

@@ -1,5 +1,7 @@
 //! The commit of one turn.
 
+use std::time::Instant;
+
 use apiflow_core::ports::{Commit, StoreError};
 use rusqlite::params;
 use rusqlite::types::Value;
@@ -10,6 +12,7 @@ use super::insert::insert_rows;
 use super::{now, slots};
 use crate::commit_rows::{Batch, Call, Step, Turn};
 use crate::job_rows::{to_int, to_json_text};
+use crate::pause_check::PauseCheck;
 use crate::sql;
 
 /// Updates the job's row if its version is still the commit's.
@@ -25,7 +28,10 @@ const UPDATE_JOB: &str = concat!(
     now!(),
     " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING number, created_by, flight_change, \
          $12 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1), \
-         $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over')"
+         $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over'), \
+         EXISTS (SELECT 1 FROM submit_pauses WHERE until > ",
+    now!(),
+    ")"
 );
 const TAKE_MESSAGES: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' \
      WHERE job_id = $1 AND taken = 0 AND id IN (SELECT value FROM json_each($2))";
@@ -165,7 +171,9 @@ pub(super) fn perform_commit(
     connection: &Connection,
     rows: &CommitRows,
     version: u64,
+    pauses: &PauseCheck,
 ) -> Result<u64, QueryError<StoreError>> {
+    let begun = Instant::now();
     let job = rows.job.as_str();
     let taken = match &rows.taken {
         Some(taken) => connection.execute(TAKE_MESSAGES, params![job, taken])?,
@@ -173,7 +181,7 @@ pub(super) fn perform_commit(
     };
     let [at, status, priority, retries, started, finished, output, error, erase_at, ended, last_seq, bytes] =
         &rows.state;
-    let updated: Option<(i64, Option<String>, i64, bool, bool)> = connection.fetch_optional(
+    let updated: Option<(i64, Option<String>, i64, bool, bool, bool)> = connection.fetch_optional(
         UPDATE_JOB,
         params![
             job,
@@ -195,9 +203,12 @@ pub(super) fn perform_commit(
             rows.wake_at
         ],
     )?;
-    let Some((number, user, flight_change, has_polls, has_slot)) = updated else {
+    let Some((number, user, flight_change, has_polls, has_slot, is_paused)) = updated else {
         return Err(explain_refusal(connection, job)?.into());
     };
+    if !is_paused {
+        pauses.note_none(begun);
+    }
     add_bytes(connection, user.as_deref(), flight_change)?;
     insert_events(connection, number, &rows.events)?;
     put_steps(connection, number, &rows.steps)?;

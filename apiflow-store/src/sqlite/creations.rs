@@ -13,6 +13,7 @@ use super::errors::QueryError;
 use super::{now, slots};
 use crate::commit_rows::Event;
 use crate::job_rows::{duration_ms, from_int, to_int};
+use crate::pause_check::PauseCheck;
 use crate::sql;
 
 /// The job of an unexpired idempotency key, and the fingerprint of its request.
@@ -67,7 +68,11 @@ impl JobRows {
 }
 
 /// Adds a job, unless its idempotency key was used and has not expired.
-pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Result<Created, QueryError<StoreError>> {
+pub(super) fn perform_creation(
+    connection: &Connection,
+    rows: &JobRows,
+    pauses: &PauseCheck,
+) -> Result<Created, QueryError<StoreError>> {
     let job = &rows.job;
     if let Some(idempotency) = &job.idempotency {
         let used: Option<(String, String)> = connection.fetch_optional(FIND_KEY, params![idempotency.key])?;
@@ -101,7 +106,7 @@ pub(super) fn perform_creation(connection: &Connection, rows: &JobRows) -> Resul
     let Some(start) = &rows.start else { return Ok(Created::New { claim: None }) };
     let mut claim = claim_new_job(connection, job, start)?;
     if let (Some(claim), Some(turn)) = (&mut claim, &start.turn) {
-        claim.version = perform_commit(connection, turn, claim.version)?;
+        claim.version = perform_commit(connection, turn, claim.version, pauses)?;
     }
     Ok(Created::New { claim })
 }

@@ -40,7 +40,8 @@ impl JobJournal for SqliteStore {
 
     async fn commit_turn(&self, commit: Commit) -> Result<u64, StoreError> {
         let rows = CommitRows::new(&commit);
-        self.write(move |connection| perform_commit(connection, &rows, commit.version)).await
+        let pauses = self.pauses.clone();
+        self.write(move |connection| perform_commit(connection, &rows, commit.version, &pauses)).await
     }
 
     async fn deliver_message(

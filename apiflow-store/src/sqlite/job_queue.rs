@@ -44,8 +44,8 @@ type Outcome<T> = Result<T, QueryError<StoreError>>;
 #[async_trait]
 impl JobQueue for SqliteStore {
     async fn create_job(&self, job: NewJob, start: Option<JobStart>) -> Result<Created, StoreError> {
-        let rows = JobRows::new(job, start);
-        self.write(move |connection| perform_creation(connection, &rows)).await
+        let (rows, pauses) = (JobRows::new(job, start), self.pauses.clone());
+        self.write(move |connection| perform_creation(connection, &rows, &pauses)).await
     }
 
     async fn find_job_by_key(&self, key: &str) -> Result<Option<(String, String)>, StoreError> {

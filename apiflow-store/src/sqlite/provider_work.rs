@@ -42,15 +42,20 @@ impl ProviderWork for SqliteStore {
 
     async fn pause_submits(&self, limit: &str, pause: Duration) -> Result<(), StoreError> {
         let limit = limit.to_owned();
-        self.write(move |connection| {
+        let paused = self.write(move |connection| {
             connection.execute(FORGET_PAUSES, &[])?;
             connection.execute(PAUSE_SUBMITS, params![limit, duration_ms(pause)])?;
             Ok(())
-        })
-        .await
+        });
+        let paused = paused.await;
+        self.pauses.note_pause();
+        paused
     }
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
+        if self.pauses.is_none_paused() {
+            return Ok(None);
+        }
         let limit = limit.to_owned();
         self.read(move |connection| {
             let left: Option<(i64,)> = connection.fetch_optional(SUBMITS_PAUSED, params![limit])?;

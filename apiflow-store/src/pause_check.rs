@@ -8,7 +8,7 @@ const MAX_CHECK_AGE: Duration = Duration::from_millis(50);
 
 /// When it was last known that no submits were paused.
 #[derive(Debug, Default)]
-pub(super) struct PauseCheck(Mutex<Moments>);
+pub(crate) struct PauseCheck(Mutex<Moments>);
 
 #[derive(Debug, Default)]
 struct Moments {
@@ -19,7 +19,7 @@ struct Moments {
 
 impl PauseCheck {
     /// Records that a statement that was begun at this moment found no pause.
-    pub(super) fn note_none(&self, begun: Instant) {
+    pub(crate) fn note_none(&self, begun: Instant) {
         let mut moments = self.lock();
         if moments.paused_at.is_none_or(|paused_at| begun > paused_at) {
             moments.none_since = Some(begun);
@@ -27,12 +27,12 @@ impl PauseCheck {
     }
 
     /// Records that this process has recorded a pause.
-    pub(super) fn note_pause(&self) {
+    pub(crate) fn note_pause(&self) {
         *self.lock() = Moments { none_since: None, paused_at: Some(Instant::now()) };
     }
 
     /// Whether nothing is paused, as far as was known a moment ago.
-    pub(super) fn is_none_paused(&self) -> bool {
+    pub(crate) fn is_none_paused(&self) -> bool {
         self.lock().none_since.is_some_and(|moment| moment.elapsed() < MAX_CHECK_AGE)
     }
 
