@@ -27,7 +27,6 @@ mod rerun;
 pub mod sandbox;
 pub mod secrets;
 mod store_health;
-mod submit_pauses;
 mod unrecorded;
 mod worker;
 
@@ -57,7 +56,6 @@ use intake::Intake;
 use notifier::Notifier;
 use prepared_jobs::PreparedJobs;
 use store_health::StoreHealth;
-use submit_pauses::SubmitPauses;
 use unrecorded::UnrecordedAnswers;
 
 /// The ports of a runtime.
@@ -240,7 +238,6 @@ struct Inner {
     /// Held by the job that is started although it may have crashed workers.
     suspects: Arc<Semaphore>,
     health: StoreHealth,
-    pauses: Arc<SubmitPauses>,
     unrecorded: UnrecordedAnswers,
 }
 
@@ -253,7 +250,6 @@ impl Runtime {
                 parts,
                 settings,
                 health: StoreHealth::default(),
-                pauses: Arc::default(),
                 unrecorded,
                 notifier: Notifier::new(),
                 prepared: PreparedJobs::default(),

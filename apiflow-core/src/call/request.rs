@@ -72,7 +72,7 @@ impl CallPlan {
     ///
     /// # Errors
     /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
-    pub fn poll(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
+    pub fn poll_request(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let method = self.rule.as_ref().map_or("GET", |rule| rule.poll.link.method.as_str());
         self.follow_link(method, require_url(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
     }

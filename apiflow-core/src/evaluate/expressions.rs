@@ -79,7 +79,7 @@ impl Evaluation<'_> {
 
     /// Evaluates a script, in the background for a job, or immediately for a caller who waits for a dry run.
     pub(super) async fn run_script(&self, script: Script) -> Result<Value, EvaluationError> {
-        if self.values.are_durable() {
+        if self.values.is_durable() {
             self.evaluator.evaluate_for(self.values.job(), script).await
         } else {
             self.evaluator.evaluate_script(script).await

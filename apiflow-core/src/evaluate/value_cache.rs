@@ -69,7 +69,7 @@ impl ValueCache {
     }
 
     /// Returns whether the values belong to a durable job rather than to a dry run.
-    pub(crate) fn are_durable(&self) -> bool {
+    pub(crate) fn is_durable(&self) -> bool {
         self.store.is_some()
     }
 

@@ -37,10 +37,10 @@ pub(super) struct AcceptedInputs<'a> {
 /// What happens to an input that is not declared.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Others {
-    /// It is passed on.
-    Taken,
-    /// It is passed on without any check.
-    Unheard,
+    /// It is passed on: nothing says which inputs there are.
+    Accepted,
+    /// It is passed on unchecked, although others are declared: probably a mistake.
+    Unexpected,
     /// It is refused.
     Refused,
 }
@@ -48,7 +48,7 @@ pub(super) enum Others {
 impl<'a> AcceptedInputs<'a> {
     /// Returns the inputs that a node accepts.
     pub(super) fn of_node(node: &'a Node) -> Self {
-        let others = if node.input.is_empty() { Others::Taken } else { Others::Refused };
+        let others = if node.input.is_empty() { Others::Accepted } else { Others::Refused };
         Self { owner: format!("node `{}`", node.id), list: node.input.iter().map(of_input).collect(), others }
     }
 
@@ -71,8 +71,8 @@ impl<'a> AcceptedInputs<'a> {
         let closed = schema.is_some_and(|schema| schema.get("additionalProperties") == Some(&Value::Bool(false)));
         let others = match schema.and_then(closed_properties) {
             Some(_) if closed => Others::Refused,
-            Some(_) => Others::Unheard,
-            None => Others::Taken,
+            Some(_) => Others::Unexpected,
+            None => Others::Accepted,
         };
         Self { owner: format!("workflow `{id}`"), list, others }
     }

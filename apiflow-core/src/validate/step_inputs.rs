@@ -91,8 +91,8 @@ impl<'a> Checker<'a> {
         place: &Place<'_>,
     ) {
         let (severity, message) = match slots.others {
-            Others::Taken => return,
-            Others::Unheard => (Severity::Warning, format!("the schema of {} has no input `{name}`", slots.owner)),
+            Others::Accepted => return,
+            Others::Unexpected => (Severity::Warning, format!("the schema of {} has no input `{name}`", slots.owner)),
             Others::Refused => (Severity::Error, format!("{} has no input `{name}`", slots.owner)),
         };
         let near = suggest::nearest_name(name, slots.input_names().filter(|known| !given.contains_key(*known)));

@@ -6,7 +6,7 @@ use apiflow_server::record_cache::MAX_SHARED_AGE;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::talk::Talk;
+use crate::recording_client::RecordingClient;
 
 /// How much longer than [`MAX_SHARED_AGE`] a server on a busy machine may take to answer.
 const SLACK: Duration = Duration::from_secs(4);
@@ -25,19 +25,19 @@ fn flow(node: &str) -> Value {
 }
 
 /// The URL that a dry run of the node shows.
-async fn dry_run_url(talk: &Talk) -> Value {
-    let reply = talk.raw("POST", "/workflows/dry_run", &[], Some(flow("n"))).await;
+async fn dry_run_url(client: &RecordingClient) -> Value {
+    let reply = client.raw("POST", "/workflows/dry_run", &[], Some(flow("n"))).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     reply.json().pointer("/steps/0/requests/0/request/url").cloned().unwrap_or_default()
 }
 
-async fn send(talk: &Talk, method: &str, path: &str, body: Option<Value>) {
-    let reply = talk.raw(method, path, &[], body).await;
+async fn send(client: &RecordingClient, method: &str, path: &str, body: Option<Value>) {
+    let reply = client.raw(method, path, &[], body).await;
     assert!(reply.status.is_success(), "{method} {path}: {} {}", reply.status, reply.text);
 }
 
-async fn status(talk: &Talk, path: &str) -> StatusCode {
-    talk.raw("GET", path, &[], None).await.status
+async fn status(client: &RecordingClient, path: &str) -> StatusCode {
+    client.raw("GET", path, &[], None).await.status
 }
 
 /// Asks until the answer is `expected`, which it must be soon after [`MAX_SHARED_AGE`].
@@ -54,34 +54,34 @@ async fn eventually<T: PartialEq + std::fmt::Debug>(expected: T, mut ask: impl A
 
 #[tokio::test]
 async fn a_write_is_seen_at_once_by_the_process_that_wrote() {
-    let mut talk = Talk::admin().await;
-    send(&talk, "POST", "/connectors", Some(connector("http://127.0.0.1:9"))).await;
-    send(&talk, "POST", "/nodes", Some(node("/one"))).await;
-    assert_eq!(dry_run_url(&talk).await, "http://127.0.0.1:9/one");
-    send(&talk, "PUT", "/nodes/n", Some(node("/two"))).await;
-    assert_eq!(dry_run_url(&talk).await, "http://127.0.0.1:9/two");
-    send(&talk, "PUT", "/connectors/c", Some(connector("http://127.0.0.1:8"))).await;
-    assert_eq!(dry_run_url(&talk).await, "http://127.0.0.1:8/two");
+    let mut client = RecordingClient::admin().await;
+    send(&client, "POST", "/connectors", Some(connector("http://127.0.0.1:9"))).await;
+    send(&client, "POST", "/nodes", Some(node("/one"))).await;
+    assert_eq!(dry_run_url(&client).await, "http://127.0.0.1:9/one");
+    send(&client, "PUT", "/nodes/n", Some(node("/two"))).await;
+    assert_eq!(dry_run_url(&client).await, "http://127.0.0.1:9/two");
+    send(&client, "PUT", "/connectors/c", Some(connector("http://127.0.0.1:8"))).await;
+    assert_eq!(dry_run_url(&client).await, "http://127.0.0.1:8/two");
 
-    let admin = talk.log_in("admin", "admin").await;
-    let id = talk.as_new_user("ada").await;
-    let ada = talk.log_in("ada", "correct horse").await;
-    assert_eq!(status(&talk, "/users").await, StatusCode::FORBIDDEN);
+    let admin = client.log_in("admin", "admin").await;
+    let id = client.as_new_user("ada").await;
+    let ada = client.log_in("ada", "correct horse").await;
+    assert_eq!(status(&client, "/users").await, StatusCode::FORBIDDEN);
     for (role, expected) in [("admin", StatusCode::OK), ("user", StatusCode::FORBIDDEN)] {
-        talk.token(Some(&admin));
-        send(&talk, "PATCH", &format!("/user/{id}"), Some(json!({"role": role}))).await;
-        talk.token(Some(&ada));
-        assert_eq!(status(&talk, "/users").await, expected, "{role}");
+        client.token(Some(&admin));
+        send(&client, "PATCH", &format!("/user/{id}"), Some(json!({"role": role}))).await;
+        client.token(Some(&ada));
+        assert_eq!(status(&client, "/users").await, expected, "{role}");
     }
-    talk.token(Some(&admin));
-    send(&talk, "DELETE", &format!("/user/{id}"), None).await;
-    talk.token(Some(&ada));
-    assert_eq!(status(&talk, "/user").await, StatusCode::UNAUTHORIZED);
+    client.token(Some(&admin));
+    send(&client, "DELETE", &format!("/user/{id}"), None).await;
+    client.token(Some(&ada));
+    assert_eq!(status(&client, "/user").await, StatusCode::UNAUTHORIZED);
 }
 
 #[tokio::test]
 async fn a_write_of_another_process_is_seen_within_the_documented_time() {
-    let Some((first, mut second)) = Talk::two_on_postgres().await else { return };
+    let Some((first, mut second)) = RecordingClient::two_on_postgres().await else { return };
     send(&first, "POST", "/connectors", Some(connector("http://127.0.0.1:9"))).await;
     send(&first, "POST", "/nodes", Some(node("/one"))).await;
     assert_eq!(dry_run_url(&second).await, "http://127.0.0.1:9/one");
@@ -91,7 +91,7 @@ async fn a_write_of_another_process_is_seen_within_the_documented_time() {
     eventually(json!("http://127.0.0.1:9/two"), async || dry_run_url(&second).await).await;
 
     let secret = json!({"value": "a long enough value", "origins": ["http://127.0.0.1:9"]});
-    let known = async |talk: &Talk| talk.raw("GET", "/secrets", &[], None).await.text.contains("FRESH");
+    let known = async |client: &RecordingClient| client.raw("GET", "/secrets", &[], None).await.text.contains("FRESH");
     assert!(!known(&second).await);
     send(&first, "PUT", "/secrets/FRESH", Some(secret)).await;
     assert!(known(&first).await);

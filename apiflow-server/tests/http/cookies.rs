@@ -4,22 +4,22 @@ use apiflow_server::settings::WebSettings;
 use axum::http::StatusCode;
 use serde_json::json;
 
-use crate::talk::Talk;
+use crate::recording_client::RecordingClient;
 
-async fn cookie(talk: &Talk) -> String {
-    let reply = talk.raw("POST", "/login", &[], Some(json!({"username": "admin", "password": "admin"}))).await;
+async fn cookie(client: &RecordingClient) -> String {
+    let reply = client.raw("POST", "/login", &[], Some(json!({"username": "admin", "password": "admin"}))).await;
     reply.header("set-cookie")
 }
 
 async fn check(method: &str, site: Option<&str>, expected: StatusCode) {
-    let talk = Talk::new().await;
-    let cookie = cookie(&talk).await;
+    let client = RecordingClient::new().await;
+    let cookie = cookie(&client).await;
     let pair = cookie.split(';').next().expect("a cookie has a value");
     let sent = format!("theme=dark; {pair}; other=1");
     let mut headers = vec![("cookie", sent.as_str())];
     headers.extend(site.map(|site| ("sec-fetch-site", site)));
     let body = (method == "PATCH").then(|| json!({"email": "a@example.com"}));
-    let reply = talk.raw(method, "/user", &headers, body).await;
+    let reply = client.raw(method, "/user", &headers, body).await;
     assert_eq!(reply.status, expected, "{method} from {site:?}: {}", reply.text);
 }
 
@@ -43,23 +43,23 @@ async fn writes_are_for_this_origin_alone() {
 
 #[tokio::test]
 async fn the_cookie_is_out_of_reach_of_scripts_and_secure_on_https() {
-    let talk = Talk::new().await;
-    let plain = cookie(&talk).await;
+    let client = RecordingClient::new().await;
+    let plain = cookie(&client).await;
     assert!(plain.contains("; HttpOnly; SameSite=Strict; Max-Age=2592000"), "{plain}");
     assert!(!plain.contains("Secure"), "{plain}");
     let settings = WebSettings { public_url: "https://apiflow.localhost".to_owned(), ..WebSettings::default() };
-    let secure = cookie(&Talk::with(settings, "").await).await;
+    let secure = cookie(&RecordingClient::with(settings, "").await).await;
     assert!(secure.ends_with("; Secure"), "{secure}");
 }
 
 #[tokio::test]
 async fn logging_out_takes_the_cookie_away() {
-    let talk = Talk::new().await;
-    let pair = cookie(&talk).await.split(';').next().map(str::to_owned).expect("a cookie has a value");
+    let client = RecordingClient::new().await;
+    let pair = cookie(&client).await.split(';').next().map(str::to_owned).expect("a cookie has a value");
     let headers = [("cookie", pair.as_str()), ("sec-fetch-site", "same-origin")];
-    let out = talk.raw("POST", "/logout", &headers, None).await;
+    let out = client.raw("POST", "/logout", &headers, None).await;
     assert_eq!(out.status, StatusCode::NO_CONTENT);
     assert!(out.header("set-cookie").starts_with("apiflow_session=; "), "{}", out.header("set-cookie"));
     assert!(out.header("set-cookie").contains("Max-Age=0"));
-    assert_eq!(talk.raw("GET", "/user", &headers, None).await.status, StatusCode::UNAUTHORIZED);
+    assert_eq!(client.raw("GET", "/user", &headers, None).await.status, StatusCode::UNAUTHORIZED);
 }

@@ -3,7 +3,7 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
-use crate::talk::{Talk, settle};
+use crate::recording_client::{RecordingClient, settle};
 
 fn connector() -> Value {
     json!({"id": "echo", "name": "Echo", "base_url": "https://echo.example/v1", "header": {"Accept": "application/json"}})
@@ -24,37 +24,37 @@ fn workflow(path: &str) -> Value {
 }
 
 /// A server with one of each.
-async fn furnished() -> Talk {
-    let talk = Talk::admin().await;
+async fn furnished() -> RecordingClient {
+    let client = RecordingClient::admin().await;
     for (path, body) in [("/connectors", connector()), ("/nodes", node()), ("/workflows", workflow("node/say"))] {
-        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        let reply = client.raw("POST", path, &[], Some(body)).await;
         assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
     }
-    talk
+    client
 }
 
 #[tokio::test]
 async fn documents_are_made_read_replaced_changed_and_removed() {
-    let mut talk = Talk::admin().await;
-    talk.post("/connectors", connector()).await;
-    talk.get("/connectors/echo").await;
-    talk.post("/nodes", node()).await;
-    talk.post("/workflows", workflow("node/say")).await;
-    talk.patch("/connectors/echo", json!({"name": "Echo 2", "method": "get"})).await;
-    talk.put("/nodes/say", json!({"name": "Say", "connector_id": "echo"})).await;
-    talk.put("/workflows/other", workflow("echo/say")).await;
-    talk.get("/workflows?limit=1").await;
-    talk.delete("/workflows/other").await;
-    talk.get("/workflows/other").await;
-    settle!(talk);
+    let mut client = RecordingClient::admin().await;
+    client.post("/connectors", connector()).await;
+    client.get("/connectors/echo").await;
+    client.post("/nodes", node()).await;
+    client.post("/workflows", workflow("node/say")).await;
+    client.patch("/connectors/echo", json!({"name": "Echo 2", "method": "get"})).await;
+    client.put("/nodes/say", json!({"name": "Say", "connector_id": "echo"})).await;
+    client.put("/workflows/other", workflow("echo/say")).await;
+    client.get("/workflows?limit=1").await;
+    client.delete("/workflows/other").await;
+    client.get("/workflows/other").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn what_was_read_can_be_written() {
-    let talk = furnished().await;
+    let client = furnished().await;
     for path in ["/connectors/echo", "/nodes/say", "/workflows/flow"] {
-        let read = talk.raw("GET", path, &[], None).await.json();
-        let written = talk.raw("PUT", path, &[], Some(read.clone())).await;
+        let read = client.raw("GET", path, &[], None).await.json();
+        let written = client.raw("PUT", path, &[], Some(read.clone())).await;
         assert_eq!(written.status, StatusCode::OK, "{}", written.text);
         let without_time =
             |mut body: Value| body.as_object_mut().and_then(|body| body.shift_remove("updated_at")).map(|_| body);
@@ -64,99 +64,100 @@ async fn what_was_read_can_be_written() {
 
 #[tokio::test]
 async fn an_id_is_generated_where_none_is_given() {
-    let mut talk = Talk::admin().await;
+    let mut client = RecordingClient::admin().await;
     let mut body = connector();
     body.as_object_mut().expect("an object").shift_remove("id");
-    talk.post("/connectors", body).await;
-    settle!(talk);
+    client.post("/connectors", body).await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn writes_are_refused_with_their_places() {
-    let mut talk = furnished().await;
-    talk.post("/connectors", connector()).await;
-    talk.post("/connectors", Value::from("{\"name\": ")).await;
-    talk.post("/connectors", json!([])).await;
-    talk.post("/connectors", json!({"id": "x", "name": 5, "base_url": "echo", "metod": "GET"})).await;
-    talk.post("/nodes", json!({"id": "x", "name": "X", "connector_id": "nobody"})).await;
-    talk.post(
-        "/nodes",
-        json!({"name": "X", "connector_id": "echo", "input": [{"name": "a", "type": "text", "requird": true}]}),
-    )
-    .await;
-    talk.post("/workflows", json!({"name": "X", "nodes": [], "steps": []})).await;
-    talk.post("/workflows", json!({"description": 1})).await;
-    talk.put("/connectors/node", connector()).await;
-    talk.put("/workflows/run", workflow("node/say")).await;
-    talk.put("/nodes/a%20b", node()).await;
-    talk.patch("/nodes/say", json!({"connector_id": "nobody"})).await;
-    talk.patch("/nodes/nobody", json!({"name": "X"})).await;
-    talk.note("nothing was half-written");
+    let mut client = furnished().await;
+    client.post("/connectors", connector()).await;
+    client.post("/connectors", Value::from("{\"name\": ")).await;
+    client.post("/connectors", json!([])).await;
+    client.post("/connectors", json!({"id": "x", "name": 5, "base_url": "echo", "metod": "GET"})).await;
+    client.post("/nodes", json!({"id": "x", "name": "X", "connector_id": "nobody"})).await;
+    client
+        .post(
+            "/nodes",
+            json!({"name": "X", "connector_id": "echo", "input": [{"name": "a", "type": "text", "requird": true}]}),
+        )
+        .await;
+    client.post("/workflows", json!({"name": "X", "nodes": [], "steps": []})).await;
+    client.post("/workflows", json!({"description": 1})).await;
+    client.put("/connectors/node", connector()).await;
+    client.put("/workflows/run", workflow("node/say")).await;
+    client.put("/nodes/a%20b", node()).await;
+    client.patch("/nodes/say", json!({"connector_id": "nobody"})).await;
+    client.patch("/nodes/nobody", json!({"name": "X"})).await;
+    client.note("nothing was half-written");
     for path in ["/connectors", "/nodes", "/workflows"] {
-        let items = talk.raw("GET", path, &[], None).await.json();
+        let items = client.raw("GET", path, &[], None).await.json();
         assert_eq!(items["items"].as_array().map(Vec::len), Some(1), "{path}");
     }
-    settle!(talk);
+    settle!(client);
 }
 
 #[tokio::test]
 async fn what_others_refer_to_stays() {
-    let mut talk = furnished().await;
-    talk.delete("/connectors/echo").await;
-    talk.delete("/nodes/say").await;
-    talk.delete("/workflows/flow").await;
-    talk.delete("/nodes/say").await;
-    talk.delete("/connectors/echo").await;
-    talk.delete("/connectors/echo").await;
-    settle!(talk);
+    let mut client = furnished().await;
+    client.delete("/connectors/echo").await;
+    client.delete("/nodes/say").await;
+    client.delete("/workflows/flow").await;
+    client.delete("/nodes/say").await;
+    client.delete("/connectors/echo").await;
+    client.delete("/connectors/echo").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn if_match_guards_against_overwriting() {
-    let mut talk = furnished().await;
-    let tag = talk.raw("GET", "/nodes/say", &[], None).await.header("etag");
+    let mut client = furnished().await;
+    let tag = client.raw("GET", "/nodes/say", &[], None).await.header("etag");
     let guarded = [("if-match", tag.as_str())];
-    talk.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "First"}))).await;
-    talk.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "Second"}))).await;
-    talk.say("PUT", "/nodes/say", &guarded, Some(node())).await;
-    talk.say("DELETE", "/workflows/flow", &[("if-match", "\"9\"")], None).await;
-    talk.say("PUT", "/nodes/say", &[("if-none-match", "*")], Some(node())).await;
-    talk.say("PUT", "/nodes/new", &[("if-match", "*")], Some(node())).await;
-    let tags = format!("W/\"7\", {}", talk.raw("GET", "/workflows/flow", &[], None).await.header("etag"));
-    let gone = talk.raw("DELETE", "/workflows/flow", &[("if-match", &tags)], None).await;
+    client.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "First"}))).await;
+    client.say("PATCH", "/nodes/say", &guarded, Some(json!({"name": "Second"}))).await;
+    client.say("PUT", "/nodes/say", &guarded, Some(node())).await;
+    client.say("DELETE", "/workflows/flow", &[("if-match", "\"9\"")], None).await;
+    client.say("PUT", "/nodes/say", &[("if-none-match", "*")], Some(node())).await;
+    client.say("PUT", "/nodes/new", &[("if-match", "*")], Some(node())).await;
+    let tags = format!("W/\"7\", {}", client.raw("GET", "/workflows/flow", &[], None).await.header("etag"));
+    let gone = client.raw("DELETE", "/workflows/flow", &[("if-match", &tags)], None).await;
     assert_eq!(gone.status, StatusCode::NO_CONTENT, "{}", gone.text);
-    assert_eq!(talk.raw("GET", "/nodes/say", &[], None).await.string("/name"), "First");
-    settle!(talk);
+    assert_eq!(client.raw("GET", "/nodes/say", &[], None).await.string("/name"), "First");
+    settle!(client);
 }
 
 #[tokio::test]
 async fn a_document_made_anew_does_not_have_the_old_ones_tag() {
-    let talk = furnished().await;
-    let old = talk.raw("GET", "/workflows/flow", &[], None).await.header("etag");
-    assert_eq!(talk.raw("DELETE", "/workflows/flow", &[], None).await.status, StatusCode::NO_CONTENT);
+    let client = furnished().await;
+    let old = client.raw("GET", "/workflows/flow", &[], None).await.header("etag");
+    assert_eq!(client.raw("DELETE", "/workflows/flow", &[], None).await.status, StatusCode::NO_CONTENT);
     // Moments are kept in milliseconds.
     tokio::time::sleep(std::time::Duration::from_millis(2)).await;
     let create = [("if-none-match", "*")];
-    let made = talk.raw("PUT", "/workflows/flow", &create, Some(workflow("node/say"))).await;
+    let made = client.raw("PUT", "/workflows/flow", &create, Some(workflow("node/say"))).await;
     assert_eq!(made.status, StatusCode::CREATED, "{}", made.text);
     assert_ne!(made.header("etag"), old);
     for headers in [[("if-match", old.as_str())], create] {
-        let refused = talk.raw("PUT", "/workflows/flow", &headers, Some(workflow("node/say"))).await;
+        let refused = client.raw("PUT", "/workflows/flow", &headers, Some(workflow("node/say"))).await;
         assert_eq!(refused.status, StatusCode::PRECONDITION_FAILED, "{}", refused.text);
     }
 }
 
 #[tokio::test]
 async fn lists_are_pages_newest_first() {
-    let mut talk = furnished().await;
+    let mut client = furnished().await;
     for index in 0..5 {
         let body = json!({"id": format!("c{index}"), "name": "C", "base_url": "https://c.example"});
-        talk.raw("POST", "/connectors", &[], Some(body)).await;
+        client.raw("POST", "/connectors", &[], Some(body)).await;
     }
     let mut ids = Vec::new();
     let mut path = "/connectors?limit=2".to_owned();
     loop {
-        let page = talk.raw("GET", &path, &[], None).await.json();
+        let page = client.raw("GET", &path, &[], None).await.json();
         let items = page["items"].as_array().expect("a page has items");
         ids.extend(items.iter().filter_map(|item| item["id"].as_str().map(str::to_owned)));
         match page["next"].as_str() {
@@ -168,56 +169,57 @@ async fn lists_are_pages_newest_first() {
     sorted.sort();
     assert_eq!(sorted, ["c0", "c1", "c2", "c3", "c4", "echo"]);
     assert_eq!(ids.last().map(String::as_str), Some("echo"), "{ids:?}");
-    talk.get("/connectors?limit=501").await;
-    talk.get("/connectors?limit=0").await;
-    talk.get("/connectors?limit=many").await;
-    talk.get("/connectors?cursor=%21%21").await;
-    settle!(talk);
+    client.get("/connectors?limit=501").await;
+    client.get("/connectors?limit=0").await;
+    client.get("/connectors?limit=many").await;
+    client.get("/connectors?cursor=%21%21").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn open_flow_is_kept_as_it_was_sent() {
-    let talk = furnished().await;
+    let client = furnished().await;
     let nodes = json!({"value": {"modules": [{"value": {"path": "node/say", "type": "script", "zzz": [1.0, {"b": 1, "a": null}]}, "id": "a"}],
         "notes": [{"text": "kept"}]}, "summary": null, "future_field": {"x": 1}, "schema": null});
-    let reply = talk.raw("PUT", "/workflows/w", &[], Some(json!({"name": "W", "nodes": nodes.clone()}))).await;
+    let reply = client.raw("PUT", "/workflows/w", &[], Some(json!({"name": "W", "nodes": nodes.clone()}))).await;
     assert_eq!(reply.status, StatusCode::CREATED);
-    let read = talk.raw("GET", "/workflows/w", &[], None).await;
+    let read = client.raw("GET", "/workflows/w", &[], None).await;
     assert_eq!(serde_json::to_string(&read.json()["nodes"]).ok(), serde_json::to_string(&nodes).ok());
 }
 
 #[tokio::test]
 async fn a_document_with_errors_is_saved_but_not_run() {
-    let mut talk = furnished().await;
-    talk.put("/workflows/flow", workflow("node/nobody")).await;
-    talk.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
-    talk.post("/workflows/validate", json!({"document": workflow("node/nobody")["nodes"]})).await;
-    talk.post("/workflows/run", json!({"document": {"value": {"modules": [{"id": "a", "value": {"type": "dance"}}]}}}))
+    let mut client = furnished().await;
+    client.put("/workflows/flow", workflow("node/nobody")).await;
+    client.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
+    client.post("/workflows/validate", json!({"document": workflow("node/nobody")["nodes"]})).await;
+    client
+        .post("/workflows/run", json!({"document": {"value": {"modules": [{"id": "a", "value": {"type": "dance"}}]}}}))
         .await;
-    settle!(talk);
+    settle!(client);
 }
 
 #[tokio::test]
 async fn an_unknown_secret_refuses_a_run_only() {
-    let mut talk = furnished().await;
-    talk.patch("/connectors/echo", json!({"header": {"Authorization": "Bearer $NOBODY_SET_THIS"}})).await;
-    talk.get("/nodes/say").await;
-    talk.post("/node/say/run", json!({"input": {"text": "hello"}})).await;
-    talk.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
-    settle!(talk);
+    let mut client = furnished().await;
+    client.patch("/connectors/echo", json!({"header": {"Authorization": "Bearer $NOBODY_SET_THIS"}})).await;
+    client.get("/nodes/say").await;
+    client.post("/node/say/run", json!({"input": {"text": "hello"}})).await;
+    client.post("/workflow/flow/run", json!({"input": {"text": "hello"}})).await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn the_input_of_a_run_is_checked_in_full() {
-    let mut talk = furnished().await;
-    talk.post("/workflow/flow/run", json!({})).await;
-    talk.post("/workflow/flow/run", json!({"input": {"text": 5}})).await;
-    talk.post("/workflow/flow/run", json!({"input": []})).await;
-    talk.post("/workflow/flow/run", json!({"inputs": {}})).await;
-    talk.post("/node/say/run", json!({"input": {}})).await;
-    talk.post("/node/say/run", json!({"input": {"text": 5}})).await;
-    talk.say("POST", "/workflow/flow/run", &[("prefer", "wait=999")], Some(json!({"input": {"text": "x"}}))).await;
-    talk.post("/node/nobody/run", json!({})).await;
-    talk.post("/workflow/nobody/run", json!({})).await;
-    settle!(talk);
+    let mut client = furnished().await;
+    client.post("/workflow/flow/run", json!({})).await;
+    client.post("/workflow/flow/run", json!({"input": {"text": 5}})).await;
+    client.post("/workflow/flow/run", json!({"input": []})).await;
+    client.post("/workflow/flow/run", json!({"inputs": {}})).await;
+    client.post("/node/say/run", json!({"input": {}})).await;
+    client.post("/node/say/run", json!({"input": {"text": 5}})).await;
+    client.say("POST", "/workflow/flow/run", &[("prefer", "wait=999")], Some(json!({"input": {"text": "x"}}))).await;
+    client.post("/node/nobody/run", json!({})).await;
+    client.post("/workflow/nobody/run", json!({})).await;
+    settle!(client);
 }

@@ -9,7 +9,7 @@ use axum::http::StatusCode;
 use serde_json::json;
 use std::time::Duration;
 
-use crate::talk::{Talk, settle};
+use crate::recording_client::{RecordingClient, settle};
 
 const AT: Timestamp = Timestamp(1_800_000_000_000);
 
@@ -22,11 +22,11 @@ fn event(seq: u64) -> EventRow {
     EventRow { seq, at: AT.plus_ms(seq * 1000), body: json!({"kind": format!("event {seq}")}), value, item: None }
 }
 
-async fn make(talk: &Talk, number: u32, workflow: Option<&str>) -> String {
-    make_of(talk, number, workflow, JobBundle::default()).await
+async fn make(client: &RecordingClient, number: u32, workflow: Option<&str>) -> String {
+    make_of(client, number, workflow, JobBundle::default()).await
 }
 
-async fn make_of(talk: &Talk, number: u32, workflow: Option<&str>, bundle: JobBundle) -> String {
+async fn make_of(client: &RecordingClient, number: u32, workflow: Option<&str>, bundle: JobBundle) -> String {
     let job = NewJob {
         id: id(number),
         name: format!("Job {number}"),
@@ -40,7 +40,7 @@ async fn make_of(talk: &Talk, number: u32, workflow: Option<&str>, bundle: JobBu
         events: vec![event(1)],
         idempotency: None,
     };
-    talk.stores.store.create_job(job, None).await.expect("the job is made");
+    client.stores.store.create_job(job, None).await.expect("the job is made");
     id(number)
 }
 
@@ -64,8 +64,8 @@ fn step(ordinal: u64, name: &str) -> StepRow {
 }
 
 /// Commits one turn: `steps` steps from ordinal 2 on, an event for each, and this status.
-async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
-    let store = &talk.stores.store;
+async fn turn(client: &RecordingClient, job: &str, steps: u64, status: JobStatus) {
+    let store = &client.stores.store;
     let claims = store.claim_due_jobs("test", 10, Duration::from_secs(30)).await.expect("jobs can be claimed");
     let claim = claims.into_iter().find(|claim| claim.job == job).expect("the job is due");
     let call = CallRecord {
@@ -99,51 +99,51 @@ async fn turn(talk: &Talk, job: &str, steps: u64, status: JobStatus) {
 
 #[tokio::test]
 async fn a_job_whose_secrets_nobody_checked_is_not_run_again() {
-    let talk = Talk::admin().await;
+    let client = RecordingClient::admin().await;
     let connector = json!({"id": "c", "name": "C", "base_url": "http://127.0.0.1:1"});
     let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {"body": {"webhook": "$ENV_KEY"}}});
     let connector = parse_connector(&connector).expect("it is sound");
     let node = parse_node(&node).expect("it is sound");
     for (number, secrets_checked, expected) in [(1, false, StatusCode::CONFLICT), (2, true, StatusCode::ACCEPTED)] {
         let bundle = JobBundle { secrets_checked, ..node_bundle(node.clone(), connector.clone()) };
-        let job = make_of(&talk, number, None, bundle).await;
-        turn(&talk, &job, 1, JobStatus::Completed).await;
-        let again = talk.raw("POST", &format!("/jobs/{job}/rerun"), &[], Some(json!({"input": {}}))).await;
+        let job = make_of(&client, number, None, bundle).await;
+        turn(&client, &job, 1, JobStatus::Completed).await;
+        let again = client.raw("POST", &format!("/jobs/{job}/rerun"), &[], Some(json!({"input": {}}))).await;
         assert_eq!(again.status, expected, "{}", again.text);
     }
 }
 
 #[tokio::test]
 async fn a_job_is_read_with_its_steps_and_calls() {
-    let mut talk = Talk::admin().await;
-    let job = make(&talk, 1, Some("flow")).await;
-    talk.get(&format!("/jobs/{job}")).await;
-    talk.delete(&format!("/jobs/{job}")).await;
-    turn(&talk, &job, 2, JobStatus::Failed).await;
-    talk.get(&format!("/jobs/{job}")).await;
-    talk.get(&format!("/jobs/{job}/steps?limit=1")).await;
-    talk.get(&format!("/jobs/{job}/steps/2/calls")).await;
-    talk.get(&format!("/jobs/{job}/steps/first/calls")).await;
-    talk.get(&format!("/jobs/{job}/steps/nobody/calls")).await;
-    talk.delete(&format!("/jobs/{job}")).await;
-    talk.get(&format!("/jobs/{job}")).await;
-    talk.get("/jobs/nobody/steps").await;
-    talk.post("/jobs/nobody/cancel", json!({})).await;
-    settle!(talk);
+    let mut client = RecordingClient::admin().await;
+    let job = make(&client, 1, Some("flow")).await;
+    client.get(&format!("/jobs/{job}")).await;
+    client.delete(&format!("/jobs/{job}")).await;
+    turn(&client, &job, 2, JobStatus::Failed).await;
+    client.get(&format!("/jobs/{job}")).await;
+    client.get(&format!("/jobs/{job}/steps?limit=1")).await;
+    client.get(&format!("/jobs/{job}/steps/2/calls")).await;
+    client.get(&format!("/jobs/{job}/steps/first/calls")).await;
+    client.get(&format!("/jobs/{job}/steps/nobody/calls")).await;
+    client.delete(&format!("/jobs/{job}")).await;
+    client.get(&format!("/jobs/{job}")).await;
+    client.get("/jobs/nobody/steps").await;
+    client.post("/jobs/nobody/cancel", json!({})).await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn a_job_holds_200_steps_and_the_rest_follows() {
-    let talk = Talk::admin().await;
-    let job = make(&talk, 1, None).await;
-    turn(&talk, &job, 450, JobStatus::Completed).await;
-    let body = talk.raw("GET", &format!("/jobs/{job}"), &[], None).await.json();
+    let client = RecordingClient::admin().await;
+    let job = make(&client, 1, None).await;
+    turn(&client, &job, 450, JobStatus::Completed).await;
+    let body = client.raw("GET", &format!("/jobs/{job}"), &[], None).await.json();
     let mut ordinals: Vec<_> =
         body["steps"].as_array().expect("steps").iter().filter_map(|step| step["ordinal"].as_u64()).collect();
     assert_eq!(ordinals.len(), 200);
     let mut next = body["steps_next"].as_str().map(str::to_owned);
     while let Some(cursor) = next {
-        let page = talk.raw("GET", &format!("/jobs/{job}/steps?cursor={cursor}&limit=200"), &[], None).await.json();
+        let page = client.raw("GET", &format!("/jobs/{job}/steps?cursor={cursor}&limit=200"), &[], None).await.json();
         ordinals.extend(page["items"].as_array().expect("items").iter().filter_map(|step| step["ordinal"].as_u64()));
         next = page["next"].as_str().map(str::to_owned);
     }
@@ -152,16 +152,16 @@ async fn a_job_holds_200_steps_and_the_rest_follows() {
 
 #[tokio::test]
 async fn lists_are_filtered_and_lean() {
-    let mut talk = Talk::admin().await;
-    let first = make(&talk, 1, Some("flow")).await;
-    turn(&talk, &first, 1, JobStatus::Failed).await;
+    let mut client = RecordingClient::admin().await;
+    let first = make(&client, 1, Some("flow")).await;
+    turn(&client, &first, 1, JobStatus::Failed).await;
     for number in 2..5 {
-        make(&talk, number, (number == 3).then_some("other")).await;
+        make(&client, number, (number == 3).then_some("other")).await;
     }
-    talk.get("/jobs?status=failed").await;
-    talk.get("/workflow/other/jobs").await;
+    client.get("/jobs?status=failed").await;
+    client.get("/workflow/other/jobs").await;
     let count = async |query: &str| {
-        let page = talk.raw("GET", &format!("/jobs?{query}"), &[], None).await.json();
+        let page = client.raw("GET", &format!("/jobs?{query}"), &[], None).await.json();
         page["items"]
             .as_array()
             .expect("items")
@@ -175,30 +175,30 @@ async fn lists_are_filtered_and_lean() {
     assert_eq!(count("node_id=flow").await, Vec::<String>::new());
     assert_eq!(count("created_after=2027-01-15T08:00:03Z").await, ["Job 4", "Job 3"]);
     assert_eq!(count("created_before=2027-01-15T09:00:03%2B01:00").await, ["Job 2", "Job 1"]);
-    talk.get("/jobs?created_after=yesterday").await;
-    settle!(talk);
+    client.get("/jobs?created_after=yesterday").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn events_of_an_ended_job_are_told_and_the_stream_ends() {
-    let mut talk = Talk::admin().await;
-    let job = make(&talk, 1, None).await;
-    turn(&talk, &job, 3, JobStatus::Completed).await;
+    let mut client = RecordingClient::admin().await;
+    let job = make(&client, 1, None).await;
+    turn(&client, &job, 3, JobStatus::Completed).await;
     let path = format!("/jobs/{job}/events");
-    talk.get(&path).await;
-    talk.say("GET", &path, &[("last-event-id", "3")], None).await;
-    talk.say("GET", &path, &[("last-event-id", "4")], None).await;
-    talk.say("GET", &path, &[("last-event-id", "soon")], None).await;
-    talk.get("/jobs/nobody/events").await;
-    settle!(talk);
+    client.get(&path).await;
+    client.say("GET", &path, &[("last-event-id", "3")], None).await;
+    client.say("GET", &path, &[("last-event-id", "4")], None).await;
+    client.say("GET", &path, &[("last-event-id", "soon")], None).await;
+    client.get("/jobs/nobody/events").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn a_stream_of_many_events_is_whole() {
-    let talk = Talk::admin().await;
-    let job = make(&talk, 1, None).await;
-    turn(&talk, &job, 999, JobStatus::Completed).await;
-    let reply = talk.raw("GET", &format!("/jobs/{job}/events"), &[], None).await;
+    let client = RecordingClient::admin().await;
+    let job = make(&client, 1, None).await;
+    turn(&client, &job, 999, JobStatus::Completed).await;
+    let reply = client.raw("GET", &format!("/jobs/{job}/events"), &[], None).await;
     assert_eq!(reply.status, StatusCode::OK);
     let ids: Vec<u64> = reply.text.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
     assert_eq!(ids, (1..=1000).collect::<Vec<_>>());

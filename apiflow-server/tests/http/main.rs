@@ -1,26 +1,26 @@
 //! The REST API on the real router and a SQLite database in a temporary folder.
 //!
-//! A test holds a talk with the server; its transcript, with ids, times and tokens replaced, is the snapshot.
+//! A test records its requests and replies; the transcript, with ids, times and tokens replaced, is the snapshot.
 
 mod accounts;
-mod active;
-mod again;
 mod approvals;
 mod cached_records;
+mod common_rules;
 mod cookies;
 mod documents;
+mod documents_in_use;
 mod dry_run;
 mod founding;
-mod frame;
-mod intruders;
 mod jobs;
-mod large;
-mod parts;
+mod large_documents;
+mod partial_documents;
 mod prepared_workflows;
 mod provider;
+mod recording_client;
+mod rerun;
 mod runs;
 mod schemas;
 mod secret_access;
 mod secrets;
 mod storage;
-mod talk;
+mod unauthorized_access;

@@ -6,16 +6,16 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::provider::Provider;
-use crate::talk::{Reply, Talk, settle};
+use crate::recording_client::{RecordingClient, Reply, settle};
 
 const CANARY: &str = "r8_canary_of_the_provider";
 
 /// A server with workers, a connector with a secret, a node per path of the provider and a workflow of two steps.
-pub(crate) async fn furnished() -> (Talk, Provider) {
+pub(crate) async fn furnished() -> (RecordingClient, Provider) {
     let provider = Provider::start().await;
-    let mut talk = Talk::admin().await;
-    talk.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
-    talk.work();
+    let mut client = RecordingClient::admin().await;
+    client.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
+    client.work();
     let connector = json!({"id": "echo", "name": "Echo", "base_url": provider.url(),
         "header": {"Authorization": "Bearer $ECHO_KEY"}});
     let node = |id: &str| {
@@ -39,57 +39,57 @@ pub(crate) async fn furnished() -> (Talk, Provider) {
         ("/nodes/moody", node("moody")),
         ("/workflows/twice", workflow),
     ] {
-        let reply = talk.raw("PUT", path, &[], Some(body)).await;
+        let reply = client.raw("PUT", path, &[], Some(body)).await;
         assert!(reply.status.is_success(), "{path}: {}", reply.text);
     }
-    (talk, provider)
+    (client, provider)
 }
 
-async fn run(talk: &mut Talk, path: &str, input: Value) -> Reply {
-    talk.say("POST", path, &[("prefer", "wait=30")], Some(json!({"input": input}))).await
+async fn run(client: &mut RecordingClient, path: &str, input: Value) -> Reply {
+    client.say("POST", path, &[("prefer", "wait=30")], Some(json!({"input": input}))).await
 }
 
 /// Follows a job to its end and gives the stream's text.
-pub(crate) async fn follow(talk: &Talk, job: &str) -> String {
+pub(crate) async fn follow(client: &RecordingClient, job: &str) -> String {
     let path = format!("/jobs/{job}/events");
-    let stream = tokio::time::timeout(Duration::from_secs(30), talk.raw("GET", &path, &[], None)).await;
+    let stream = tokio::time::timeout(Duration::from_secs(30), client.raw("GET", &path, &[], None)).await;
     stream.expect("the stream ends with the job").text
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_is_run_and_its_calls_are_told_without_the_key() {
-    let (mut talk, provider) = furnished().await;
-    let job = run(&mut talk, "/node/say/run", json!({"text": "hello"})).await;
+    let (mut client, provider) = furnished().await;
+    let job = run(&mut client, "/node/say/run", json!({"text": "hello"})).await;
     assert_eq!(provider.calls(), [(format!("Bearer {CANARY}"), json!({"text": "hello"}))]);
     let id = job.string("/id");
-    let calls = talk.raw("GET", &format!("/jobs/{id}/steps/run/calls"), &[], None).await;
+    let calls = client.raw("GET", &format!("/jobs/{id}/steps/run/calls"), &[], None).await;
     assert_eq!(calls.json()["items"].as_array().map(Vec::len), Some(1), "{}", calls.text);
     assert!(calls.text.contains("Bearer $ECHO_KEY"), "{}", calls.text);
-    let whole = format!("{}{}{}", job.text, calls.text, follow(&talk, &id).await);
+    let whole = format!("{}{}{}", job.text, calls.text, follow(&client, &id).await);
     assert!(!whole.contains(CANARY), "{whole}");
-    assert!(talk.is_on_disk("hello!") && !talk.is_on_disk(CANARY));
-    settle!(talk);
+    assert!(client.is_on_disk("hello!") && !client.is_on_disk(CANARY));
+    settle!(client);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_is_run_with_defaults_filled_in() {
-    let (mut talk, provider) = furnished().await;
-    let job = run(&mut talk, "/workflow/twice/run", json!({})).await;
+    let (mut client, provider) = furnished().await;
+    let job = run(&mut client, "/workflow/twice/run", json!({})).await;
     assert_eq!(job.status, StatusCode::OK, "{}", job.text);
     assert_eq!(job.json()["output"], json!({"text": "hello!?!"}));
     let asked: Vec<_> = provider.calls().into_iter().map(|(_, body)| body).collect();
     assert_eq!(asked, [json!({"text": "hello"}), json!({"text": "hello!?"})]);
-    let listed = talk.raw("GET", "/workflow/twice/jobs", &[], None).await.json();
+    let listed = client.raw("GET", "/workflow/twice/jobs", &[], None).await.json();
     assert_eq!(listed["items"][0]["id"], job.json()["id"]);
-    settle!(talk);
+    settle!(client);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_document_is_run_without_being_saved() {
-    let (talk, _provider) = furnished().await;
-    let document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
+    let (client, _provider) = furnished().await;
+    let document = client.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
     let body = json!({"document": document, "input": {"text": "x"}});
-    let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    let job = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
     assert_eq!(job.status, StatusCode::OK, "{}", job.text);
     assert_eq!(job.json()["output"], json!({"text": "x!?!"}));
     assert_eq!((job.json()["workflow_id"].clone(), job.json()["name"].clone()), (Value::Null, json!("Twice")));
@@ -97,62 +97,62 @@ async fn a_document_is_run_without_being_saved() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_failed_job_says_why() {
-    let (mut talk, _provider) = furnished().await;
-    run(&mut talk, "/node/broken/run", json!({"text": "hello"})).await;
-    settle!(talk);
+    let (mut client, _provider) = furnished().await;
+    run(&mut client, "/node/broken/run", json!({"text": "hello"})).await;
+    settle!(client);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_is_made_at_once_and_followed_to_its_end() {
-    let (talk, _provider) = furnished().await;
-    let made = talk.raw("POST", "/workflow/twice/run", &[], Some(json!({}))).await;
+    let (client, _provider) = furnished().await;
+    let made = client.raw("POST", "/workflow/twice/run", &[], Some(json!({}))).await;
     assert_eq!(made.status, StatusCode::ACCEPTED, "{}", made.text);
     let id = made.string("/id");
     assert_eq!(made.header("location"), format!("/api/v1/jobs/{id}"));
-    let stream = follow(&talk, &id).await;
+    let stream = follow(&client, &id).await;
     assert!(stream.trim_end().ends_with("event: end\ndata: {\"status\":\"completed\"}"), "{stream}");
     let ids: Vec<u64> = stream.lines().filter_map(|line| line.strip_prefix("id: ")?.parse().ok()).collect();
     assert_eq!(ids, (1..=ids.len() as u64).collect::<Vec<_>>());
     let last = [("last-event-id", ids.len().to_string())];
-    let rest = talk.raw("GET", &format!("/jobs/{id}/events"), &[(last[0].0, &last[0].1)], None).await;
+    let rest = client.raw("GET", &format!("/jobs/{id}/events"), &[(last[0].0, &last[0].1)], None).await;
     assert_eq!(rest.status, StatusCode::NO_CONTENT);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repeated_request_finds_the_first_job() {
-    let (mut talk, provider) = furnished().await;
-    let ask = async |talk: &Talk, text: &str| {
+    let (mut client, provider) = furnished().await;
+    let ask = async |client: &RecordingClient, text: &str| {
         let headers = [("idempotency-key", "k1"), ("prefer", "wait=30")];
-        talk.raw("POST", "/workflow/twice/run", &headers, Some(json!({"input": {"text": text}}))).await
+        client.raw("POST", "/workflow/twice/run", &headers, Some(json!({"input": {"text": text}}))).await
     };
-    let first = ask(&talk, "a").await;
-    let second = ask(&talk, "a").await;
+    let first = ask(&client, "a").await;
+    let second = ask(&client, "a").await;
     assert_eq!((first.status, second.status), (StatusCode::OK, StatusCode::OK), "{}", second.text);
     assert_eq!(first.string("/id"), second.string("/id"));
     assert_eq!(provider.calls().len(), 2);
-    let other = ask(&talk, "b").await;
+    let other = ask(&client, "b").await;
     assert_eq!(other.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(other.string("/code"), "idempotency_key_reused");
-    talk.as_new_user("ann").await;
-    assert_ne!(ask(&talk, "a").await.string("/id"), first.string("/id"), "keys are each user's own");
+    client.as_new_user("ann").await;
+    assert_ne!(ask(&client, "a").await.string("/id"), first.string("/id"), "keys are each user's own");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_repetition_is_known_whatever_became_of_the_workflow() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let ask = async |body: &str| {
         let headers = [("idempotency-key", "k1"), ("prefer", "wait=30")];
-        talk.raw("POST", "/workflow/twice/run", &headers, Some(Value::from(body))).await
+        client.raw("POST", "/workflow/twice/run", &headers, Some(Value::from(body))).await
     };
     let first = ask(r#"{"input": {"a": 1, "b": {"c": 2, "d": 3}}}"#).await;
     assert_eq!(first.status, StatusCode::OK, "{}", first.text);
-    let mut nodes = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].take();
+    let mut nodes = client.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].take();
     nodes["schema"]["properties"]["text"]["default"] = Value::from("another");
-    let edited = talk.raw("PATCH", "/workflows/twice", &[], Some(json!({"nodes": nodes}))).await;
+    let edited = client.raw("PATCH", "/workflows/twice", &[], Some(json!({"nodes": nodes}))).await;
     assert_eq!(edited.status, StatusCode::OK, "{}", edited.text);
     let reordered = r#"{"preprocess": false, "input": {"b": {"d": 3, "c": 2}, "a": 1}}"#;
     assert_eq!(ask(reordered).await.string("/id"), first.string("/id"));
-    assert_eq!(talk.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(client.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
     let again = ask(reordered).await;
     assert_eq!((again.status, again.string("/id")), (StatusCode::OK, first.string("/id")), "{}", again.text);
     assert_eq!(ask(r#"{"input": {"a": 2}}"#).await.string("/code"), "idempotency_key_reused");
@@ -161,76 +161,77 @@ async fn a_repetition_is_known_whatever_became_of_the_workflow() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_with_the_early_step() {
-    let (talk, _provider) = furnished().await;
-    let mut document = talk.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
+    let (client, _provider) = furnished().await;
+    let mut document = client.raw("GET", "/workflows/twice", &[], None).await.json()["nodes"].clone();
     document["value"]["early_return"] = json!("a");
     document["value"]["modules"][1]["value"]["path"] = json!("node/endless");
     let run = json!({"document": document});
-    let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(run)).await;
+    let job = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(run)).await;
     assert_eq!((job.status, job.string("/status")), (StatusCode::OK, "running".to_owned()), "{}", job.text);
     assert_eq!(job.json()["output"], json!({"text": "hello!"}), "the answer that was waited for");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn waiting_ends_after_the_preferred_time() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let body = || Some(json!({"input": {"text": "x"}}));
-    let job = talk.raw("POST", "/node/endless/run", &[("prefer", "wait=1")], body()).await;
+    let job = client.raw("POST", "/node/endless/run", &[("prefer", "wait=1")], body()).await;
     assert_eq!((job.status, job.header("preference-applied").as_str()), (StatusCode::ACCEPTED, "wait=1"));
     provider.called.notified().await;
 
     let id = job.string("/id");
-    let cancelled = talk.raw("POST", &format!("/jobs/{id}/cancel"), &[], None).await;
+    let cancelled = client.raw("POST", &format!("/jobs/{id}/cancel"), &[], None).await;
     assert_eq!(cancelled.status, StatusCode::ACCEPTED, "{}", cancelled.text);
     // A call under way is not cut off: its fate would be unknown.
     provider.release.notify_one();
-    let stream = follow(&talk, &id).await;
+    let stream = follow(&client, &id).await;
     assert!(stream.contains("{\"status\":\"cancelled\"}"), "{stream}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_job_that_ended_is_not_cancelled() {
-    let (mut talk, _provider) = furnished().await;
-    let job = talk.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(json!({"input": {"text": "x"}}))).await;
-    talk.post(&format!("/jobs/{}/cancel", job.string("/id")), json!({})).await;
-    settle!(talk);
+    let (mut client, _provider) = furnished().await;
+    let job =
+        client.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(json!({"input": {"text": "x"}}))).await;
+    client.post(&format!("/jobs/{}/cancel", job.string("/id")), json!({})).await;
+    settle!(client);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn null_is_no_input() {
-    let (talk, _provider) = furnished().await;
+    let (client, _provider) = furnished().await;
     let document = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity"}}]}});
     for (path, body) in [
         ("/workflow/twice/run", json!({"input": null, "preprocess": null})),
         ("/workflows/run", json!({"document": document, "input": null, "mocks": null, "until": null})),
         ("/workflows/dry_run", json!({"document": document, "input": null, "mocks": null, "approvals": null})),
     ] {
-        let reply = talk.raw("POST", path, &[("prefer", "wait=30")], Some(body)).await;
+        let reply = client.raw("POST", path, &[("prefer", "wait=30")], Some(body)).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}: {}", reply.text);
         assert_eq!(reply.json()["status"], "completed", "{path}: {}", reply.text);
     }
-    let lacking = talk.raw("POST", "/node/say/run", &[], Some(json!({"input": null}))).await;
+    let lacking = client.raw("POST", "/node/say/run", &[], Some(json!({"input": null}))).await;
     assert_eq!(lacking.string("/errors/0/pointer"), "/input/text", "{}", lacking.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_byte_order_mark_before_a_body_is_passed_over() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let body = json!("\u{feff}{\"input\": {\"text\": \"hi\"}}");
     let headers = [("content-type", "application/json"), ("prefer", "wait=30")];
-    let reply = talk.raw("POST", "/node/say/run", &headers, Some(body)).await;
+    let reply = client.raw("POST", "/node/say/run", &headers, Some(body)).await;
     assert_eq!((reply.status, reply.string("/status").as_str()), (StatusCode::OK, "completed"), "{}", reply.text);
     assert_eq!(provider.calls().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_whose_output_no_reply_can_hold_is_saved_with_a_finding_and_not_run() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let node = json!({"id": "speak", "name": "Speak", "connector_id": "echo", "data": {"path": "/say", "accept": "audio/mpeg"},
         "output": [{"name": "sound", "type": "audio", "mapping": "@body"}]});
-    let saved = talk.raw("PUT", "/nodes/speak", &[], Some(node)).await;
+    let saved = client.raw("PUT", "/nodes/speak", &[], Some(node)).await;
     assert_eq!(saved.status, StatusCode::CREATED, "{}", saved.text);
-    let run = talk.raw("POST", "/node/speak/run", &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
+    let run = client.raw("POST", "/node/speak/run", &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
     assert_eq!(run.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", run.text);
     for reply in [saved, run] {
         assert!(reply.text.contains("unreadable-output") && reply.text.contains("/output/0/mapping"), "{}", reply.text);

@@ -10,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 
-use crate::talk::{Reply, Talk};
+use crate::recording_client::{RecordingClient, Reply};
 
 /// The admins' key.
 const SHARED: &str = "canary-of-the/admins";
@@ -71,18 +71,18 @@ async fn answer(State(recorder): State<Recorder>, request: Request) -> Response 
 
 /// A server with workers and a shared secret in an admin's connector `c`, in its header and query, on a real provider;
 /// eve and bob are users. The admin is logged in.
-async fn furnished() -> (Talk, Recorder) {
+async fn furnished() -> (RecordingClient, Recorder) {
     let provider = Recorder::start().await;
-    let mut talk = Talk::admin().await;
-    talk.work();
+    let mut client = RecordingClient::admin().await;
+    client.work();
     for name in ["eve", "bob"] {
-        talk.as_new_user(name).await;
-        talk.log_in("admin", "admin").await;
+        client.as_new_user(name).await;
+        client.log_in("admin", "admin").await;
     }
-    put(&talk, "/secrets/SHARED", json!({"value": SHARED})).await;
-    put(&talk, "/connectors/c", connector(&provider)).await;
-    put(&talk, "/connectors/plain", json!({"name": "P", "base_url": provider.url()})).await;
-    (talk, provider)
+    put(&client, "/secrets/SHARED", json!({"value": SHARED})).await;
+    put(&client, "/connectors/c", connector(&provider)).await;
+    put(&client, "/connectors/plain", json!({"name": "P", "base_url": provider.url()})).await;
+    (client, provider)
 }
 
 fn connector(provider: &Recorder) -> Value {
@@ -94,21 +94,21 @@ fn node(data: Value) -> Value {
     json!({"name": "N", "connector_id": "c", "data": data})
 }
 
-async fn as_user(talk: &mut Talk, name: &str) {
+async fn as_user(client: &mut RecordingClient, name: &str) {
     let password = if name == "admin" { "admin" } else { "correct horse" };
-    talk.log_in(name, password).await;
+    client.log_in(name, password).await;
 }
 
-async fn put(talk: &Talk, path: &str, body: Value) -> Reply {
-    let reply = talk.raw("PUT", path, &[], Some(body)).await;
+async fn put(client: &RecordingClient, path: &str, body: Value) -> Reply {
+    let reply = client.raw("PUT", path, &[], Some(body)).await;
     assert!(reply.status.is_success(), "{path}: {}", reply.text);
     reply
 }
 
 /// Asserts that a request is 403 for the sake of a secret.
-async fn refused(talk: &Talk, method: &str, path: &str, body: Option<Value>, code: &str) -> Reply {
+async fn refused(client: &RecordingClient, method: &str, path: &str, body: Option<Value>, code: &str) -> Reply {
     let shown = format!("{method} {path} {body:?}");
-    let reply = talk.raw(method, path, &[], body).await;
+    let reply = client.raw(method, path, &[], body).await;
     assert_eq!(reply.status, StatusCode::FORBIDDEN, "{shown}: {}", reply.text);
     assert_eq!(reply.string("/code"), code, "{shown}");
     assert!(!reply.text.contains("canary"), "{}", reply.text);
@@ -116,16 +116,16 @@ async fn refused(talk: &Talk, method: &str, path: &str, body: Option<Value>, cod
 }
 
 /// Asserts that a run is refused before anything is sent, for the sake of a secret.
-async fn not_run(talk: &Talk, path: &str) -> Reply {
-    let reply = talk.raw("POST", path, &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
+async fn not_run(client: &RecordingClient, path: &str) -> Reply {
+    let reply = client.raw("POST", path, &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
     assert_eq!(reply.string("/diagnostics/0/code"), "unresolved-secret", "{}", reply.text);
     reply
 }
 
-async fn run(talk: &Talk, node: &str) -> Reply {
+async fn run(client: &RecordingClient, node: &str) -> Reply {
     let path = format!("/node/{node}/run");
-    let job = talk.raw("POST", &path, &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
+    let job = client.raw("POST", &path, &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;
     assert_eq!(job.status, StatusCode::OK, "{}", job.text);
     assert!(!job.text.contains("canary"), "{}", job.text);
     job
@@ -133,8 +133,8 @@ async fn run(talk: &Talk, node: &str) -> Reply {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_reference_to_a_shared_secret_is_for_admins_to_write() {
-    let (mut talk, provider) = furnished().await;
-    as_user(&mut talk, "eve").await;
+    let (mut client, provider) = furnished().await;
+    as_user(&mut client, "eve").await;
     for name in ["$SHARED", "x {{ input.x }}$SHARED.", "$ENV_KEY"] {
         for (body, pointer) in [
             (json!({"header": {"X-Other": name}}), "/header/X-Other"),
@@ -157,7 +157,7 @@ async fn a_reference_to_a_shared_secret_is_for_admins_to_write() {
                 ("PUT", "/connectors/e", whole),
                 ("PATCH", "/connectors/plain", body.clone()),
             ] {
-                let reply = talk.raw(method, path, &[], Some(body)).await;
+                let reply = client.raw(method, path, &[], Some(body)).await;
                 // What is no template is refused for another reason, or for this one.
                 if pointer == "/data/errors/message" && reply.status == StatusCode::UNPROCESSABLE_ENTITY {
                     continue;
@@ -171,24 +171,24 @@ async fn a_reference_to_a_shared_secret_is_for_admins_to_write() {
                 continue;
             };
             let declared = json!({"name": "N", "connector_id": "plain", "data": data});
-            let reply = refused(&talk, "PUT", "/nodes/e", Some(declared), "shared_secret").await;
+            let reply = refused(&client, "PUT", "/nodes/e", Some(declared), "shared_secret").await;
             assert_eq!(reply.string("/errors/0/pointer"), pointer);
         }
     }
     // Nothing was saved, and what only looks like a reference is one nowhere.
-    assert_eq!(talk.raw("GET", "/connectors/e", &[], None).await.status, StatusCode::NOT_FOUND);
-    put(&talk, "/connectors/e", json!({"name": "$SHARED", "base_url": provider.url(), "body": "$$SHARED costs $5"}))
+    assert_eq!(client.raw("GET", "/connectors/e", &[], None).await.status, StatusCode::NOT_FOUND);
+    put(&client, "/connectors/e", json!({"name": "$SHARED", "base_url": provider.url(), "body": "$$SHARED costs $5"}))
         .await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_refers_to_a_shared_secret_is_for_admins_to_change() {
-    let (mut talk, _provider) = furnished().await;
-    put(&talk, "/nodes/admins", json!({"name": "A", "connector_id": "plain", "data": {"header": {"X": "$SHARED"}}}))
+    let (mut client, _provider) = furnished().await;
+    put(&client, "/nodes/admins", json!({"name": "A", "connector_id": "plain", "data": {"header": {"X": "$SHARED"}}}))
         .await;
-    as_user(&mut talk, "eve").await;
+    as_user(&mut client, "eve").await;
     for path in ["/connectors/c", "/nodes/admins"] {
-        let read = talk.raw("GET", path, &[], None).await;
+        let read = client.raw("GET", path, &[], None).await;
         let etag = read.header("etag");
         let without = json!({"name": "Mine", "base_url": "https://evil.example", "connector_id": "plain"});
         let mut without = without.as_object().expect("an object").clone();
@@ -201,29 +201,29 @@ async fn what_refers_to_a_shared_secret_is_for_admins_to_change() {
             ("PATCH", Some(json!({}))),
             ("DELETE", None),
         ] {
-            refused(&talk, method, path, body.clone(), "shared_secret").await;
+            refused(&client, method, path, body.clone(), "shared_secret").await;
             for headers in [[("if-match", etag.as_str())], [("if-match", "*")]] {
-                let reply = talk.raw(method, path, &headers, body.clone()).await;
+                let reply = client.raw(method, path, &headers, body.clone()).await;
                 assert_eq!(reply.status, StatusCode::FORBIDDEN, "{method} {path} {headers:?}: {}", reply.text);
             }
         }
-        assert_eq!(talk.raw("GET", path, &[], None).await.text, read.text);
+        assert_eq!(client.raw("GET", path, &[], None).await.text, read.text);
     }
-    as_user(&mut talk, "admin").await;
+    as_user(&mut client, "admin").await;
     for path in ["/nodes/admins", "/connectors/c"] {
-        let changed = talk.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
+        let changed = client.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
         assert_eq!(changed.status, StatusCode::OK, "{}", changed.text);
-        assert_eq!(talk.raw("DELETE", path, &[], None).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(client.raw("DELETE", path, &[], None).await.status, StatusCode::NO_CONTENT);
     }
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn everybody_declares_nodes_of_a_connector_with_a_shared_secret() {
-    let (mut talk, provider) = furnished().await;
-    as_user(&mut talk, "eve").await;
+    let (mut client, provider) = furnished().await;
+    as_user(&mut client, "eve").await;
     let data = json!({"method": "POST", "path": "/draw", "query": {"q": "1"}, "header": {"X-Mine": "1"}, "body": {"a": "$$SHARED"}});
-    put(&talk, "/nodes/n", node(data)).await;
-    let job = run(&talk, "n").await;
+    put(&client, "/nodes/n", node(data)).await;
+    let job = run(&client, "n").await;
     assert_eq!(job.string("/status"), "completed", "{}", job.text);
     let [request] = &provider.requests()[..] else { panic!("one call") };
     assert!(request.contains(&format!("Bearer {SHARED}")), "{request}");
@@ -233,9 +233,9 @@ async fn everybody_declares_nodes_of_a_connector_with_a_shared_secret() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_node_neither_overrides_what_carries_the_secret_nor_leads_elsewhere() {
-    let (mut talk, provider) = furnished().await;
+    let (mut client, provider) = furnished().await;
     let evil = Recorder::start().await;
-    as_user(&mut talk, "eve").await;
+    as_user(&mut client, "eve").await;
     let poll = |url: &str| json!({"operation": {"preset": "replicate", "poll": {"url": url}}});
     for (data, pointer) in [
         (json!({"header": {"AUTHORIZATION": "Bearer mine-all-mine"}}), "/data/header/AUTHORIZATION"),
@@ -251,7 +251,7 @@ async fn a_node_neither_overrides_what_carries_the_secret_nor_leads_elsewhere() 
         (poll("http{{ reply.rest }}"), "/data/operation/poll/url"),
         (poll("https://evil.example/{{ reply.id }}"), "/data/operation/poll/url"),
     ] {
-        let reply = refused(&talk, "PUT", "/nodes/n", Some(node(data)), "shared_secret").await;
+        let reply = refused(&client, "PUT", "/nodes/n", Some(node(data)), "shared_secret").await;
         assert_eq!(reply.string("/errors/0/pointer"), pointer);
     }
     for (data, pointer) in [
@@ -259,17 +259,17 @@ async fn a_node_neither_overrides_what_carries_the_secret_nor_leads_elsewhere() 
         (json!({"base_url": evil.url()}), "/data/base_url"),
         (json!({"media_hosts": ["evil.example"]}), "/data/media_hosts"),
     ] {
-        let reply = talk.raw("PUT", "/nodes/n", &[], Some(node(data))).await;
+        let reply = client.raw("PUT", "/nodes/n", &[], Some(node(data))).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.text);
         assert_eq!(reply.string("/errors/0/pointer"), pointer);
     }
     // A link to elsewhere that only the reply tells is not followed with credentials.
     let data = json!({"path": "/start", "operation": {"preset": "replicate", "poll": {"url": "urls.get"}}});
-    put(&talk, "/nodes/n", node(data)).await;
+    put(&client, "/nodes/n", node(data)).await;
     // The path stays below the connector's base.
     for path in ["//127.0.0.1:1/x", "@127.0.0.1:1/x", "https://evil.example/x", "\\\\evil.example/x"] {
-        put(&talk, "/nodes/p", node(json!({"path": path}))).await;
-        run(&talk, "p").await;
+        put(&client, "/nodes/p", node(json!({"path": path}))).await;
+        run(&client, "p").await;
     }
     assert_eq!(provider.requests().len(), 4);
     assert!(evil.requests().is_empty());
@@ -277,12 +277,12 @@ async fn a_node_neither_overrides_what_carries_the_secret_nor_leads_elsewhere() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_redirect_does_not_carry_a_secret_away() {
-    let (mut talk, provider) = furnished().await;
+    let (mut client, provider) = furnished().await;
     let evil = Recorder::start().await;
-    as_user(&mut talk, "eve").await;
+    as_user(&mut client, "eve").await;
     let data = json!({"method": "GET", "path": "/leave", "query": {"to": evil.port.to_string()}});
-    put(&talk, "/nodes/n", node(data)).await;
-    let job = run(&talk, "n").await;
+    put(&client, "/nodes/n", node(data)).await;
+    let job = run(&client, "n").await;
     assert_eq!(job.string("/status"), "failed", "{}", job.text);
     let message = job.string("/error/message");
     assert!(message.contains("its URL contains the value of the secret `SHARED`"), "{message}");
@@ -291,91 +291,91 @@ async fn a_redirect_does_not_carry_a_secret_away() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_echo_is_masked_however_it_is_written() {
-    let (mut talk, _provider) = furnished().await;
-    as_user(&mut talk, "eve").await;
-    put(&talk, "/nodes/n", node(json!({"path": "/echo"}))).await;
-    let job = run(&talk, "n").await;
+    let (mut client, _provider) = furnished().await;
+    as_user(&mut client, "eve").await;
+    put(&client, "/nodes/n", node(json!({"path": "/echo"}))).await;
+    let job = run(&client, "n").await;
     assert_eq!(job.json()["output"], json!({"said": "Bearer $SHARED"}), "{}", job.text);
     let id = job.string("/id");
     for path in [format!("/jobs/{id}/steps/2/calls"), format!("/jobs/{id}/steps"), format!("/jobs/{id}/events")] {
-        let reply = talk.raw("GET", &path, &[], None).await;
+        let reply = client.raw("GET", &path, &[], None).await;
         assert!(!reply.text.contains("canary") && !reply.text.contains("admins"), "{path}: {}", reply.text);
     }
-    assert!(!talk.is_on_disk("canary-of-the"));
+    assert!(!client.is_on_disk("canary-of-the"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_another_call_left_at_a_provider_is_not_fetched_from_there() {
-    let (mut talk, provider) = furnished().await;
-    put(&talk, "/secrets/HOOK", json!({"value": "canary-hook", "origins": [provider.url()]})).await;
-    put(&talk, "/nodes/submits", node(json!({"path": "/submit", "body": {"webhook_secret": "$HOOK"}}))).await;
-    run(&talk, "submits").await;
-    as_user(&mut talk, "eve").await;
+    let (mut client, provider) = furnished().await;
+    put(&client, "/secrets/HOOK", json!({"value": "canary-hook", "origins": [provider.url()]})).await;
+    put(&client, "/nodes/submits", node(json!({"path": "/submit", "body": {"webhook_secret": "$HOOK"}}))).await;
+    run(&client, "submits").await;
+    as_user(&mut client, "eve").await;
     // The provider lists what it was given; here the node says itself what the list holds.
-    put(&talk, "/nodes/lists", node(json!({"method": "GET", "path": "/said", "query": {"said": "canary-%68ook"}})))
+    put(&client, "/nodes/lists", node(json!({"method": "GET", "path": "/said", "query": {"said": "canary-%68ook"}})))
         .await;
-    let job = run(&talk, "lists").await;
+    let job = run(&client, "lists").await;
     assert_eq!(job.json()["output"], json!({"said": "key=$SHARED&said=$HOOK"}), "{}", job.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_was_saved_before_a_secret_was_shared_waits_for_an_admin() {
-    let (mut talk, provider) = furnished().await;
+    let (mut client, provider) = furnished().await;
     let evil = Recorder::start().await;
-    as_user(&mut talk, "eve").await;
-    put(&talk, "/connectors/evil", json!({"name": "E", "base_url": evil.url(), "header": {"X": "$FUTURE"}})).await;
-    put(&talk, "/nodes/evil", json!({"name": "E", "connector_id": "evil"})).await;
-    put(&talk, "/nodes/n", node(json!({"body": {"webhook": "https://evil.example/$FUTURE"}}))).await;
+    as_user(&mut client, "eve").await;
+    put(&client, "/connectors/evil", json!({"name": "E", "base_url": evil.url(), "header": {"X": "$FUTURE"}})).await;
+    put(&client, "/nodes/evil", json!({"name": "E", "connector_id": "evil"})).await;
+    put(&client, "/nodes/n", node(json!({"body": {"webhook": "https://evil.example/$FUTURE"}}))).await;
     let workflow = json!({"name": "W", "nodes": {"value": {"modules": [
         {"id": "a", "value": {"type": "identity"}}, {"id": "b", "value": {"type": "script", "path": "node/n"}}]}}});
-    put(&talk, "/workflows/w", workflow.clone()).await;
+    put(&client, "/workflows/w", workflow.clone()).await;
 
-    as_user(&mut talk, "admin").await;
-    let early = talk.raw("PATCH", "/nodes/n", &[], Some(json!({"name": "Renamed before"}))).await;
+    as_user(&mut client, "admin").await;
+    let early = client.raw("PATCH", "/nodes/n", &[], Some(json!({"name": "Renamed before"}))).await;
     assert_eq!(early.status, StatusCode::OK, "{}", early.text);
-    put(&talk, "/secrets/FUTURE", json!({"value": "canary-of-the-future", "origins": [provider.url()]})).await;
+    put(&client, "/secrets/FUTURE", json!({"value": "canary-of-the-future", "origins": [provider.url()]})).await;
     // Renaming it vouches for nothing, before and after.
     for path in ["/connectors/evil", "/nodes/n"] {
-        let renamed = talk.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
+        let renamed = client.raw("PATCH", path, &[], Some(json!({"name": "Renamed"}))).await;
         assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.text);
         assert!(renamed.text.contains("only declarations that an admin saved may refer to it"), "{}", renamed.text);
     }
     for user in ["admin", "eve"] {
-        as_user(&mut talk, user).await;
-        not_run(&talk, "/node/evil/run").await;
-        let direct = not_run(&talk, "/node/n/run").await;
+        as_user(&mut client, user).await;
+        not_run(&client, "/node/evil/run").await;
+        let direct = not_run(&client, "/node/n/run").await;
         assert_eq!(direct.string("/diagnostics/0/pointer"), "/data/body/webhook");
-        let found = not_run(&talk, "/workflow/w/run").await;
+        let found = not_run(&client, "/workflow/w/run").await;
         assert_eq!(found.string("/diagnostics/0/pointer"), "/data/body/webhook");
         let document = json!({"document": workflow["nodes"]});
         for path in ["/workflows/run", "/workflows/dry_run"] {
-            let reply = talk.raw("POST", path, &[], Some(document.clone())).await;
+            let reply = client.raw("POST", path, &[], Some(document.clone())).await;
             assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
         }
-        let checked = talk.raw("POST", "/workflows/validate", &[], Some(document)).await;
+        let checked = client.raw("POST", "/workflows/validate", &[], Some(document)).await;
         assert_eq!(checked.string("/diagnostics/0/pointer"), "/value/modules/1", "{}", checked.text);
     }
-    refused(&talk, "PATCH", "/nodes/n", Some(json!({"name": "Mine"})), "shared_secret").await;
+    refused(&client, "PATCH", "/nodes/n", Some(json!({"name": "Mine"})), "shared_secret").await;
     // An admin who saves the whole of it vouches for it.
-    as_user(&mut talk, "admin").await;
-    let read = talk.raw("GET", "/nodes/n", &[], None).await.json();
-    put(&talk, "/nodes/n", read).await;
-    assert_eq!(run(&talk, "n").await.string("/status"), "completed");
+    as_user(&mut client, "admin").await;
+    let read = client.raw("GET", "/nodes/n", &[], None).await.json();
+    put(&client, "/nodes/n", read).await;
+    assert_eq!(run(&client, "n").await.string("/status"), "completed");
     assert!(provider.requests()[0].contains("https://evil.example/canary-of-the-future"));
     assert!(evil.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn own_secrets_are_used_in_their_owners_declarations_alone() {
-    let (mut talk, provider) = furnished().await;
-    as_user(&mut talk, "eve").await;
-    put(&talk, "/user/secrets/MINE", json!({"value": EVES})).await;
-    assert!(!talk.is_on_disk(EVES));
+    let (mut client, provider) = furnished().await;
+    as_user(&mut client, "eve").await;
+    put(&client, "/user/secrets/MINE", json!({"value": EVES})).await;
+    assert!(!client.is_on_disk(EVES));
     let own = json!({"id": "eves", "name": "E", "base_url": provider.url(), "header": {"X-Key": "$MINE"}});
-    put(&talk, "/connectors/eves", own.clone()).await;
+    put(&client, "/connectors/eves", own.clone()).await;
     let of_eve = json!({"name": "E", "connector_id": "eves", "data": {"path": "/eves"}});
-    put(&talk, "/nodes/eves", of_eve.clone()).await;
-    let listed = talk.raw("GET", "/secrets", &[], None).await;
+    put(&client, "/nodes/eves", of_eve.clone()).await;
+    let listed = client.raw("GET", "/secrets", &[], None).await;
     assert!(
         listed.text.contains(&format!("\"name\":\"MINE\",\"origins\":[\"{}\"]", provider.url())),
         "{}",
@@ -383,89 +383,89 @@ async fn own_secrets_are_used_in_their_owners_declarations_alone() {
     );
 
     // Bob has a secret of that name too, and neither sees, moves nor redirects Eve's.
-    as_user(&mut talk, "bob").await;
-    assert!(!talk.raw("GET", "/secrets", &[], None).await.text.contains("MINE"));
+    as_user(&mut client, "bob").await;
+    assert!(!client.raw("GET", "/secrets", &[], None).await.text.contains("MINE"));
     for body in [json!({"base_url": "https://evil.example"}), json!({"name": "Bob's"}), json!({"body": {"w": "$MINE"}})]
     {
-        refused(&talk, "PATCH", "/connectors/eves", Some(body), "secret_of_another").await;
+        refused(&client, "PATCH", "/connectors/eves", Some(body), "secret_of_another").await;
     }
-    refused(&talk, "PUT", "/connectors/eves", Some(own.clone()), "secret_of_another").await;
-    refused(&talk, "DELETE", "/connectors/eves", None, "secret_of_another").await;
-    let reply = refused(&talk, "PUT", "/nodes/bobs", Some(of_eve), "shared_secret").await;
+    refused(&client, "PUT", "/connectors/eves", Some(own.clone()), "secret_of_another").await;
+    refused(&client, "DELETE", "/connectors/eves", None, "secret_of_another").await;
+    let reply = refused(&client, "PUT", "/nodes/bobs", Some(of_eve), "shared_secret").await;
     assert_eq!(reply.string("/errors/0/pointer"), "/connector_id");
-    put(&talk, "/user/secrets/MINE", json!({"value": BOBS})).await;
+    put(&client, "/user/secrets/MINE", json!({"value": BOBS})).await;
     // Whoever runs what Eve declared runs it with Eve's secret.
-    assert_eq!(run(&talk, "eves").await.string("/status"), "completed");
+    assert_eq!(run(&client, "eves").await.string("/status"), "completed");
     let request = provider.requests().pop().expect("it was sent");
     assert!(request.contains(EVES) && !request.contains(BOBS), "{request}");
     // In what Bob declares the name means Bob's, which goes where Bob saved it.
     let of_bob = json!({"name": "B", "connector_id": "c", "data": {"path": "/bobs", "body": {"k": "$MINE"}}});
-    put(&talk, "/nodes/bobs", of_bob.clone()).await;
-    assert_eq!(run(&talk, "bobs").await.string("/status"), "completed");
+    put(&client, "/nodes/bobs", of_bob.clone()).await;
+    assert_eq!(run(&client, "bobs").await.string("/status"), "completed");
     let request = provider.requests().pop().expect("it was sent");
     assert!(request.contains(BOBS) && !request.contains(EVES), "{request}");
     // But not through a connector that another user could change under it.
-    as_user(&mut talk, "eve").await;
-    put(&talk, "/connectors/trap", json!({"name": "T", "base_url": provider.url()})).await;
-    as_user(&mut talk, "bob").await;
+    as_user(&mut client, "eve").await;
+    put(&client, "/connectors/trap", json!({"name": "T", "base_url": provider.url()})).await;
+    as_user(&mut client, "bob").await;
     let mut through_trap = of_bob;
     through_trap["connector_id"] = json!("trap");
-    let reply = refused(&talk, "PUT", "/nodes/trapped", Some(through_trap), "shared_secret").await;
+    let reply = refused(&client, "PUT", "/nodes/trapped", Some(through_trap), "shared_secret").await;
     assert_eq!(reply.string("/errors/0/pointer"), "/connector_id");
 
     // An admin sees all, and may change it; it stays Eve's.
-    as_user(&mut talk, "admin").await;
-    assert_eq!(talk.raw("GET", "/secrets", &[], None).await.text.matches("\"name\":\"MINE\"").count(), 2);
-    let renamed = talk.raw("PATCH", "/connectors/eves", &[], Some(json!({"name": "Renamed"}))).await;
+    as_user(&mut client, "admin").await;
+    assert_eq!(client.raw("GET", "/secrets", &[], None).await.text.matches("\"name\":\"MINE\"").count(), 2);
+    let renamed = client.raw("PATCH", "/connectors/eves", &[], Some(json!({"name": "Renamed"}))).await;
     assert_eq!(renamed.status, StatusCode::OK, "{}", renamed.text);
-    assert_eq!(run(&talk, "eves").await.string("/status"), "completed");
+    assert_eq!(run(&client, "eves").await.string("/status"), "completed");
     assert!(provider.requests().pop().expect("it was sent").contains(EVES));
-    as_user(&mut talk, "eve").await;
-    assert_eq!(talk.raw("DELETE", "/user/secrets/MINE", &[], None).await.status, StatusCode::NO_CONTENT);
-    assert_eq!(talk.raw("DELETE", "/user/secrets/MINE", &[], None).await.status, StatusCode::NOT_FOUND);
-    not_run(&talk, "/node/eves/run").await;
+    as_user(&mut client, "eve").await;
+    assert_eq!(client.raw("DELETE", "/user/secrets/MINE", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(client.raw("DELETE", "/user/secrets/MINE", &[], None).await.status, StatusCode::NOT_FOUND);
+    not_run(&client, "/node/eves/run").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nobodys_own_secret_takes_the_place_of_a_shared_one() {
-    let (mut talk, provider) = furnished().await;
-    put(&talk, "/nodes/n", node(json!({"path": "/n"}))).await;
-    as_user(&mut talk, "eve").await;
-    let taken = talk.raw("PUT", "/user/secrets/SHARED", &[], Some(json!({"value": EVES}))).await;
+    let (mut client, provider) = furnished().await;
+    put(&client, "/nodes/n", node(json!({"path": "/n"}))).await;
+    as_user(&mut client, "eve").await;
+    let taken = client.raw("PUT", "/user/secrets/SHARED", &[], Some(json!({"value": EVES}))).await;
     assert_eq!((taken.status, taken.string("/code").as_str()), (StatusCode::CONFLICT, "exists"));
-    let from_env = talk.raw("PUT", "/user/secrets/ENV_KEY", &[], Some(json!({"value": EVES}))).await;
+    let from_env = client.raw("PUT", "/user/secrets/ENV_KEY", &[], Some(json!({"value": EVES}))).await;
     assert_eq!(from_env.status, StatusCode::CONFLICT, "{}", from_env.text);
     // Hers were there first, then an admin shares one of that name.
-    put(&talk, "/user/secrets/LATER", json!({"value": EVES})).await;
-    put(&talk, "/nodes/eves", node(json!({"body": {"k": "$LATER"}}))).await;
-    as_user(&mut talk, "admin").await;
-    put(&talk, "/secrets/LATER", json!({"value": "canary-shared-later"})).await;
-    put(&talk, "/nodes/later", node(json!({"path": "/later", "header": {"X-Later": "$LATER"}}))).await;
-    assert_eq!(run(&talk, "later").await.string("/status"), "completed");
+    put(&client, "/user/secrets/LATER", json!({"value": EVES})).await;
+    put(&client, "/nodes/eves", node(json!({"body": {"k": "$LATER"}}))).await;
+    as_user(&mut client, "admin").await;
+    put(&client, "/secrets/LATER", json!({"value": "canary-shared-later"})).await;
+    put(&client, "/nodes/later", node(json!({"path": "/later", "header": {"X-Later": "$LATER"}}))).await;
+    assert_eq!(run(&client, "later").await.string("/status"), "completed");
     assert!(provider.requests()[0].contains("canary-shared-later"));
-    as_user(&mut talk, "eve").await;
-    not_run(&talk, "/node/eves/run").await;
+    as_user(&mut client, "eve").await;
+    not_run(&client, "/node/eves/run").await;
     // The shared one goes, and she makes one of that name: what the admin declared does not take hers.
-    as_user(&mut talk, "admin").await;
-    assert_eq!(talk.raw("DELETE", "/secrets/SHARED", &[], None).await.status, StatusCode::NO_CONTENT);
-    as_user(&mut talk, "eve").await;
-    put(&talk, "/user/secrets/SHARED", json!({"value": EVES, "origins": [provider.url()]})).await;
+    as_user(&mut client, "admin").await;
+    assert_eq!(client.raw("DELETE", "/secrets/SHARED", &[], None).await.status, StatusCode::NO_CONTENT);
+    as_user(&mut client, "eve").await;
+    put(&client, "/user/secrets/SHARED", json!({"value": EVES, "origins": [provider.url()]})).await;
     for user in ["eve", "admin"] {
-        as_user(&mut talk, user).await;
-        not_run(&talk, "/node/n/run").await;
+        as_user(&mut client, user).await;
+        not_run(&client, "/node/n/run").await;
     }
     assert_eq!(provider.requests().len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_credential_that_was_taken_out_stays_in_its_place() {
-    let (mut talk, provider) = furnished().await;
+    let (mut client, provider) = furnished().await;
     let evil = Recorder::start().await;
     let admins = json!({"id": "lit", "name": "L", "base_url": provider.url(), "header": {"Authorization": "Bearer canary-literal-1"}});
-    let made = put(&talk, "/connectors/lit", admins).await;
+    let made = put(&client, "/connectors/lit", admins).await;
     let reference = made.string("/header/Authorization").trim_start_matches("Bearer ").to_owned();
 
-    as_user(&mut talk, "eve").await;
+    as_user(&mut client, "eve").await;
     let of_lit = |data: Value| json!({"name": "N", "connector_id": "lit", "data": data});
     for data in [
         json!({"body": {"webhook": format!("https://evil.example/{reference}")}}),
@@ -473,49 +473,49 @@ async fn a_credential_that_was_taken_out_stays_in_its_place() {
         json!({"header": {"X-Copy": reference}}),
         json!({"header": {"Authorization": format!("Bearer {reference}")}}),
     ] {
-        refused(&talk, "PUT", "/nodes/n", Some(of_lit(data)), "shared_secret").await;
+        refused(&client, "PUT", "/nodes/n", Some(of_lit(data)), "shared_secret").await;
     }
     let elsewhere = json!({"name": "E", "base_url": evil.url(), "header": {"Authorization": reference}});
-    refused(&talk, "PUT", "/connectors/e", Some(elsewhere), "shared_secret").await;
-    refused(&talk, "PATCH", "/connectors/lit", Some(json!({"base_url": evil.url()})), "secret_of_another").await;
-    refused(&talk, "DELETE", "/connectors/lit", None, "secret_of_another").await;
-    put(&talk, "/nodes/n", of_lit(json!({"path": "/plain"}))).await;
-    assert_eq!(run(&talk, "n").await.string("/status"), "completed");
+    refused(&client, "PUT", "/connectors/e", Some(elsewhere), "shared_secret").await;
+    refused(&client, "PATCH", "/connectors/lit", Some(json!({"base_url": evil.url()})), "secret_of_another").await;
+    refused(&client, "DELETE", "/connectors/lit", None, "secret_of_another").await;
+    put(&client, "/nodes/n", of_lit(json!({"path": "/plain"}))).await;
+    assert_eq!(run(&client, "n").await.string("/status"), "completed");
 
     // Her own she may not move to another place either, and it does not follow to another origin.
     let own = json!({"name": "O", "base_url": provider.url(), "header": {"X-Api-Key": "canary-literal-2"}});
-    let made = put(&talk, "/connectors/own", own).await;
+    let made = put(&client, "/connectors/own", own).await;
     let reference = made.string("/header/X-Api-Key");
     let moved = json!({"header": {"X-Api-Key": reference, "X-Copy": reference}});
-    refused(&talk, "PATCH", "/connectors/own", Some(moved), "shared_secret").await;
-    put(&talk, "/nodes/own", json!({"name": "O", "connector_id": "own"})).await;
-    assert_eq!(run(&talk, "own").await.string("/status"), "completed");
-    let kept = talk.raw("PATCH", "/connectors/own", &[], Some(json!({"base_url": evil.url()}))).await;
+    refused(&client, "PATCH", "/connectors/own", Some(moved), "shared_secret").await;
+    put(&client, "/nodes/own", json!({"name": "O", "connector_id": "own"})).await;
+    assert_eq!(run(&client, "own").await.string("/status"), "completed");
+    let kept = client.raw("PATCH", "/connectors/own", &[], Some(json!({"base_url": evil.url()}))).await;
     assert_eq!(kept.status, StatusCode::OK, "{}", kept.text);
-    let job = run(&talk, "own").await;
+    let job = run(&client, "own").await;
     assert!(job.string("/error/message").contains("may not be sent to"), "{}", job.text);
     assert_eq!((provider.requests().len(), evil.requests().len()), (2, 0));
     // Whoever has the id again does not have the credential.
     for path in ["/nodes/own", "/connectors/own"] {
-        assert_eq!(talk.raw("DELETE", path, &[], None).await.status, StatusCode::NO_CONTENT);
+        assert_eq!(client.raw("DELETE", path, &[], None).await.status, StatusCode::NO_CONTENT);
     }
     let name = reference.trim_start_matches('$');
-    assert!(talk.secrets.get(name).await.expect("it can be read").is_none());
-    as_user(&mut talk, "bob").await;
+    assert!(client.secrets.get(name).await.expect("it can be read").is_none());
+    as_user(&mut client, "bob").await;
     let again = json!({"name": "O", "base_url": provider.url(), "header": {"X-Api-Key": reference}});
-    put(&talk, "/connectors/own", again).await;
-    put(&talk, "/nodes/own", json!({"name": "O", "connector_id": "own"})).await;
-    not_run(&talk, "/node/own/run").await;
+    put(&client, "/connectors/own", again).await;
+    put(&client, "/nodes/own", json!({"name": "O", "connector_id": "own"})).await;
+    not_run(&client, "/node/own/run").await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_workflow_has_no_references() {
-    let (mut talk, _provider) = furnished().await;
-    as_user(&mut talk, "eve").await;
+    let (mut client, _provider) = furnished().await;
+    as_user(&mut client, "eve").await;
     let document = json!({"value": {"modules": [{"id": "a", "value": {"type": "identity",
         "input_transforms": {"k": {"type": "static", "value": "$SHARED"}}}}]}});
     let body = json!({"document": document, "input": {"k": "$SHARED"}});
-    let job = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    let job = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
     assert_eq!(job.string("/status"), "completed", "{}", job.text);
     assert!(!job.text.contains("canary"), "{}", job.text);
 }

@@ -35,7 +35,10 @@ fn a_request_is_queued_and_followed_at_its_own_links() {
         assert_eq!(shown["headers"]["Authorization"], "Key $FAL_KEY");
         (shown["method"].clone(), shown["url"].clone())
     };
-    assert_eq!(shown(plan.poll(&operation).expect("its own host")), (json!("GET"), json!(format!("{QUEUE}/status"))));
+    assert_eq!(
+        shown(plan.poll_request(&operation).expect("its own host")),
+        (json!("GET"), json!(format!("{QUEUE}/status")))
+    );
     let cancel = plan.cancel_request(&operation).expect("fal cancels").expect("its own host");
     assert_eq!(shown(cancel), (json!("PUT"), json!(format!("{QUEUE}/cancel"))));
     assert_eq!(shown(plan.result_request(&operation).expect("its own host")), (json!("GET"), json!(QUEUE)));

@@ -100,7 +100,7 @@ fn what_the_submit_sends_is_masked_in_the_replies_that_follow() {
     let data = json!({"body": {"input": {"k": "$IN_BODY"}}, "operation": "replicate"});
     let plan = call(&json!({"base_url": "https://h", "header": {"Authorization": "Bearer $KEY"}}), &data);
     let operation = Operation { poll_url: Some("https://h/predictions/1".to_owned()), ..Operation::default() };
-    let request = plan.poll(&operation).expect("it is the connector's own host");
+    let request = plan.poll_request(&operation).expect("it is the connector's own host");
     let sent: Vec<_> = request.secrets.iter().map(|used| used.name.as_str()).collect();
     assert_eq!((sent, request.masked_secrets), (vec!["KEY"], vec!["IN_BODY".to_owned()]));
 }
@@ -113,7 +113,7 @@ fn a_node_does_not_say_where_links_may_lead() {
     let connector = json!({"name": "C", "base_url": "https://h", "header": {"Authorization": "Bearer $KEY"}});
     let plan = compile_call(&node.expect("it is sound"), &parse_connector(&connector).expect("it is sound"));
     let operation = Operation { poll_url: Some("https://evil.example/1".to_owned()), ..Operation::default() };
-    let error = plan.expect("it compiles").poll(&operation).expect_err("the connector does not list it");
+    let error = plan.expect("it compiles").poll_request(&operation).expect_err("the connector does not list it");
     assert_eq!(error.class, ErrorClass::Refused);
 }
 

@@ -65,7 +65,7 @@ fn an_accepted_prediction_is_followed_at_its_own_links() {
         let operation = running(plan.read_submit(&answer(status, &prediction(&json!({})))));
         assert_eq!(operation.id.as_deref(), Some("p1"));
         assert_eq!(operation.state.as_deref(), Some("starting"));
-        let poll = display_request(&plan.poll(&operation).expect("it is Replicate's own host"));
+        let poll = display_request(&plan.poll_request(&operation).expect("it is Replicate's own host"));
         let expected = json!({
             "method": "GET", "url": format!("{BASE}/predictions/p1"),
             "headers": {"Authorization": "Bearer $REPLICATE_API_TOKEN"}, "body": null,

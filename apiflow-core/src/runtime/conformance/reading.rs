@@ -140,7 +140,7 @@ async fn jobs_are_filtered(store: Subject) {
         if id == "b" {
             // The others are older and due, too, so all due jobs are claimed, but only `b` ends.
             for held in
-                store.claim_due_jobs("worker", 10, super::fixtures::LEASE_INTERVAL).await.expect("a claim works")
+                store.claim_due_jobs("worker", 10, super::fixtures::LEASE_DURATION).await.expect("a claim works")
             {
                 if held.job == "b" {
                     commit(&store, ending_turn("b", held.version)).await;

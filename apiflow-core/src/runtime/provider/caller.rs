@@ -10,7 +10,6 @@ use crate::ports::store::size::json_len;
 use crate::ports::{
     CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
 };
-use crate::runtime::submit_pauses::SubmitPauses;
 use crate::template;
 
 /// Minimum size of replies that are parsed on threads that may block, in bytes.
@@ -19,10 +18,9 @@ const LARGE_REPLY_BYTES: usize = 64 * 1024;
 const EXCERPT_BYTES: usize = 4096;
 
 /// Sends the calls of one attempt, and collects their records.
-pub(in crate::runtime) struct Caller {
+pub(crate) struct Caller {
     pub(crate) job: String,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) pauses: Arc<SubmitPauses>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<CallPlans>,

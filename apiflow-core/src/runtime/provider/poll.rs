@@ -112,7 +112,7 @@ pub(crate) async fn poll(
         Err(error) => return Polled::Answered(Answer::Failed { error }),
     };
     let now = caller.now();
-    let reading = match plan.poll(operation) {
+    let reading = match plan.poll_request(operation) {
         Ok(request) => match caller.send(&call, "poll", &request).await {
             Ok(reply) => {
                 let (reader, operation) = (Arc::clone(&plan), operation.clone());

@@ -75,13 +75,10 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
 
 /// Returns the answer to an attempt that must not be sent now, if so.
 async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &str) -> Option<Answer> {
-    let (class, reason, pause_ms) = match caller
-        .pauses
-        .read_remaining_ms(caller.store.as_ref(), limit, caller.now())
-        .await
-    {
-        Ok(0) => return None,
-        Ok(pause_ms) => {
+    let (class, reason, pause_ms) = match caller.store.read_submit_pause(limit).await {
+        Ok(None) => return None,
+        Ok(Some(pause)) => {
+            let pause_ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX);
             let reason = format!("not sent: the provider's rate limit lasts for another {pause_ms} ms");
             (ErrorClass::RateLimited, reason, pause_ms)
         }
@@ -106,7 +103,7 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
 /// Pauses all submits that share the rate limit because of which the provider refused this one.
 async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &CallError) -> Answer {
     let pause = Duration::from_millis(error.retry_after_ms().unwrap_or(DEFAULT_PAUSE_MS));
-    if let Err(error) = caller.pauses.record(caller.store.as_ref(), limit, pause, caller.now()).await {
+    if let Err(error) = caller.store.pause_submits(limit, pause).await {
         tracing::warn!(%error, job = caller.job, limit, "a rate limit could not be recorded for other jobs");
     }
     not_accepted(plan, error, true)

@@ -12,7 +12,7 @@ use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
 /// How much longer than its parent a child waits for a value: it only ends itself if the parent is gone.
-const GRACE_INTERVAL: Duration = Duration::from_secs(1);
+const GRACE_DURATION: Duration = Duration::from_secs(1);
 
 /// What could not be set up or done in a child.
 #[derive(Debug, thiserror::Error)]
@@ -39,7 +39,7 @@ pub fn serve_child() -> ExitCode {
 
 fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
     let memory_bytes = read_variable(MEMORY_VARIABLE)?;
-    let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_INTERVAL;
+    let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_DURATION;
     let engine = Engine::start()?;
     // What the first evaluation allocates permanently must not count towards the limit.
     let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), form: ScriptForm::Expression };

@@ -5,22 +5,22 @@ use std::sync::atomic::Ordering;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::recording_client::{RecordingClient, Reply};
 use crate::runs::furnished;
-use crate::talk::{Reply, Talk};
 
 fn call(id: &str, node: &str, text: &str) -> Value {
     json!({"id": id, "value": {"type": "script", "path": format!("node/{node}"),
         "input_transforms": {"text": {"type": "javascript", "expr": text}}}})
 }
 
-async fn start(talk: &Talk, modules: Value, input: Value) -> Reply {
+async fn start(client: &RecordingClient, modules: Value, input: Value) -> Reply {
     let document = json!({"summary": "Again", "value": {"modules": modules}});
     let body = json!({"document": document, "input": input});
-    talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await
+    client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await
 }
 
-async fn again(talk: &Talk, job: &str, body: Value) -> Reply {
-    talk.raw("POST", &format!("/jobs/{job}/rerun"), &[("prefer", "wait=30")], Some(body)).await
+async fn again(client: &RecordingClient, job: &str, body: Value) -> Reply {
+    client.raw("POST", &format!("/jobs/{job}/rerun"), &[("prefer", "wait=30")], Some(body)).await
 }
 
 /// What each call asked for.
@@ -31,40 +31,40 @@ fn texts(provider: &crate::provider::Provider) -> Vec<String> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_from_the_failed_step_takes_over_what_was_paid() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let modules = json!([
         call("a", "say", "flow_input.word"),
         call("b", "moody", "results.a.text"),
         call("c", "say", "results.b.text")
     ]);
-    let failed = start(&talk, modules, json!({"word": "x"})).await;
+    let failed = start(&client, modules, json!({"word": "x"})).await;
     assert_eq!(failed.string("/status"), "failed", "{}", failed.text);
     provider.mended.store(true, Ordering::Relaxed);
-    let reply = again(&talk, &failed.string("/id"), json!({"from": "b"})).await;
+    let reply = again(&client, &failed.string("/id"), json!({"from": "b"})).await;
     assert_eq!((reply.status, reply.string("/status").as_str()), (StatusCode::OK, "completed"), "{}", reply.text);
     assert_eq!(reply.json()["output"], json!({"text": "x!!!"}));
     assert_ne!(reply.string("/id"), failed.string("/id"));
     assert_eq!(texts(&provider), ["x", "x!", "x!", "x!!"], "step a is not paid again");
     // What was taken over is taken over again.
-    let third = again(&talk, &reply.string("/id"), json!({"from": "c"})).await;
+    let third = again(&client, &reply.string("/id"), json!({"from": "c"})).await;
     assert_eq!(third.json()["output"], json!({"text": "x!!!"}), "{}", third.text);
     assert_eq!(texts(&provider).len(), 5);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_run_may_have_another_input() {
-    let (talk, provider) = furnished().await;
-    let first = start(&talk, json!([call("a", "say", "flow_input.word")]), json!({"word": "x"})).await;
-    let same = again(&talk, &first.string("/id"), json!({})).await;
+    let (client, provider) = furnished().await;
+    let first = start(&client, json!([call("a", "say", "flow_input.word")]), json!({"word": "x"})).await;
+    let same = again(&client, &first.string("/id"), json!({})).await;
     assert_eq!(same.json()["output"], json!({"text": "x!"}), "{}", same.text);
-    let other = again(&talk, &first.string("/id"), json!({"input": {"word": "y"}})).await;
+    let other = again(&client, &first.string("/id"), json!({"input": {"word": "y"}})).await;
     assert_eq!(other.json()["output"], json!({"text": "y!"}), "{}", other.text);
     assert_eq!(texts(&provider), ["x", "x", "y"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_from_inside_a_loop_keeps_the_iterations_before() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let body = json!([
         call("first", "say", "flow_input.iter.value"),
         call("second", "moody", "flow_input.iter.index < 1 ? results.first.text : 'late'")
@@ -74,10 +74,10 @@ async fn a_run_from_inside_a_loop_keeps_the_iterations_before() {
     body[1]["skip_if"] = json!({"expr": "flow_input.iter.index < 1"});
     let looped = json!({"id": "loop", "value": {"type": "forloopflow", "skip_failures": false,
         "iterator": {"type": "static", "value": ["a", "b", "c"]}, "modules": body}});
-    let failed = start(&talk, json!([looped, call("z", "say", "JSON.stringify(results.loop)")]), json!({})).await;
+    let failed = start(&client, json!([looped, call("z", "say", "JSON.stringify(results.loop)")]), json!({})).await;
     assert_eq!((failed.string("/status").as_str(), texts(&provider).len()), ("failed", 3), "{}", failed.text);
     provider.mended.store(true, Ordering::Relaxed);
-    let reply = again(&talk, &failed.string("/id"), json!({"from": "second"})).await;
+    let reply = again(&client, &failed.string("/id"), json!({"from": "second"})).await;
     let expected = "[{\"text\":\"a!\"},{\"text\":\"late!\"},{\"text\":\"late!\"}]!";
     assert_eq!(reply.json()["output"], json!({"text": expected}), "{}", reply.text);
     assert_eq!(texts(&provider)[3..], ["late", "c", "late", &expected[..expected.len() - 1]]);
@@ -85,30 +85,30 @@ async fn a_run_from_inside_a_loop_keeps_the_iterations_before() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn approvals_of_kept_steps_are_kept() {
-    let (talk, _provider) = furnished().await;
+    let (client, _provider) = furnished().await;
     let mut gated = call("a", "say", "'x'");
     gated["suspend"] = json!({"required_events": 1});
     let modules = json!([gated, call("b", "say", "`${resume} ${approvers}`"), call("c", "moody", "results.b.text")]);
     let document = json!({"summary": "Gated", "value": {"modules": modules}});
-    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let made = client.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
     let id = made.string("/id");
     let early = json!({"action": "resume", "step": "a", "payload": "yes"});
-    talk.raw("POST", &format!("/jobs/{id}/resume"), &[], Some(early)).await;
-    crate::runs::follow(&talk, &id).await;
-    let reply = again(&talk, &id, json!({"from": "b"})).await;
+    client.raw("POST", &format!("/jobs/{id}/resume"), &[], Some(early)).await;
+    crate::runs::follow(&client, &id).await;
+    let reply = again(&client, &id, json!({"from": "b"})).await;
     assert_eq!(reply.json()["steps"][1]["output"], json!({"text": "yes admin!"}), "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_of_unknown_fate_is_sent_again_only_when_confirmed() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let slow =
         json!({"id": "slow", "name": "Slow", "connector_id": "echo", "data": {"path": "/endless", "timeout_s": 1}});
-    assert!(talk.raw("PUT", "/nodes/slow", &[], Some(slow)).await.status.is_success());
-    let lost = start(&talk, json!([call("a", "slow", "'x'"), call("b", "say", "'y'")]), json!({})).await;
+    assert!(client.raw("PUT", "/nodes/slow", &[], Some(slow)).await.status.is_success());
+    let lost = start(&client, json!([call("a", "slow", "'x'"), call("b", "say", "'y'")]), json!({})).await;
     assert_eq!(lost.string("/error/name"), "submit_unknown", "{}", lost.text);
     for body in [json!({"from": "a"}), json!({})] {
-        let refused = again(&talk, &lost.string("/id"), body).await;
+        let refused = again(&client, &lost.string("/id"), body).await;
         assert_eq!((refused.status, refused.string("/code").as_str()), (StatusCode::CONFLICT, "confirm_unknown"));
         assert!(refused.string("/detail").contains("step `a`"), "{}", refused.text);
     }
@@ -116,45 +116,45 @@ async fn a_call_of_unknown_fate_is_sent_again_only_when_confirmed() {
     // The next call is answered as soon as it is there.
     provider.release.notify_one();
     provider.release.notify_one();
-    let sent = again(&talk, &lost.string("/id"), json!({"from": "a", "confirm_unknown": true})).await;
+    let sent = again(&client, &lost.string("/id"), json!({"from": "a", "confirm_unknown": true})).await;
     assert_eq!(sent.string("/status"), "completed", "{}", sent.text);
     assert_eq!(texts(&provider), ["x", "x", "y"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_a_cancellation_cut_off_is_sent_again_only_when_confirmed() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let document = json!({"summary": "Cut off", "value": {"modules": [call("a", "endless", "'x'")]}});
-    let made = talk.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
+    let made = client.raw("POST", "/workflows/run", &[], Some(json!({"document": document}))).await;
     let job = made.string("/id");
     provider.called.notified().await;
-    talk.raw("POST", &format!("/jobs/{job}/cancel"), &[], None).await;
-    crate::runs::follow(&talk, &job).await;
-    let refused = again(&talk, &job, json!({})).await;
+    client.raw("POST", &format!("/jobs/{job}/cancel"), &[], None).await;
+    crate::runs::follow(&client, &job).await;
+    let refused = again(&client, &job, json!({})).await;
     assert_eq!((refused.status, refused.string("/code").as_str()), (StatusCode::CONFLICT, "confirm_unknown"));
     assert_eq!(texts(&provider).len(), 1);
     // Both calls that wait are let go.
     provider.release.notify_one();
     provider.release.notify_one();
-    let sent = again(&talk, &job, json!({"confirm_unknown": true})).await;
+    let sent = again(&client, &job, json!({"confirm_unknown": true})).await;
     assert_eq!(sent.status, StatusCode::OK, "{}", sent.text);
     provider.release.notify_waiters();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_run_again_is_refused() {
-    let (talk, provider) = furnished().await;
-    let unknown = again(&talk, "none", json!({})).await;
+    let (client, provider) = furnished().await;
+    let unknown = again(&client, "none", json!({})).await;
     assert_eq!(unknown.status, StatusCode::NOT_FOUND);
-    let done = start(&talk, json!([call("a", "say", "'x'")]), json!({})).await;
-    let nowhere = again(&talk, &done.string("/id"), json!({"from": "nope"})).await;
+    let done = start(&client, json!([call("a", "say", "'x'")]), json!({})).await;
+    let nowhere = again(&client, &done.string("/id"), json!({"from": "nope"})).await;
     assert_eq!(
         (nowhere.status, nowhere.string("/errors/0/pointer").as_str()),
         (StatusCode::UNPROCESSABLE_ENTITY, "/from")
     );
     let body = json!({"input": {"text": "x"}});
-    let running = talk.raw("POST", "/node/endless/run", &[], Some(body)).await;
-    let early = again(&talk, &running.string("/id"), json!({})).await;
+    let running = client.raw("POST", "/node/endless/run", &[], Some(body)).await;
+    let early = again(&client, &running.string("/id"), json!({})).await;
     assert_eq!((early.status, early.string("/code").as_str()), (StatusCode::CONFLICT, "active"), "{}", early.text);
     provider.release.notify_one();
 }

@@ -3,8 +3,8 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
+use crate::recording_client::RecordingClient;
 use crate::runs::furnished;
-use crate::talk::Talk;
 
 fn document() -> Value {
     let call = |id: &str, text: &str| {
@@ -18,33 +18,34 @@ fn document() -> Value {
         "modules": [call("first", "'1'"), looped, call("last", "JSON.stringify(results.loop)")]}})
 }
 
-async fn check(talk: &Talk, part: Value, expected: Value) {
+async fn check(client: &RecordingClient, part: Value, expected: Value) {
     let mut body = part;
     body["document"] = document();
-    let reply = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    let reply = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
     assert_eq!(reply.json()["output"], expected, "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_of_a_document_is_run() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let input = json!({"words": ["a", "b"]});
-    check(&talk, json!({"input": input, "until": "first"}), json!({"text": "1!"})).await;
-    check(&talk, json!({"input": input, "until": "inner"}), json!([{"text": "a!"}, {"text": "b!"}])).await;
-    check(&talk, json!({"input": {"iter": {"index": 0, "value": "z"}}, "only": "inner"}), json!({"text": "z!"})).await;
+    check(&client, json!({"input": input, "until": "first"}), json!({"text": "1!"})).await;
+    check(&client, json!({"input": input, "until": "inner"}), json!([{"text": "a!"}, {"text": "b!"}])).await;
+    check(&client, json!({"input": {"iter": {"index": 0, "value": "z"}}, "only": "inner"}), json!({"text": "z!"}))
+        .await;
     let mocked = json!({"only": "last", "mocks": {"loop": [1]}});
-    check(&talk, mocked, json!({"text": "[1]!"})).await;
+    check(&client, mocked, json!({"text": "[1]!"})).await;
     assert_eq!(provider.calls().len(), 1 + 3 + 1 + 1);
     let mocks = json!({"input": input, "mocks": {"inner": {"text": "m"}, "first": null}, "until": "loop"});
-    check(&talk, mocks, json!([{"text": "m!"}, {"text": "m!"}])).await;
+    check(&client, mocks, json!([{"text": "m!"}, {"text": "m!"}])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_part_that_is_not_there_is_named() {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let body = json!({"document": document(), "input": {"words": []}, "until": "fist", "mocks": {"nope": 1}});
-    let reply = talk.raw("POST", "/workflows/run", &[], Some(body)).await;
+    let reply = client.raw("POST", "/workflows/run", &[], Some(body)).await;
     assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", reply.text);
     let places: Vec<Value> =
         reply.json()["errors"].as_array().expect("faults").iter().map(|fault| fault["pointer"].clone()).collect();
@@ -55,14 +56,14 @@ async fn a_part_that_is_not_there_is_named() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_preprocessor_makes_the_input_of_what_arrived() {
-    let (talk, _provider) = furnished().await;
+    let (client, _provider) = furnished().await;
     let mut document = document();
     document["value"]["preprocessor_module"] = json!({"id": "preprocessor", "value": {"type": "rawscript", "language": "bun",
         "content": "export function main(raw: string) { return {words: raw.split(' ')} }",
         "input_transforms": {"raw": {"type": "javascript", "expr": "flow_input.line"}}}});
     let body = |preprocess: bool| json!({"document": document, "input": {"line": "x y"}, "preprocess": preprocess, "until": "loop"});
-    let reply = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body(true))).await;
+    let reply = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body(true))).await;
     assert_eq!(reply.json()["output"], json!([{"text": "x!!"}, {"text": "y!!"}]), "{}", reply.text);
-    let unprepared = talk.raw("POST", "/workflows/run", &[], Some(body(false))).await;
+    let unprepared = client.raw("POST", "/workflows/run", &[], Some(body(false))).await;
     assert_eq!(unprepared.status, StatusCode::UNPROCESSABLE_ENTITY, "without it the input is the caller's");
 }

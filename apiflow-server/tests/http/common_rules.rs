@@ -4,30 +4,30 @@ use apiflow_server::settings::WebSettings;
 use axum::http::{HeaderValue, StatusCode};
 use serde_json::{Value, json};
 
-use crate::talk::{Talk, settle};
+use crate::recording_client::{RecordingClient, settle};
 
 #[tokio::test]
 async fn every_refusal_is_a_problem() {
-    let mut talk = Talk::admin().await;
-    talk.get("/nothing").await;
-    talk.get("!/api").await;
-    talk.get("!/api/").await;
-    talk.get("/jobs?statuss=failed").await;
-    talk.get("/nodes?page=2").await;
-    talk.say("DELETE", "/connectors", &[], None).await;
-    talk.say("POST", "!/healthz", &[], Some(json!({}))).await;
-    talk.say("POST", "!/some/page", &[], Some(json!({}))).await;
-    talk.say("POST", "/connectors", &[("content-type", "text/plain")], Some(json!({}))).await;
-    talk.say("POST", "/connectors", &[], None).await;
-    talk.get("/jobs?status=done").await;
-    talk.get("/jobs/%ff").await;
-    talk.get("!/_app/immutable/old.js").await;
-    settle!(talk);
+    let mut client = RecordingClient::admin().await;
+    client.get("/nothing").await;
+    client.get("!/api").await;
+    client.get("!/api/").await;
+    client.get("/jobs?statuss=failed").await;
+    client.get("/nodes?page=2").await;
+    client.say("DELETE", "/connectors", &[], None).await;
+    client.say("POST", "!/healthz", &[], Some(json!({}))).await;
+    client.say("POST", "!/some/page", &[], Some(json!({}))).await;
+    client.say("POST", "/connectors", &[("content-type", "text/plain")], Some(json!({}))).await;
+    client.say("POST", "/connectors", &[], None).await;
+    client.get("/jobs?status=done").await;
+    client.get("/jobs/%ff").await;
+    client.get("!/_app/immutable/old.js").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn an_array_is_no_object() {
-    let talk = Talk::admin().await;
+    let client = RecordingClient::admin().await;
     for (path, body) in [
         ("/login", json!(["admin", "admin"])),
         ("/users", json!(["arr", "password1", null, null])),
@@ -36,13 +36,13 @@ async fn an_array_is_no_object() {
         ("/workflow/x/run", json!([{}])),
         ("/user/tokens", json!(["name"])),
     ] {
-        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        let reply = client.raw("POST", path, &[], Some(body)).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
         assert_eq!(reply.string("/detail"), "the body must be an object", "{path}");
     }
 }
 
-async fn refuses_control_characters(talk: Talk) {
+async fn refuses_control_characters(client: RecordingClient) {
     for path in [
         "/jobs?workflow_id=a%00b",
         "/jobs?cursor=a%00b",
@@ -56,7 +56,7 @@ async fn refuses_control_characters(talk: Talk) {
         "/workflow/a%00/jobs",
         "/approve/a%0ab",
     ] {
-        let reply = talk.raw("GET", path, &[], None).await;
+        let reply = client.raw("GET", path, &[], None).await;
         assert_eq!(reply.status, StatusCode::BAD_REQUEST, "{path}: {}", reply.text);
         assert_eq!(reply.string("/code"), "malformed", "{path}");
     }
@@ -73,59 +73,59 @@ async fn refuses_control_characters(talk: Talk) {
         ("/workflows/run", json!({"document": document("a\u{0}", "a")})),
         ("/workflows/run", json!({"document": document("s", "a\u{0}")})),
     ] {
-        let reply = talk.raw("POST", path, &[], Some(body)).await;
+        let reply = client.raw("POST", path, &[], Some(body)).await;
         assert_eq!(reply.status, StatusCode::UNPROCESSABLE_ENTITY, "{path}: {}", reply.text);
     }
     // In a value they are data like any other.
-    talk.work();
+    client.work();
     let body = json!({"document": document("s\n", "a"), "input": {"text": "a\u{0}b"}});
-    let reply = talk.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
+    let reply = client.raw("POST", "/workflows/run", &[("prefer", "wait=30")], Some(body)).await;
     assert_eq!(reply.json()["output"], json!({"text": "a\u{0}b"}), "{}", reply.text);
-    talk.stop.cancel();
+    client.stop.cancel();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn control_characters_are_refused_where_names_are_meant() {
-    refuses_control_characters(Talk::admin().await).await;
+    refuses_control_characters(RecordingClient::admin().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn control_characters_are_refused_on_postgres_too() {
-    if let Some(talk) = Talk::on_postgres().await {
-        refuses_control_characters(talk).await;
+    if let Some(client) = RecordingClient::on_postgres().await {
+        refuses_control_characters(client).await;
     }
 }
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_413() {
     let settings = WebSettings { body_limit_bytes: 1000, ..WebSettings::default() };
-    let mut talk = Talk::with(settings, "").await;
-    talk.log_in("admin", "admin").await;
-    talk.post("/connectors", json!({"name": "x".repeat(2000)})).await;
-    settle!(talk);
+    let mut client = RecordingClient::with(settings, "").await;
+    client.log_in("admin", "admin").await;
+    client.post("/connectors", json!({"name": "x".repeat(2000)})).await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn replies_carry_what_keeps_browsers_safe() {
-    let talk = Talk::new().await;
+    let client = RecordingClient::new().await;
     for path in ["!/healthz", "/user", "!/", "!/docs/"] {
-        let reply = talk.raw("GET", path, &[], None).await;
+        let reply = client.raw("GET", path, &[], None).await;
         assert_eq!(reply.header("x-content-type-options"), "nosniff", "{path}");
         assert_eq!(reply.header("referrer-policy"), "same-origin", "{path}");
         assert!(reply.header("content-security-policy").contains("frame-ancestors 'none'"), "{path}");
         assert_eq!(reply.header("x-request-id").len(), 36, "{path}");
         assert_eq!(reply.header("access-control-allow-origin"), "", "{path}");
     }
-    assert_eq!(talk.raw("GET", "/user", &[], None).await.header("cache-control"), "no-store");
+    assert_eq!(client.raw("GET", "/user", &[], None).await.header("cache-control"), "no-store");
 }
 
 #[tokio::test]
 async fn only_listed_origins_may_call() {
     let cors_origins = vec![HeaderValue::from_static("https://app.example")];
-    let talk = Talk::with(WebSettings { cors_origins, ..WebSettings::default() }, "").await;
+    let client = RecordingClient::with(WebSettings { cors_origins, ..WebSettings::default() }, "").await;
     for (origin, expected) in [("https://app.example", "https://app.example"), ("https://evil.example", "")] {
         let asked = [("origin", origin), ("access-control-request-method", "PUT")];
-        let reply = talk.raw("OPTIONS", "/connectors/x", &asked, None).await;
+        let reply = client.raw("OPTIONS", "/connectors/x", &asked, None).await;
         assert_eq!(reply.header("access-control-allow-origin"), expected);
         assert_eq!(reply.header("access-control-allow-credentials"), "");
     }
@@ -133,19 +133,19 @@ async fn only_listed_origins_may_call() {
 
 #[tokio::test]
 async fn health_tells_whether_the_server_works() {
-    let mut talk = Talk::new().await;
-    talk.get("!/healthz").await;
-    talk.get("!/readyz").await;
-    talk.stop.cancel();
-    talk.get("!/readyz").await;
-    settle!(talk);
+    let mut client = RecordingClient::new().await;
+    client.get("!/healthz").await;
+    client.get("!/readyz").await;
+    client.stop.cancel();
+    client.get("!/readyz").await;
+    settle!(client);
 }
 
 #[tokio::test]
 async fn metrics_are_prometheus_text() {
-    let talk = Talk::admin().await;
-    talk.raw("GET", "/nothing", &[], None).await;
-    let reply = talk.raw("GET", "!/metrics", &[], None).await;
+    let client = RecordingClient::admin().await;
+    client.raw("GET", "/nothing", &[], None).await;
+    let reply = client.raw("GET", "!/metrics", &[], None).await;
     assert_eq!(reply.header("content-type"), "text/plain; version=0.0.4; charset=utf-8");
     for line in [
         "apiflow_jobs{status=\"pending\"} 0",
@@ -164,25 +164,25 @@ async fn metrics_are_prometheus_text() {
 
 #[tokio::test]
 async fn the_api_is_described_and_browsable() {
-    let talk = Talk::new().await;
-    let document = talk.raw("GET", "/openapi.json", &[], None).await.json();
+    let client = RecordingClient::new().await;
+    let document = client.raw("GET", "/openapi.json", &[], None).await.json();
     assert_eq!(document["openapi"], "3.1.0");
-    let page = talk.raw("GET", "!/docs/", &[], None).await;
+    let page = client.raw("GET", "!/docs/", &[], None).await;
     assert_eq!(page.status, StatusCode::OK);
     assert!(page.text.contains("swagger"), "{}", page.text);
 }
 
 #[tokio::test]
 async fn any_other_path_is_the_page() {
-    let talk = Talk::new().await;
+    let client = RecordingClient::new().await;
     for path in ["!/", "!/connectors", "!/workflows/x"] {
-        let reply = talk.raw("GET", path, &[], None).await;
+        let reply = client.raw("GET", path, &[], None).await;
         assert_eq!(reply.status, StatusCode::OK, "{path}");
         assert_eq!(reply.header("content-type"), "text/html; charset=utf-8", "{path}");
         assert_eq!(reply.header("cache-control"), "no-cache", "{path}");
     }
     for path in ["!/favicon-that-is-not.png", "!/_app/version", "!/assets/../secret.key"] {
-        let reply = talk.raw("GET", path, &[], None).await;
+        let reply = client.raw("GET", path, &[], None).await;
         assert_eq!(reply.status, StatusCode::NOT_FOUND, "{path}");
         assert_eq!(reply.header("content-type"), "application/problem+json", "{path}");
     }
@@ -190,7 +190,7 @@ async fn any_other_path_is_the_page() {
 
 #[tokio::test]
 async fn no_problem_of_the_server_tells_its_cause() {
-    let talk = Talk::admin().await;
+    let client = RecordingClient::admin().await;
     let broken = apiflow_store::Document {
         kind: apiflow_store::DocumentKind::Connector,
         id: "broken".to_owned(),
@@ -202,8 +202,8 @@ async fn no_problem_of_the_server_tells_its_cause() {
         updated_at: apiflow_core::ports::Timestamp(0),
         version: 0,
     };
-    talk.stores.documents.save_document(broken, apiflow_store::Precondition::None).await.expect("it can be saved");
-    let reply = talk.raw("GET", "/connectors/broken", &[], None).await;
+    client.stores.documents.save_document(broken, apiflow_store::Precondition::None).await.expect("it can be saved");
+    let reply = client.raw("GET", "/connectors/broken", &[], None).await;
     assert_eq!(reply.status, StatusCode::INTERNAL_SERVER_ERROR);
     let expected: Value = json!({"type": "about:blank", "title": "Internal Server Error", "status": 500,
         "detail": "internal error; see the server's log for the cause", "code": "internal"});
@@ -212,7 +212,7 @@ async fn no_problem_of_the_server_tells_its_cause() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_that_would_not_be_read_as_it_is_written_is_refused_at_its_places() {
-    let talk = Talk::admin().await;
+    let client = RecordingClient::admin().await;
     let document = r#"{"summary": "s", "value": {"modules": []}, "value": {"modules": []}}"#;
     for (path, body, pointer) in [
         ("/workflows/validate", format!(r#"{{"document": {document}}}"#), "/document/value"),
@@ -226,13 +226,13 @@ async fn a_body_that_would_not_be_read_as_it_is_written_is_refused_at_its_places
             "/role",
         ),
     ] {
-        let reply = talk.raw("POST", path, &[], Some(Value::String(body))).await;
+        let reply = client.raw("POST", path, &[], Some(Value::String(body))).await;
         let said = (reply.status, reply.string("/errors/0/pointer"));
         assert_eq!(said, (StatusCode::UNPROCESSABLE_ENTITY, pointer.to_owned()), "{path}: {}", reply.text);
     }
     // A large one is read elsewhere, and the same is said of it.
     let padding = "x".repeat(100_000);
     let body = format!(r#"{{"document": {{"description": "{padding}", "summary": "a", "summary": "b"}}}}"#);
-    let reply = talk.raw("POST", "/workflows/validate", &[], Some(Value::String(body))).await;
+    let reply = client.raw("POST", "/workflows/validate", &[], Some(Value::String(body))).await;
     assert_eq!(reply.string("/errors/0/pointer"), "/document/summary", "{}", reply.text);
 }

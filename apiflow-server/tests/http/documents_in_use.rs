@@ -4,12 +4,12 @@ use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::provider::Provider;
+use crate::recording_client::RecordingClient;
 use crate::runs::furnished;
-use crate::talk::Talk;
 
 /// Starts a run whose call is held by the provider; gives the job's id.
-async fn start_held(talk: &Talk, provider: &Provider, path: &str) -> String {
-    let reply = talk.raw("POST", path, &[], Some(json!({"input": {"text": "x"}}))).await;
+async fn start_held(client: &RecordingClient, provider: &Provider, path: &str) -> String {
+    let reply = client.raw("POST", path, &[], Some(json!({"input": {"text": "x"}}))).await;
     assert_eq!(reply.status, StatusCode::ACCEPTED, "{}", reply.text);
     provider.called.notified().await;
     reply.string("/id")
@@ -18,31 +18,31 @@ async fn start_held(talk: &Talk, provider: &Provider, path: &str) -> String {
 /// A workflow of one call that is held, run; then what is in its way is removed, and the document as long as its job
 /// is active.
 async fn check(document: &str, run: &str, first: &[&str]) {
-    let (talk, provider) = furnished().await;
+    let (client, provider) = furnished().await;
     let step = json!({"id": "a", "value": {"type": "script", "path": "node/endless",
         "input_transforms": {"text": {"type": "static", "value": "x"}}}});
     let held = json!({"name": "Held", "nodes": {"value": {"modules": [step]}}});
-    let reply = talk.raw("PUT", "/workflows/held", &[], Some(held)).await;
+    let reply = client.raw("PUT", "/workflows/held", &[], Some(held)).await;
     assert_eq!(reply.status, StatusCode::CREATED, "{}", reply.text);
-    let job = start_held(&talk, &provider, run).await;
+    let job = start_held(&client, &provider, run).await;
     for path in first {
-        let reply = talk.raw("DELETE", path, &[], None).await;
+        let reply = client.raw("DELETE", path, &[], None).await;
         assert_eq!(reply.status, StatusCode::NO_CONTENT, "{path}: {}", reply.text);
     }
 
-    let refused = talk.raw("DELETE", document, &[], None).await;
+    let refused = client.raw("DELETE", document, &[], None).await;
     assert_eq!(refused.status, StatusCode::CONFLICT, "{}", refused.text);
     assert_eq!(refused.string("/code"), "active");
     assert!(refused.string("/detail").contains(&job) && refused.text.contains("?force=true"), "{}", refused.text);
-    assert_eq!(talk.raw("GET", document, &[], None).await.status, StatusCode::OK, "it is still there");
+    assert_eq!(client.raw("GET", document, &[], None).await.status, StatusCode::OK, "it is still there");
 
-    let forced = talk.raw("DELETE", &format!("{document}?force=true"), &[], None).await;
+    let forced = client.raw("DELETE", &format!("{document}?force=true"), &[], None).await;
     assert_eq!(forced.status, StatusCode::NO_CONTENT, "{}", forced.text);
-    let again = talk.raw("DELETE", document, &[], None).await;
+    let again = client.raw("DELETE", document, &[], None).await;
     assert_eq!(again.status, StatusCode::NOT_FOUND, "the job outlives it: {}", again.text);
     provider.release.notify_one();
-    crate::runs::follow(&talk, &job).await;
-    let ended = talk.raw("GET", &format!("/jobs/{job}"), &[], None).await;
+    crate::runs::follow(&client, &job).await;
+    let ended = client.raw("GET", &format!("/jobs/{job}"), &[], None).await;
     assert_eq!(ended.json()["output"], json!({"text": "at last"}), "{}", ended.text);
 }
 
@@ -72,9 +72,9 @@ async fn a_connector_that_an_active_job_uses_is_removed_by_force_alone() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_ended_job_holds_nothing_back() {
-    let (talk, _provider) = furnished().await;
+    let (client, _provider) = furnished().await;
     let run = json!({"input": {"text": "x"}});
-    let ended = talk.raw("POST", "/workflow/twice/run", &[("prefer", "wait=30")], Some(run)).await;
+    let ended = client.raw("POST", "/workflow/twice/run", &[("prefer", "wait=30")], Some(run)).await;
     assert_eq!(ended.json()["status"], Value::from("completed"), "{}", ended.text);
-    assert_eq!(talk.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
+    assert_eq!(client.raw("DELETE", "/workflows/twice", &[], None).await.status, StatusCode::NO_CONTENT);
 }

@@ -1,4 +1,4 @@
-//! A talk with a server, written down.
+//! A client with a server of its own that records requests and replies.
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
@@ -44,8 +44,8 @@ const SHOWN: [&str; 9] = [
     "content-type",
 ];
 
-/// A server and what was said.
-pub(crate) struct Talk {
+/// A server, and a transcript of the requests to it and of its replies.
+pub(crate) struct RecordingClient {
     pub(crate) router: Router,
     pub(crate) stores: Stores,
     pub(crate) secrets: Arc<SecretBook>,
@@ -82,7 +82,7 @@ impl Reply {
     }
 }
 
-impl Talk {
+impl RecordingClient {
     /// A server with the admin `admin`, whose password is `admin`; nobody is logged in.
     pub(crate) async fn new() -> Self {
         Self::with(WebSettings::default(), "ENV_KEY,BOUND_KEY@bound.example").await
@@ -95,9 +95,9 @@ impl Talk {
     /// The same with its own schema in the Postgres under test; `None` where the tests go without one.
     pub(crate) async fn on_postgres() -> Option<Self> {
         let url = Self::postgres_schema().await?;
-        let mut talk = Self::on(Some(url), WebSettings::default(), "").await;
-        talk.log_in("admin", "admin").await;
-        Some(talk)
+        let mut client = Self::on(Some(url), WebSettings::default(), "").await;
+        client.log_in("admin", "admin").await;
+        Some(client)
     }
 
     /// Two servers on the same schema in the Postgres under test; `None` where the tests go without one.
@@ -183,12 +183,12 @@ impl Talk {
 
     /// The same, logged in as the admin.
     pub(crate) async fn admin() -> Self {
-        let mut talk = Self::new().await;
-        talk.log_in("admin", "admin").await;
-        talk
+        let mut client = Self::new().await;
+        client.log_in("admin", "admin").await;
+        client
     }
 
-    /// Has jobs worked on from now on, until the talk ends.
+    /// Runs a worker until the client is dropped.
     pub(crate) fn work(&self) {
         self.work_until(self.stop.clone());
     }
@@ -403,10 +403,10 @@ fn is_time(word: &str) -> bool {
     word.len() == 24 && word.starts_with("20") && word.ends_with('Z') && word.as_bytes()[10] == b'T'
 }
 
-/// Compares a talk with its snapshot.
+/// Compares the transcript of a client with its snapshot.
 macro_rules! settle {
-    ($talk:expr) => {
-        insta::assert_snapshot!($talk.transcript());
+    ($client:expr) => {
+        insta::assert_snapshot!($client.transcript());
     };
 }
 pub(crate) use settle;
