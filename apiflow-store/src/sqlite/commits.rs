@@ -33,6 +33,17 @@ const UPDATE_JOB: &str = concat!(
     now!(),
     ")"
 );
+/// The same for a turn in the middle of a job, which changes no indexed column: SQLite rewrites the index entries of all
+/// columns that a statement names. Finds no row if the status or the priority changes.
+const UPDATE_JOB_IN_PLACE: &str = concat!(
+    "UPDATE jobs SET version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, retry_count = $6, \
+         started_at = $7, finished_at = $8, output = $9, error = $10, erase_at = $11, last_seq = max(last_seq, $13), \
+         value_bytes = value_bytes + $14, flight_change = $14, inbox_open = inbox_open - $15 \
+         WHERE id = $1 AND version = $2 AND status = $4 AND priority = $5 \
+         RETURNING number, created_by, flight_change, 0, 0, EXISTS (SELECT 1 FROM submit_pauses WHERE until > ",
+    now!(),
+    ")"
+);
 const TAKE_MESSAGES: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' \
      WHERE job_id = $1 AND taken = 0 AND id IN (SELECT value FROM json_each($2))";
 const ADD_BYTES: &str = "INSERT INTO user_bytes (user_id, bytes) VALUES ($1, $2) \
@@ -166,6 +177,10 @@ fn call_values(call: Call<'_>) -> CallValues {
     ]
 }
 
+/// What the update of a job's row returns: its number, its user, the change of the user's bytes in flight, whether polls
+/// and a slot end with it, and whether submits are paused at any provider.
+type UpdatedJob = (i64, Option<String>, i64, bool, bool, bool);
+
 /// Records a turn if the job still has the version; returns its new version.
 pub(super) fn perform_commit(
     connection: &Connection,
@@ -181,28 +196,33 @@ pub(super) fn perform_commit(
     };
     let [at, status, priority, retries, started, finished, output, error, erase_at, ended, last_seq, bytes] =
         &rows.state;
-    let updated: Option<(i64, Option<String>, i64, bool, bool, bool)> = connection.fetch_optional(
-        UPDATE_JOB,
-        params![
-            job,
-            to_int(version),
-            at,
-            status,
-            priority,
-            retries,
-            started,
-            finished,
-            output,
-            error,
-            erase_at,
-            ended,
-            last_seq,
-            bytes,
-            i64::try_from(taken).unwrap_or(i64::MAX),
-            rows.is_released,
-            rows.wake_at
-        ],
-    )?;
+    let (version_now, taken) = (to_int(version), i64::try_from(taken).unwrap_or(i64::MAX));
+    let parameters = params![
+        job,
+        version_now,
+        at,
+        status,
+        priority,
+        retries,
+        started,
+        finished,
+        output,
+        error,
+        erase_at,
+        ended,
+        last_seq,
+        bytes,
+        taken,
+        rows.is_released,
+        rows.wake_at
+    ];
+    let mut updated: Option<UpdatedJob> = None;
+    if !rows.is_final && !rows.is_released {
+        updated = connection.fetch_optional(UPDATE_JOB_IN_PLACE, parameters)?;
+    }
+    if updated.is_none() {
+        updated = connection.fetch_optional(UPDATE_JOB, parameters)?;
+    }
     let Some((number, user, flight_change, has_polls, has_slot, is_paused)) = updated else {
         return Err(explain_refusal(connection, job)?.into());
     };
