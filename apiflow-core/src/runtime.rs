@@ -30,7 +30,7 @@ mod store_health;
 mod unrecorded;
 mod worker;
 
-pub use job_ends::{EndWatch, EndedJob};
+pub use job_ends::{EndWatch, EndedJob, StepWithValues};
 pub use notifier::Watch;
 pub use requested_recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};

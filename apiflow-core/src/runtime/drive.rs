@@ -1,6 +1,7 @@
 //! Drives one claimed job until it waits or ends: loads it, decides, commits and performs effects.
 
 mod calls;
+mod ended_steps;
 mod inbox;
 mod open_work;
 mod release;
@@ -13,6 +14,7 @@ use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::Instant;
 
+use self::ended_steps::RememberedSteps;
 pub(super) use self::open_work::operation_poll;
 use self::turn::TurnEffects;
 use super::inbox_payload::InboxPayload;
@@ -75,6 +77,9 @@ pub(super) async fn drive_new_job(inner: &Arc<Inner>, new: NewDrive) {
     let NewDrive { job, prepared, events, created } = new;
     let id = job.id.clone();
     let mut drive = Drive::of_new_job(inner, &job, &prepared, &events);
+    if inner.notifier.ends.is_watched(&id) {
+        drive.steps = RememberedSteps::of_new_job();
+    }
     let mut first_turn = None;
     if job.concurrency.is_none() {
         match drive.run_first_turn(job.created_at).await {
@@ -167,6 +172,7 @@ struct Drive<'a> {
     value_bytes: u64,
     run: Run,
     values: ValueCache,
+    steps: RememberedSteps,
     plans: Arc<CallPlans>,
     /// Whether the job's end may free a slot for another job.
     shares_slots: bool,
@@ -232,6 +238,7 @@ impl<'a> Drive<'a> {
             inner,
             version,
             values: ValueCache::new(Some(inner.parts.store.clone()), &job),
+            steps: RememberedSteps::default(),
             job,
             committed,
             value_bytes: 0,

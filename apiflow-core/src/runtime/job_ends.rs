@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::ports::JobRow;
+use crate::ports::{JobRow, StepRow};
 
 /// A job that has ended, as of its last commit.
 #[derive(Debug, Clone, PartialEq)]
@@ -14,6 +14,19 @@ pub struct EndedJob {
     /// The job's row.
     pub row: JobRow,
     /// Output of the job.
+    pub output: Value,
+    /// All its steps in the order of their ordinals; `None` if they must be read from the store.
+    pub steps: Option<Vec<StepWithValues>>,
+}
+
+/// A step with its values.
+#[derive(Debug, Clone, PartialEq)]
+pub struct StepWithValues {
+    /// The step's row.
+    pub row: StepRow,
+    /// Its input.
+    pub input: Value,
+    /// Its output.
     pub output: Value,
 }
 
@@ -103,7 +116,7 @@ mod tests {
             state: JobState::new(0),
             last_seq: 2,
         };
-        EndedJob { row, output: Value::from(5) }
+        EndedJob { row, output: Value::from(5), steps: None }
     }
 
     #[tokio::test]

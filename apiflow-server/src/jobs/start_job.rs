@@ -155,11 +155,11 @@ pub(crate) async fn start_job(
         }
         None => create_job(state, caller, idempotency, draft.await?).await?,
     };
-    let Waited { row, output, answered } = match wait {
+    let Waited { row, output, steps, answered } = match wait {
         None => {
             let row = lookup::find_job(state, &job.id).await?;
             // A new job is accepted, even if it has ended by now; that of an earlier request may be the answer.
-            Waited { answered: job.input.is_none() && row.state.status.is_final(), row, output: None }
+            Waited { answered: job.input.is_none() && row.state.status.is_final(), row, output: None, steps: None }
         }
         Some(limit) => {
             let waited = job.wait_for_answer(state, limit).await?;
@@ -169,7 +169,7 @@ pub(crate) async fn start_job(
         }
     };
     let has_ended = row.state.finished_at.is_some();
-    let mut view = views::job_view(state, caller, row, KnownValues { input: job.input, output }).await?;
+    let mut view = views::job_view(state, caller, row, KnownValues { input: job.input, output, steps }).await?;
     if let (Some(early), false) = (&job.early_return, has_ended) {
         view.output = state.runtime.early_return(&job.id, early).await?.unwrap_or_default();
     }

@@ -1,6 +1,7 @@
 //! Converts rows to replies.
 
 use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp, ValueRef};
+use apiflow_core::runtime::StepWithValues;
 use serde_json::Value;
 
 use crate::api::{Call, Job, JobSummary, Step};
@@ -53,6 +54,8 @@ pub(crate) struct KnownValues {
     pub(crate) input: Option<Value>,
     /// Output of the job.
     pub(crate) output: Option<Value>,
+    /// All steps of the job, at most as many as its reply has.
+    pub(crate) steps: Option<Vec<StepWithValues>>,
 }
 
 /// A job with its input, output and first steps.
@@ -70,7 +73,12 @@ pub(crate) async fn job_view(
         Some(output) => output,
         None => resolve_value(state, &row.id, row.state.output.as_ref()).await?,
     };
-    let (steps, steps_next) = step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?;
+    let (steps, steps_next) = match known.steps {
+        Some(steps) if steps.len() <= MAX_STEPS_WITH_JOB as usize => {
+            (views_of_steps(state, caller, &row, steps)?, None)
+        }
+        Some(_) | None => step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?,
+    };
     Ok(Job { summary: job_summary(row), input, output, steps, steps_next })
 }
 
@@ -90,21 +98,34 @@ pub(crate) async fn step_views(
     after: u64,
     limit: u32,
 ) -> Result<(Vec<Step>, Option<String>), Problem> {
-    let with_links = approvals::sees_links(caller, job.created_by.as_deref());
-    let job = &job.id;
-    let mut rows = state.store.list_steps(job, after, limit + 1).await?;
+    let mut rows = state.store.list_steps(&job.id, after, limit + 1).await?;
     let next = cut_to_limit(&mut rows, limit, |row| row.ordinal.to_string());
     let references: Vec<ValueRef> = rows.iter().flat_map(|row| row.input.iter().chain(&row.output)).cloned().collect();
-    let mut values = state.runtime.resolve_all(job, &references).await?.into_iter();
-    let mut steps = Vec::with_capacity(rows.len());
-    for row in rows {
-        let mut next =
-            |reference: &Option<ValueRef>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
-        let (input, output) = (next(&row.input), next(&row.output));
-        let approval = approvals::approval_view(state, job, row.ordinal, row.approval.as_ref(), with_links)?;
-        steps.push(Step { approval, ..step_view(row, (input, output)) });
-    }
-    Ok((steps, next))
+    let mut values = state.runtime.resolve_all(&job.id, &references).await?.into_iter();
+    let mut value_of =
+        |reference: &Option<ValueRef>| reference.as_ref().and_then(|_| values.next()).unwrap_or_default();
+    let steps = rows.into_iter().map(|row| {
+        let (input, output) = (value_of(&row.input), value_of(&row.output));
+        StepWithValues { row, input, output }
+    });
+    let steps = steps.collect();
+    Ok((views_of_steps(state, caller, job, steps)?, next))
+}
+
+/// Adds what callers may know of approvals to steps.
+fn views_of_steps(
+    state: &AppState,
+    caller: &Caller,
+    job: &JobRow,
+    steps: Vec<StepWithValues>,
+) -> Result<Vec<Step>, Problem> {
+    let with_links = approvals::sees_links(caller, job.created_by.as_deref());
+    let view = |step: StepWithValues| {
+        let StepWithValues { row, input, output } = step;
+        let approval = approvals::approval_view(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
+        Ok(Step { approval, ..step_view(row, (input, output)) })
+    };
+    steps.into_iter().map(view).collect()
 }
 
 /// Returns a step without its approvals.

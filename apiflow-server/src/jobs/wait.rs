@@ -1,9 +1,10 @@
 //! Waiting for a job within the request that created it.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use apiflow_core::ports::JobRow;
-use apiflow_core::runtime::{EndWatch, Watch};
+use apiflow_core::runtime::{EndWatch, EndedJob, StepWithValues, Watch};
 use axum::http::HeaderMap;
 use serde_json::Value;
 
@@ -12,7 +13,7 @@ use crate::jobs::lookup;
 use crate::state::AppState;
 
 /// Maximum waiting time.
-const MOST_S: u64 = 300;
+const MAX_WAIT_S: u64 = 300;
 
 /// Maximum time between two reads of the store: another process may be running the job.
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
@@ -34,8 +35,8 @@ pub(super) fn preferred_wait(headers: &HeaderMap) -> Result<Option<Duration>, Pr
         return Ok(Some(DEFAULT_WAIT));
     }
     match wait.parse::<u64>() {
-        Ok(seconds) if seconds <= MOST_S => Ok(Some(Duration::from_secs(seconds))),
-        _ => Err(Problem::malformed(format!("Prefer: wait={wait} must be whole seconds from 0 to {MOST_S}"))),
+        Ok(seconds) if seconds <= MAX_WAIT_S => Ok(Some(Duration::from_secs(seconds))),
+        _ => Err(Problem::malformed(format!("Prefer: wait={wait} must be whole seconds from 0 to {MAX_WAIT_S}"))),
     }
 }
 
@@ -61,6 +62,8 @@ pub(super) struct Waited {
     pub(super) row: JobRow,
     /// Its output, if it need not be read.
     pub(super) output: Option<Value>,
+    /// Its steps, if they need not be read.
+    pub(super) steps: Option<Vec<StepWithValues>>,
     /// Whether there is an answer.
     pub(super) answered: bool,
 }
@@ -88,7 +91,7 @@ impl StartedJob {
                 let row = lookup::find_job(state, &self.id).await?;
                 let answered = row.state.status.is_final() || self.has_early_result(state).await?;
                 if answered || end <= Instant::now() || state.stop.is_cancelled() {
-                    return Ok(Waited { row, output: None, answered });
+                    return Ok(Waited { row, output: None, steps: None, answered });
                 }
             }
             looks = true;
@@ -103,7 +106,8 @@ impl StartedJob {
                 biased;
                 ended = self.end.wait_for_end() => {
                     if let Some(ended) = ended {
-                        return Ok(Waited { row: ended.row.clone(), output: Some(ended.output.clone()), answered: true });
+                        let EndedJob { row, output, steps } = Arc::unwrap_or_clone(ended);
+                        return Ok(Waited { row, output: Some(output), steps, answered: true });
                     }
                 }
                 () = change => {}

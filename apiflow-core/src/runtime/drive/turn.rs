@@ -216,6 +216,7 @@ impl Drive<'_> {
         let (changed, value_bytes) = (!batch.events.is_empty(), batch.bytes as u64);
         let cached = self.values.take_cacheable_results().await?;
         let commit = Commit { cached, ..self.commit_of(batch, open.into_polls(), now, lease) };
+        self.steps.record_commit(&commit);
         let row =
             JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
         let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
@@ -259,7 +260,8 @@ impl Drive<'_> {
             Some(reference) => self.values.resolve_reference(reference).await.ok(),
             None => Some(Value::Null),
         };
-        ends.publish_end(&self.job, output.map(|output| EndedJob { row, output }));
+        let steps = self.take_ended_steps().await.unwrap_or_default();
+        ends.publish_end(&self.job, output.map(|output| EndedJob { row, output, steps }));
     }
 
     /// Notifies this process's worker of when the committed work is due.
