@@ -158,6 +158,8 @@ pub struct JobRequest {
     pub taken_over: TakenOver,
     /// Makes a repeated request find the first job.
     pub idempotency: Option<Idempotency>,
+    /// Refuses the job if the values of its user's jobs that have not ended take this many bytes of JSON, or more.
+    pub max_bytes_in_flight: Option<u64>,
 }
 
 /// What a job runs: a document with everything that it refers to.
@@ -218,6 +220,7 @@ impl JobRequest {
             preprocess: false,
             taken_over: TakenOver::default(),
             idempotency: None,
+            max_bytes_in_flight: None,
         }
     }
 }
@@ -287,6 +290,7 @@ impl Runtime {
             bundle,
             events: events.into_iter().map(event_row).collect(),
             idempotency: request.idempotency,
+            max_bytes_in_flight: request.max_bytes_in_flight,
         };
         if let Some((prepared, (intake, seat))) = direct {
             let (created, outcome) = oneshot::channel();

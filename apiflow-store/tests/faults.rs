@@ -67,6 +67,7 @@ impl Opened {
             concurrency,
             events: vec![event(1, json!("input"))],
             idempotency: None,
+            max_bytes_in_flight: None,
         };
         assert_eq!(self.store.create_job(job, None).await, Ok(Created::New { claim: None }));
     }

@@ -272,6 +272,7 @@ mod tests {
             concurrency: None,
             events: vec![event],
             idempotency: None,
+            max_bytes_in_flight: None,
         };
         store.create_job(job, None).await.expect("a new job is made");
         let events = r#"[{"seq":1,"at":2,"body":{},"value":"üx","item":null}]"#;

@@ -190,7 +190,6 @@ async fn create_job(
     idempotency: Option<Idempotency>,
     draft: JobDraft,
 ) -> Result<StartedJob, Problem> {
-    check_bytes_in_flight(state, caller).await?;
     let id = uuid::Uuid::now_v7().to_string();
     let job = StartedJob::of_new_job(state, id.clone(), draft.early_return, draft.input.clone());
     let run = JobRequest {
@@ -201,6 +200,7 @@ async fn create_job(
         preprocess: draft.preprocess,
         taken_over: draft.taken_over,
         idempotency: idempotency.clone(),
+        max_bytes_in_flight: Some(state.settings.max_user_bytes),
         ..JobRequest::new(id, rand::random(), draft.source, draft.input)
     };
     match (state.runtime.submit_job(run).await?, idempotency) {
@@ -209,19 +209,15 @@ async fn create_job(
             Ok(StartedJob::of_earlier_request(state, first, job.early_return))
         }
         (Created::Existing { .. } | Created::New { .. }, _) => Ok(job),
+        (Created::OverLimit { used }, _) => Err(too_many_bytes(used, state.settings.max_user_bytes)),
     }
 }
 
 /// Refuses a new job of a user whose active jobs hold too many bytes. The reply is 429, not 507, because the user's own
 /// jobs are the cause, and their end resolves it.
-async fn check_bytes_in_flight(state: &AppState, caller: &Caller) -> Result<(), Problem> {
-    let (used, max) = (state.store.read_bytes_in_flight(&caller.user.id).await?, state.settings.max_user_bytes);
-    if used < max {
-        return Ok(());
-    }
-    let detail = format!(
+fn too_many_bytes(used: u64, max: u64) -> Problem {
+    Problem::too_many_bytes(format!(
         "the values of your active jobs take {used} bytes; the limit is {max} (APIFLOW_MAX_USER_BYTES): \
          wait until some of them have ended, or cancel some"
-    );
-    Err(Problem::too_many_bytes(detail))
+    ))
 }

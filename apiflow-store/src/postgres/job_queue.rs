@@ -2,7 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use apiflow_core::ports::{Claim, Created, JobQueue, JobStart, NewJob, RenewedLease, StoreError, Timestamp};
+use apiflow_core::ports::{
+    Claim, Created, JobQueue, JobRecords as _, JobStart, NewJob, RenewedLease, StoreError, Timestamp,
+};
 use async_trait::async_trait;
 
 use super::columns::{bind_calls, bind_events, bind_steps, column_values};
@@ -47,8 +49,11 @@ const RENEW: &str = concat!(
 /// Adds the job with its bundle, its events and what its first turn wrote, unless its key is in use. If it is new,
 /// returns whether submits are paused at any provider. Without a turn the parameters from 25 on are empty.
 const CREATE: &str = concat!(
-    "WITH free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
-         SELECT $15::text, $16::text, $1::text, $17::bigint WHERE $15::text IS NOT NULL ON CONFLICT (key) DO UPDATE \
+    "WITH flight AS (SELECT $58::bigint IS NULL OR coalesce(SUM(bytes), 0) < $58::bigint AS has_room \
+         FROM user_bytes WHERE user_id = $5::text), \
+     free AS (INSERT INTO idempotency_keys (key, fingerprint, job_id, expires_at) \
+         SELECT $15::text, $16::text, $1::text, $17::bigint FROM flight WHERE has_room AND $15::text IS NOT NULL \
+         ON CONFLICT (key) DO UPDATE \
          SET fingerprint = excluded.fingerprint, job_id = excluded.job_id, expires_at = excluded.expires_at \
          WHERE idempotency_keys.expires_at <= ",
     now!(),
@@ -63,7 +68,8 @@ const CREATE: &str = concat!(
          CASE WHEN $26::boolean THEN $27::bigint WHEN $19::text IS NULL THEN ",
     now!(),
     " + $24::bigint END, $28::bigint, $29::bigint, $30::bigint, $31::text, $32::text, $33::bigint, \
-         CASE WHEN $34::boolean THEN $33::bigint END WHERE $15::text IS NULL OR EXISTS (SELECT FROM free) RETURNING id, number), \
+         CASE WHEN $34::boolean THEN $33::bigint END FROM flight \
+         WHERE has_room AND ($15::text IS NULL OR EXISTS (SELECT FROM free)) RETURNING id, number), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
          SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
     now!(),
@@ -160,10 +166,16 @@ impl JobQueue for PostgresStore {
             if let Some((job, fingerprint)) = used {
                 return Ok(Created::Existing { job, fingerprint });
             }
-            // The first job was deleted meanwhile, and its key with it.
+            if let (Some(user), Some(max)) = (&job.created_by, job.max_bytes_in_flight) {
+                let used = self.read_bytes_in_flight(user).await?;
+                if used >= max {
+                    return Ok(Created::OverLimit { used });
+                }
+            }
+            // The first job was deleted meanwhile, and its key with it; or there is room again.
         }
         Err(job_rows::backend_error(format!(
-            "the idempotency key of job `{}` is used and freed again and again",
+            "the idempotency key of job `{}` is used and freed again and again, or the room for its values",
             job.id
         )))
     }
@@ -336,7 +348,8 @@ impl PostgresStore {
             .bind(column_values(&batch.cached, |row| row.key))
             .bind(column_values(&batch.cached, |row| row.value.as_str()))
             .bind(column_values(&batch.cached, |row| row.ttl))
-            .bind(turn.as_ref().map(|turn| turn.at));
+            .bind(turn.as_ref().map(|turn| turn.at))
+            .bind(new.created_by.as_ref().and(new.max_bytes_in_flight).map(to_int));
         let begun = Instant::now();
         let added = added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
         let Some((is_paused,)) = added else { return Ok(false) };

@@ -10,6 +10,7 @@ use super::commits::{
 };
 use super::connection::Connection;
 use super::errors::QueryError;
+use super::job_records::BYTES_IN_FLIGHT;
 use super::{now, slots};
 use crate::commit_rows::Event;
 use crate::job_rows::{duration_ms, from_int, to_int};
@@ -78,6 +79,13 @@ pub(super) fn perform_creation(
         let used: Option<(String, String)> = connection.fetch_optional(FIND_KEY, params![idempotency.key])?;
         if let Some((job, fingerprint)) = used {
             return Ok(Created::Existing { job, fingerprint });
+        }
+    }
+    if let (Some(user), Some(max)) = (&job.created_by, job.max_bytes_in_flight) {
+        let used: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
+        let used = used.map_or(0, |(bytes,)| from_int(bytes));
+        if used >= max {
+            return Ok(Created::OverLimit { used });
         }
     }
     let (number,): (i64,) = connection.fetch_one(

@@ -15,7 +15,7 @@ use super::connection::Connection;
 use crate::job_rows::{self, JobColumns, PROBE_BYTES, from_int, to_int};
 use crate::sql;
 
-const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
+pub(super) const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
 const ADD_PROBE: &str = "INSERT INTO store_probes (filler) VALUES (zeroblob($1))";
 const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_rowid()";
 

@@ -14,7 +14,8 @@ use crate::ports::Timestamp;
 pub trait JobQueue: Send + Sync {
     /// Creates a job, unless its idempotency key was used and has not expired. The job is due immediately, or, if it
     /// shares slots with others, once it has a slot: free slots go to waiting jobs by priority, then by age, and no job
-    /// overtakes another.
+    /// overtakes another. Nothing is created if the values of its user's jobs take too many bytes
+    /// ([`NewJob::max_bytes_in_flight`]).
     ///
     /// With `start`, a job that is due immediately is claimed for that worker in the same transaction, as by
     /// [`JobQueue::claim_due_jobs`], and its first turn is committed: [`Created::New`] contains the claim. A job that

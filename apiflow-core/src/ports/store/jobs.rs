@@ -111,6 +111,8 @@ pub struct NewJob {
     pub events: Vec<EventRow>,
     /// Makes a repeated request find the first job.
     pub idempotency: Option<Idempotency>,
+    /// Refuses the job if the values of its user's jobs that have not ended take this many bytes of JSON, or more.
+    pub max_bytes_in_flight: Option<u64>,
 }
 
 impl NewJob {
@@ -192,6 +194,11 @@ pub enum Created {
         job: String,
         /// Hash of the first request.
         fingerprint: String,
+    },
+    /// The values of the user's jobs that have not ended take too many bytes of JSON.
+    OverLimit {
+        /// The bytes that they take.
+        used: u64,
     },
 }
 

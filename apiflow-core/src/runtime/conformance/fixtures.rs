@@ -44,6 +44,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         concurrency: None,
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
+        max_bytes_in_flight: None,
     }
 }
 

@@ -3,13 +3,15 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    LEASE_DURATION, Subject, claim_one, commit, empty_turn, ending_turn, event_row, event_with, fenced_error, new_job,
+    FAR, LEASE_DURATION, Subject, claim_one, commit, empty_turn, ending_turn, event_row, event_with, fenced_error,
+    new_job,
 };
-use crate::ports::{Commit, NewJob};
+use crate::ports::{Commit, Created, Idempotency, NewJob};
 
 super::list_cases![
     the_values_of_a_job_are_counted_with_each_commit,
     a_users_bytes_are_those_of_jobs_that_have_not_ended,
+    a_job_of_a_user_over_the_limit_is_not_created,
     a_fenced_commit_counts_nothing,
     jobs_of_one_user_that_commit_at_once_are_all_counted,
     a_probe_succeeds_however_often_it_is_made,
@@ -45,6 +47,28 @@ async fn the_values_of_a_job_are_counted_with_each_commit(store: Subject) {
     commit(&store, empty_turn("a", version)).await;
     // `{"ü":[1,2]}` and `null`: bytes, not characters.
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 10 + 12 + 4);
+}
+
+async fn a_job_of_a_user_over_the_limit_is_not_created(store: Subject) {
+    let limited = |id: &str, max| NewJob { max_bytes_in_flight: Some(max), ..of_user(id, Some("ada")) };
+    let created = store.create_job(limited("a", 1), None).await;
+    assert_eq!(created, Ok(Created::New { claim: None }), "a first job is within every limit");
+    let keyed = |id: &str, max| {
+        let idempotency = Idempotency { key: "ada:1".to_owned(), fingerprint: "x".to_owned(), expires_at: FAR };
+        NewJob { idempotency: Some(idempotency), ..limited(id, max) }
+    };
+    for refused in [limited("b", 10), keyed("b", 10)] {
+        assert_eq!(store.create_job(refused, None).await, Ok(Created::OverLimit { used: 10 }));
+    }
+    assert_eq!(store.find_job_by_key("ada:1").await, Ok(None), "a job that is refused does not use its key");
+    let others = NewJob { created_by: Some("bob".to_owned()), ..limited("c", 10) };
+    for accepted in [keyed("b", 11), others, NewJob { created_by: None, ..limited("d", 0) }] {
+        let created = store.create_job(accepted.clone(), None).await;
+        assert_eq!(created, Ok(Created::New { claim: None }), "{accepted:?}");
+    }
+    let repeated = Created::Existing { job: "b".to_owned(), fingerprint: "x".to_owned() };
+    assert_eq!(store.create_job(keyed("e", 10), None).await, Ok(repeated), "a repetition is answered first");
+    check_bytes(&store, "ada", 20).await;
 }
 
 async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {

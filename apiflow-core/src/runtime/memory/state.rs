@@ -76,6 +76,12 @@ impl StoreState {
         if let Some((job, fingerprint)) = new.idempotency.as_ref().and_then(|asked| self.job_of_key(&asked.key, now)) {
             return Ok(Created::Existing { job, fingerprint });
         }
+        if let (Some(user), Some(max)) = (&new.created_by, new.max_bytes_in_flight) {
+            let used = self.bytes_in_flight(user);
+            if used >= max {
+                return Ok(Created::OverLimit { used });
+            }
+        }
         let Entry::Vacant(place) = self.jobs.entry(new.id.clone()) else {
             return Err(StoreError::Backend(format!("job `{}` already exists", new.id)));
         };
