@@ -25,6 +25,8 @@ const MAX_EVALUATIONS_PER_PROCESS: u32 = 500;
 
 /// Time limit of evaluations in the quick lane.
 const QUICK_TIMEOUT: Duration = Duration::from_millis(200);
+/// Niceness of the processes for slow evaluations: they leave the CPU to everything else that wants it.
+const SLOW_NICENESS: u32 = 10;
 /// Maximum number of jobs that are remembered as having slow evaluations.
 const MAX_HEAVY_JOBS: usize = 1_024;
 /// Maximum number of evaluations of jobs that wait in the slow lane.
@@ -55,7 +57,8 @@ pub struct SandboxSettings {
 ///
 /// Half of the processes are for quick evaluations, the other half for slow ones: an evaluation that takes longer than
 /// 200 ms is stopped and repeated in the slow lane, where further evaluations of its job start directly. Within a lane,
-/// jobs take turns. So whatever a job evaluates, it delays other jobs with quick evaluations only by quick ones.
+/// jobs take turns. So whatever a job evaluates, it delays other jobs with quick evaluations only by quick ones. Slow
+/// evaluations run at a low priority, because a machine may have fewer cores than the sandbox has processes.
 ///
 /// The memory limit requires Linux; elsewhere only the deadline applies.
 #[derive(Clone)]
@@ -65,12 +68,18 @@ pub struct SandboxEvaluator {
 
 struct Pool {
     settings: SandboxSettings,
-    quick: Arc<Lane>,
-    slow: Arc<Lane>,
+    quick: LanePool,
+    slow: LanePool,
     /// Jobs whose last evaluation was slow, the latest last.
     heavy: Mutex<VecDeque<String>>,
+}
+
+/// The processes of one lane.
+struct LanePool {
+    places: Arc<Lane>,
     /// Idle processes; the most recently used one last.
     idle: Mutex<Vec<Process>>,
+    niceness: u32,
 }
 
 impl SandboxEvaluator {
@@ -81,25 +90,28 @@ impl SandboxEvaluator {
         Self {
             pool: Arc::new(Pool {
                 settings,
-                quick: Lane::new(quick),
-                slow: Lane::new(slow),
+                quick: LanePool::new(quick, 0),
+                slow: LanePool::new(slow, SLOW_NICENESS),
                 heavy: Mutex::default(),
-                idle: Mutex::default(),
             }),
         }
     }
 }
 
-impl Pool {
+impl LanePool {
+    fn new(places: usize, niceness: u32) -> Self {
+        Self { places: Lane::new(places), idle: Mutex::default(), niceness }
+    }
+
     fn lock_idle(&self) -> std::sync::MutexGuard<'_, Vec<Process>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Returns a running process: an idle one, or a new one.
-    async fn take_process(&self) -> Result<Process, EvaluationError> {
+    async fn take_process(&self, settings: &SandboxSettings) -> Result<Process, EvaluationError> {
         loop {
             let waiting = self.lock_idle().pop();
-            let Some(mut process) = waiting else { return self.start().await };
+            let Some(mut process) = waiting else { return self.start(settings).await };
             if process.is_alive() {
                 return Ok(process);
             }
@@ -107,9 +119,9 @@ impl Pool {
     }
 
     /// Starts a process; repeats that once if it was killed from outside.
-    async fn start(&self) -> Result<Process, EvaluationError> {
+    async fn start(&self, settings: &SandboxSettings) -> Result<Process, EvaluationError> {
         for _ in 0..2 {
-            match Process::start(&self.settings).await {
+            match Process::start(settings, self.niceness).await {
                 Ok(process) => return Ok(process),
                 Err(ProcessFailure::Evaluation(error)) => return Err(error),
                 Err(ProcessFailure::Died(how)) => tracing::warn!("an evaluator {how} while starting"),
@@ -118,6 +130,38 @@ impl Pool {
         Err(died_twice("was killed while starting"))
     }
 
+    async fn run(
+        &self,
+        mut process: Process,
+        script: &Script,
+        settings: &SandboxSettings,
+    ) -> Result<Value, EvaluationError> {
+        // If this is dropped at any later point, even because the caller is gone, the process is killed.
+        let reply = match process.evaluate_script(script, settings).await {
+            Ok(reply) => reply,
+            Err(ProcessFailure::Evaluation(error)) => return Err(error),
+            // It was killed from outside, for example by the kernel for lack of memory, which is not the script's
+            // fault.
+            Err(ProcessFailure::Died(_)) => {
+                process = self.start(settings).await?;
+                match process.evaluate_script(script, settings).await {
+                    Ok(reply) => reply,
+                    Err(ProcessFailure::Evaluation(error)) => return Err(error),
+                    Err(ProcessFailure::Died(how)) => return Err(died_twice(&how)),
+                }
+            }
+        };
+        let outcome = reply.into_outcome();
+        let worn = process.evaluation_count() >= MAX_EVALUATIONS_PER_PROCESS
+            || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
+        if !worn {
+            self.lock_idle().push(process);
+        }
+        outcome
+    }
+}
+
+impl Pool {
     fn lock_heavy(&self) -> std::sync::MutexGuard<'_, VecDeque<String>> {
         self.heavy.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -139,48 +183,23 @@ impl Pool {
 
     /// Evaluates in the quick lane; `None` if it takes too long for that.
     async fn evaluate_quickly(&self, job: &str, script: &Script) -> Option<Result<Value, EvaluationError>> {
-        let _place = self.quick.wait_for_place(job, usize::MAX).await?;
-        let process = match self.take_process().await {
+        let _place = self.quick.places.wait_for_place(job, usize::MAX).await?;
+        let process = match self.quick.take_process(&self.settings).await {
             Ok(process) => process,
             Err(error) => return Some(Err(error)),
         };
         // The process is killed when it is dropped at the time limit.
-        timeout(QUICK_TIMEOUT.min(self.settings.deadline), self.run(process, script)).await.ok()
+        timeout(QUICK_TIMEOUT.min(self.settings.deadline), self.quick.run(process, script, &self.settings)).await.ok()
     }
 
     /// Evaluates in the slow lane, where at most `most` evaluations wait.
     async fn evaluate_slowly(&self, job: &str, script: &Script, most: usize) -> Result<Value, EvaluationError> {
-        let place = self.slow.wait_for_place(job, most).await;
+        let place = self.slow.places.wait_for_place(job, most).await;
         let _place = place.ok_or(EvaluationError::Busy)?;
-        let process = self.take_process().await?;
+        let process = self.slow.take_process(&self.settings).await?;
         let began = tokio::time::Instant::now();
-        let outcome = self.run(process, script).await;
+        let outcome = self.slow.run(process, script, &self.settings).await;
         self.note_weight(job, began.elapsed() >= QUICK_TIMEOUT);
-        outcome
-    }
-
-    async fn run(&self, mut process: Process, script: &Script) -> Result<Value, EvaluationError> {
-        // If this is dropped at any later point, even because the caller is gone, the process is killed.
-        let reply = match process.evaluate_script(script, &self.settings).await {
-            Ok(reply) => reply,
-            Err(ProcessFailure::Evaluation(error)) => return Err(error),
-            // It was killed from outside, for example by the kernel for lack of memory, which is not the script's
-            // fault.
-            Err(ProcessFailure::Died(_)) => {
-                process = self.start().await?;
-                match process.evaluate_script(script, &self.settings).await {
-                    Ok(reply) => reply,
-                    Err(ProcessFailure::Evaluation(error)) => return Err(error),
-                    Err(ProcessFailure::Died(how)) => return Err(died_twice(&how)),
-                }
-            }
-        };
-        let outcome = reply.into_outcome();
-        let worn = process.evaluation_count() >= MAX_EVALUATIONS_PER_PROCESS
-            || matches!(outcome, Err(EvaluationError::Limit(_) | EvaluationError::Internal(_)));
-        if !worn {
-            self.lock_idle().push(process);
-        }
         outcome
     }
 

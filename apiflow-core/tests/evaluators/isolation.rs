@@ -128,6 +128,7 @@ pub(crate) fn an_orphan_ends_by_itself() {
         .arg(super::CHILD)
         .env("APIFLOW_EVALUATOR_MEMORY_BYTES", "100000000")
         .env("APIFLOW_EVALUATOR_DEADLINE_MS", "100")
+        .env("APIFLOW_EVALUATOR_NICENESS", "0")
         .stdin(Stdio::piped())
         .stdout(Stdio::null())
         .spawn()

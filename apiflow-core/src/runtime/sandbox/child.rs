@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use serde_json::Map;
 
-use super::wire::{DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, Reply, Request, frame_message, read, write};
+use super::wire::{
+    DEADLINE_VARIABLE, MAX_REPLY_BYTES, MEMORY_VARIABLE, NICENESS_VARIABLE, Reply, Request, frame_message, read, write,
+};
 use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
@@ -40,6 +42,7 @@ pub fn serve_child() -> ExitCode {
 fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
     let memory_bytes = read_variable(MEMORY_VARIABLE)?;
     let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_DURATION;
+    lower_priority(read_variable(NICENESS_VARIABLE)?)?;
     let engine = Engine::start()?;
     // What the first evaluation allocates permanently must not count towards the limit.
     let warm = Script { source: "[1].map(n => n + 1)".to_owned(), names: Map::new(), form: ScriptForm::Expression };
@@ -60,6 +63,17 @@ fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<
         replies.flush()?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Lowers the priority of this process, of which threads that are started later inherit it.
+fn lower_priority(niceness: u64) -> io::Result<()> {
+    #[cfg(unix)]
+    if niceness > 0 {
+        rustix::process::nice(i32::try_from(niceness).unwrap_or(i32::MAX))?;
+    }
+    #[cfg(not(unix))]
+    let _unsupported = niceness;
+    Ok(())
 }
 
 fn read_variable(name: &str) -> Result<u64, ChildError> {

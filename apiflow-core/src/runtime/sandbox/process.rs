@@ -10,7 +10,7 @@ use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::time::timeout;
 
 use super::SandboxSettings;
-use super::wire::{DEADLINE_VARIABLE, MEMORY_VARIABLE, Reply, Request, frame_message, read_reply};
+use super::wire::{DEADLINE_VARIABLE, MEMORY_VARIABLE, NICENESS_VARIABLE, Reply, Request, frame_message, read_reply};
 use crate::ports::{EvaluationError, Script};
 
 /// Time limit for a process to become ready.
@@ -53,7 +53,7 @@ impl From<EvaluationError> for ProcessFailure {
 
 impl Process {
     /// Starts a process and waits until it is ready.
-    pub(super) async fn start(settings: &SandboxSettings) -> Result<Self, ProcessFailure> {
+    pub(super) async fn start(settings: &SandboxSettings, niceness: u32) -> Result<Self, ProcessFailure> {
         let not_started = |error: io::Error| {
             EvaluationError::Internal(format!(
                 "the evaluator `{}` cannot be started: {error}",
@@ -69,6 +69,7 @@ impl Process {
             .env_clear()
             .env(MEMORY_VARIABLE, settings.memory_bytes.to_string())
             .env(DEADLINE_VARIABLE, settings.deadline.as_millis().to_string())
+            .env(NICENESS_VARIABLE, niceness.to_string())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -19,6 +19,9 @@ pub(super) const MEMORY_VARIABLE: &str = "APIFLOW_EVALUATOR_MEMORY_BYTES";
 /// Environment variable with the time limit of an evaluation, in milliseconds.
 pub(super) const DEADLINE_VARIABLE: &str = "APIFLOW_EVALUATOR_DEADLINE_MS";
 
+/// Environment variable with the niceness of a child: the higher, the less CPU time while others want it.
+pub(super) const NICENESS_VARIABLE: &str = "APIFLOW_EVALUATOR_NICENESS";
+
 /// A request to a child; a child sends no requests.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Request<'a> {
