@@ -5,15 +5,15 @@
 pub enum Runner {
     /// `cargo nextest run` with `--final-status-level=fail --failure-output=final`: failed tests after the summary.
     Nextest,
-    /// `cargo test`.
+    /// The output of `cargo test`.
     CargoTest,
-    /// `node --test` with the reporter `tap`.
+    /// The output of `node --test` with the reporter `tap`.
     Node,
     /// `svelte-check`, which has no tests: it succeeds or fails as a whole.
     SvelteCheck,
-    /// `vitest run`.
+    /// The output of `vitest run`.
     Vitest,
-    /// `playwright test` with the reporter `list`.
+    /// The output of `playwright test` with the reporter `list`.
     Playwright,
 }
 

@@ -24,9 +24,9 @@ pub struct EndedJob {
 pub struct StepWithValues {
     /// The step's row.
     pub row: StepRow,
-    /// Its input.
+    /// The value of the step's input.
     pub input: Value,
-    /// Its output.
+    /// The value of the step's output.
     pub output: Value,
 }
 

@@ -21,9 +21,9 @@ const MAX_POLLS: u32 = 64;
 const MAX_ERASURES: u32 = 8;
 /// How long an erasure that was taken is hidden from others; one that takes longer is performed twice, which has the
 /// same effect.
-const ERASURE_LEASE: Duration = Duration::from_mins(5);
+const ERASURE_LEASE_TIMEOUT: Duration = Duration::from_mins(5);
 /// How long a poll that was taken is hidden from others: longer than a poll can take.
-const POLL_LEASE: Duration = Duration::from_mins(1);
+const POLL_LEASE_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Number of claims without a commit from which on a job is started alone: one of several such jobs may crash its
 /// worker while the others only happened to run beside it.
@@ -201,7 +201,7 @@ async fn take_jobs(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool,
 
 async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
     let free = in_flight.free_places(DueKind::Polls);
-    let polls = inner.parts.store.take_due_polls(free, POLL_LEASE).await?;
+    let polls = inner.parts.store.take_due_polls(free, POLL_LEASE_TIMEOUT).await?;
     if polls.len() >= free as usize {
         inner.notifier.due.add_moment(DueKind::Polls, AT_ONCE);
     }
@@ -220,7 +220,7 @@ async fn take_polls(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool
 
 async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<bool, StoreError> {
     let free = in_flight.free_places(DueKind::Erasures);
-    let erasures = inner.parts.store.take_due_erasures(free, ERASURE_LEASE).await?;
+    let erasures = inner.parts.store.take_due_erasures(free, ERASURE_LEASE_TIMEOUT).await?;
     if erasures.len() >= free as usize {
         inner.notifier.due.add_moment(DueKind::Erasures, AT_ONCE);
     }

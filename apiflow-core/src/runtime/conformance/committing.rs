@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::fixtures::{
-    FAR, LEASE_DURATION, PAST, Subject, call_record, claim_one, commit, create_claimed, empty_turn, event_row,
+    FAR, LEASE_TIMEOUT, PAST, Subject, call_record, claim_one, commit, create_claimed, empty_turn, event_row,
     event_with, nothing_is_due, poll, read_row, releasing_turn, step_row,
 };
 use crate::ports::{Commit, EventRow, JobState, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp, ValueRef};
@@ -55,7 +55,7 @@ async fn a_commit_records_all_its_parts(store: Subject) {
     let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!(loaded.snapshot, Some(SnapshotRow { seq: 2, state: json!({"z": 1, "a": 2}) }));
     assert_eq!((loaded.events, loaded.inbox), (vec![events[1].clone()], Vec::new()));
-    let polls = store.take_due_polls(10, LEASE_DURATION).await.expect("polls are taken");
+    let polls = store.take_due_polls(10, LEASE_TIMEOUT).await.expect("polls are taken");
     assert_eq!(
         polls.into_iter().map(|due| (due.job, due.tries, due.poll)).collect::<Vec<_>>(),
         [("a".to_owned(), 0, poll(3, PAST))]

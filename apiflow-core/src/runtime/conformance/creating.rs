@@ -6,9 +6,9 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE, FAR, LEASE_DURATION, PAST, Subject, call_record, claim_one, commit, create, empty_turn, ending_turn,
-    event_row, event_with, fenced_error, job_state, keyed_job, limited_job, list_ids, new_job, nothing_is_due, poll,
-    read_everything, read_row, releasing_turn, step_row,
+    EXPIRED_LEASE_TIMEOUT, FAR, LEASE_TIMEOUT, PAST, Subject, call_record, claim_one, commit, create, empty_turn,
+    ending_turn, event_row, event_with, fenced_error, job_state, keyed_job, limited_job, list_ids, new_job,
+    nothing_is_due, poll, read_everything, read_row, releasing_turn, step_row,
 };
 use crate::catalog::{Catalog, Connector};
 use crate::ports::{
@@ -128,7 +128,7 @@ async fn create_and_claim(store: &Subject, job: NewJob, lease: Duration) -> Opti
 
 async fn a_job_is_created_and_claimed_at_once(store: Subject) {
     let job = keyed_job("a", "ada:1", "x", FAR);
-    let claim = create_and_claim(&store, job.clone(), LEASE_DURATION).await.expect("it is due at once");
+    let claim = create_and_claim(&store, job.clone(), LEASE_TIMEOUT).await.expect("it is due at once");
     assert_eq!((claim.job.as_str(), claim.tries), ("a", 1));
     nothing_is_due(&store).await;
     assert_eq!(store.load_job("a").await, Ok(job.into_loaded()), "what its maker knows is what would be loaded");
@@ -137,8 +137,8 @@ async fn a_job_is_created_and_claimed_at_once(store: Subject) {
 }
 
 async fn a_claim_at_creation_ends_with_its_lease(store: Subject) {
-    let claim = create_and_claim(&store, new_job("a"), ENDED_LEASE).await.expect("it is due at once");
-    let held = super::fixtures::claim(&store, "another", 1, LEASE_DURATION).await.remove(0);
+    let claim = create_and_claim(&store, new_job("a"), EXPIRED_LEASE_TIMEOUT).await.expect("it is due at once");
+    let held = super::fixtures::claim(&store, "another", 1, LEASE_TIMEOUT).await.remove(0);
     assert!(held.version > claim.version && held.tries == 2, "{held:?}");
     assert_eq!(store.commit_turn(empty_turn("a", claim.version)).await, fenced_error("a"));
 }
@@ -178,9 +178,9 @@ async fn a_first_turn_is_committed_as_if_after_creation_and_claim(store: Subject
         let (one, other) = (format!("one-{index}"), format!("two-{index}"));
         let of_user = |job: &str| NewJob { created_by: Some(format!("user-{job}")), ..new_job(job) };
         let start =
-            JobStart { turn: Some(full_turn(&one, 0, status, lease).into()), ..start_on("worker", LEASE_DURATION) };
+            JobStart { turn: Some(full_turn(&one, 0, status, lease).into()), ..start_on("worker", LEASE_TIMEOUT) };
         let created = store.create_job(of_user(&one), Some(start)).await.expect("a new job is made");
-        let first = create_and_claim(&store, of_user(&other), LEASE_DURATION).await.expect("it is due at once");
+        let first = create_and_claim(&store, of_user(&other), LEASE_TIMEOUT).await.expect("it is due at once");
         let version = commit(&store, full_turn(&other, first.version, status, lease)).await;
         let claim = Claim { job: one.clone(), version, tries: 1 };
         assert_eq!(created, Created::New { claim: Some(claim) });
@@ -191,16 +191,16 @@ async fn a_first_turn_is_committed_as_if_after_creation_and_claim(store: Subject
         let bytes = async |job: &str| store.read_bytes_in_flight(&format!("user-{job}")).await;
         let in_flight = bytes(&one).await.expect("bytes are read");
         assert_eq!((Ok(in_flight), in_flight > 0), (bytes(&other).await, !status.is_final()), "{status:?}");
-        let renewed = store.renew_leases("worker", &[one, other], LEASE_DURATION).await.expect("leases are renewed");
+        let renewed = store.renew_leases("worker", &[one, other], LEASE_TIMEOUT).await.expect("leases are renewed");
         assert_eq!(renewed.len(), if lease == LeaseChange::Keep { 2 } else { 0 }, "{status:?}");
     }
     nothing_is_due(&store).await;
-    let polls = store.take_due_polls(10, LEASE_DURATION).await;
+    let polls = store.take_due_polls(10, LEASE_TIMEOUT).await;
     assert_eq!(polls, Ok(Vec::new()), "polls are due when the turn says so");
 }
 
 async fn a_first_turn_decides_when_its_job_is_due(store: Subject) {
-    let start = |turn: Commit| JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_DURATION) };
+    let start = |turn: Commit| JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_TIMEOUT) };
     let due = releasing_turn("due", 0, Some(PAST));
     store.create_job(new_job("due"), Some(start(due))).await.expect("a new job is made");
     claim_one(&store, "another", "due").await;
@@ -211,7 +211,7 @@ async fn a_first_turn_decides_when_its_job_is_due(store: Subject) {
 async fn a_job_that_exists_is_not_claimed_at_creation(store: Subject) {
     store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
     let turn = full_turn("b", 0, JobStatus::Running, LeaseChange::Keep);
-    let start = JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_DURATION) };
+    let start = JobStart { turn: Some(turn.into()), ..start_on("worker", LEASE_TIMEOUT) };
     let again = store.create_job(keyed_job("b", "ada:1", "x", FAR), Some(start)).await;
     assert_eq!(again, Ok(Created::Existing { job: "a".to_owned(), fingerprint: "x".to_owned() }));
     assert_eq!(store.read_cached_result("k").await, Ok(None), "the first turn was not committed");
@@ -220,20 +220,19 @@ async fn a_job_that_exists_is_not_claimed_at_creation(store: Subject) {
 
 async fn a_job_is_claimed_at_creation_only_with_its_slot(store: Subject) {
     let first =
-        create_and_claim(&store, limited_job("a", "k", 1, None), LEASE_DURATION).await.expect("its slot is free");
-    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, None), LEASE_DURATION).await, None, "no slot is free");
+        create_and_claim(&store, limited_job("a", "k", 1, None), LEASE_TIMEOUT).await.expect("its slot is free");
+    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, None), LEASE_TIMEOUT).await, None, "no slot is free");
     nothing_is_due(&store).await;
     commit(&store, ending_turn("a", first.version)).await;
-    assert_eq!(create_and_claim(&store, limited_job("c", "k", 1, None), LEASE_DURATION).await, None, "none overtakes");
+    assert_eq!(create_and_claim(&store, limited_job("c", "k", 1, None), LEASE_TIMEOUT).await, None, "none overtakes");
     claim_one(&store, "another", "b").await;
     nothing_is_due(&store).await;
 }
 
 async fn a_job_claimed_at_creation_counts_in_its_window(store: Subject) {
-    let first = create_and_claim(&store, limited_job("a", "k", 1, Some(3_600)), LEASE_DURATION)
-        .await
-        .expect("its slot is free");
+    let first =
+        create_and_claim(&store, limited_job("a", "k", 1, Some(3_600)), LEASE_TIMEOUT).await.expect("its slot is free");
     commit(&store, ending_turn("a", first.version)).await;
-    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, Some(3_600)), LEASE_DURATION).await, None);
+    assert_eq!(create_and_claim(&store, limited_job("b", "k", 1, Some(3_600)), LEASE_TIMEOUT).await, None);
     nothing_is_due(&store).await;
 }

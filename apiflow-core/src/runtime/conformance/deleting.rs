@@ -27,7 +27,7 @@ async fn a_removed_job_is_gone_with_all_that_belongs_to_it(store: Subject) {
     commit(&store, Commit { steps: vec![step_row(2)], calls: vec![call_record(2, 1)], ..empty_turn("b", other) }).await;
     let untouched = read_everything(&store, "b").await;
     store.create_job(keyed_job("a", "ada:1", "x", FAR), None).await.expect("a new job is made");
-    let version = claim(&store, "worker", 1, super::fixtures::LEASE_DURATION).await.remove(0).version;
+    let version = claim(&store, "worker", 1, super::fixtures::LEASE_TIMEOUT).await.remove(0).version;
     store.deliver_message("a", "k", json!(1), None).await.expect("a message is delivered");
     let turn = Commit {
         events: vec![event_row(2)],

@@ -4,8 +4,8 @@ use futures_util::future::join_all;
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    ENDED_LEASE, FAR, LEASE_DURATION, PAST, Subject, call_record, commit, create_claimed, empty_turn, ending_turn,
-    event_row, event_with, inbox_keys, job_state, missing_error, read_everything, read_row, step_row,
+    EXPIRED_LEASE_TIMEOUT, FAR, LEASE_TIMEOUT, PAST, Subject, call_record, commit, create_claimed, empty_turn,
+    ending_turn, event_row, event_with, inbox_keys, job_state, missing_error, read_everything, read_row, step_row,
 };
 use crate::ports::{
     Commit, DueErasure, ErasedJob, Erasure, EventRow, JobBundle, JobState, JobStatus, ReusedResult, SnapshotRow,
@@ -85,29 +85,29 @@ async fn an_ended_job_is_to_be_erased_when_its_moment_has_come(store: Subject) {
     commit(&store, Commit { state: early, ..empty_turn("at_work", version) }).await;
     create_ended_job(&store, "never", None).await;
     create_ended_job(&store, "later", Some(FAR)).await;
-    assert_eq!(take_due_erasures(&store, 10, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_erasures(&store, 10, LEASE_TIMEOUT).await, owned_names(&[]));
     create_ended_job(&store, "now", Some(PAST)).await;
     assert_eq!(read_row(&store, "now").await.state.erase_at, Some(PAST));
     let due = DueErasure { job: "now".to_owned(), due_at: PAST };
-    assert_eq!(store.take_due_erasures(10, LEASE_DURATION).await, Ok(vec![due]));
+    assert_eq!(store.take_due_erasures(10, LEASE_TIMEOUT).await, Ok(vec![due]));
 }
 
 async fn erasures_are_taken_earliest_first_up_to_the_limit(store: Subject) {
     for (job, at) in [("a", 3_000), ("b", 1_000), ("c", 2_000)] {
         create_ended_job(&store, job, Some(Timestamp(at))).await;
     }
-    assert_eq!(take_due_erasures(&store, 2, LEASE_DURATION).await, owned_names(&[("b", 1_000), ("c", 2_000)]));
-    assert_eq!(take_due_erasures(&store, 2, LEASE_DURATION).await, owned_names(&[("a", 3_000)]));
-    assert_eq!(take_due_erasures(&store, 2, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_erasures(&store, 2, LEASE_TIMEOUT).await, owned_names(&[("b", 1_000), ("c", 2_000)]));
+    assert_eq!(take_due_erasures(&store, 2, LEASE_TIMEOUT).await, owned_names(&[("a", 3_000)]));
+    assert_eq!(take_due_erasures(&store, 2, LEASE_TIMEOUT).await, owned_names(&[]));
 }
 
 async fn a_taken_erasure_is_hidden_until_its_lease_ends(store: Subject) {
     create_ended_job(&store, "a", Some(PAST)).await;
-    assert_eq!(take_due_erasures(&store, 1, ENDED_LEASE).await, owned_names(&[("a", PAST.0)]));
+    assert_eq!(take_due_erasures(&store, 1, EXPIRED_LEASE_TIMEOUT).await, owned_names(&[("a", PAST.0)]));
     // If its taker is gone, it is returned again with its original due time, even after a part was erased.
     store.erase_job_data(erase_part("a")).await.expect("a part is erased");
-    assert_eq!(take_due_erasures(&store, 1, LEASE_DURATION).await, owned_names(&[("a", PAST.0)]));
-    assert_eq!(take_due_erasures(&store, 1, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_erasures(&store, 1, LEASE_TIMEOUT).await, owned_names(&[("a", PAST.0)]));
+    assert_eq!(take_due_erasures(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
 }
 
 async fn erasures_taken_at_once_go_to_one_each(store: Subject) {
@@ -115,10 +115,10 @@ async fn erasures_taken_at_once_go_to_one_each(store: Subject) {
     for index in 0..JOB_COUNT {
         create_ended_job(&store, &format!("job-{index:02}"), Some(PAST)).await;
     }
-    let takers = join_all((0..4).map(|_| take_due_erasures(&store, 3, LEASE_DURATION))).await;
+    let takers = join_all((0..4).map(|_| take_due_erasures(&store, 3, LEASE_TIMEOUT))).await;
     let mut all: Vec<(String, i64)> = takers.into_iter().flatten().collect();
     // What a taker skipped because another one was reading it is left for the next.
-    all.extend(take_due_erasures(&store, 12, LEASE_DURATION).await);
+    all.extend(take_due_erasures(&store, 12, LEASE_TIMEOUT).await);
     all.sort();
     assert!(
         all.iter()
@@ -171,7 +171,7 @@ async fn an_erasure_said_again_changes_nothing(store: Subject) {
 async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject) {
     create_ended_job(&store, "a", Some(PAST)).await;
     let before = read_row(&store, "a").await;
-    assert_eq!(take_due_erasures(&store, 1, LEASE_DURATION).await, owned_names(&[("a", PAST.0)]));
+    assert_eq!(take_due_erasures(&store, 1, LEASE_TIMEOUT).await, owned_names(&[("a", PAST.0)]));
     store.erase_job_data(erase_rest("a", Some(Timestamp(2_000)))).await.expect("it is erased");
     let after = read_row(&store, "a").await;
     let left = JobState {
@@ -182,7 +182,7 @@ async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject)
     };
     assert_eq!((after.state, after.updated_at, after.last_seq), (left, before.updated_at, before.last_seq));
     assert_eq!(
-        take_due_erasures(&store, 1, LEASE_DURATION).await,
+        take_due_erasures(&store, 1, LEASE_TIMEOUT).await,
         owned_names(&[("a", 2_000)]),
         "the next part is due although the first was leased"
     );
@@ -195,7 +195,7 @@ async fn the_last_part_says_what_is_left_and_when_more_is_erased(store: Subject)
         .expect("it is erased");
     let loaded = store.load_job("a").await.expect("the job is loaded");
     assert_eq!((loaded.bundle.into_bundle(), loaded.job.state.output, loaded.job.state.error), (bundle, None, None));
-    assert_eq!(take_due_erasures(&store, 1, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_erasures(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
 }
 
 async fn a_job_at_work_is_not_erased(store: Subject) {

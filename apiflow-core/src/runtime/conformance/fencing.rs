@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE, FAR, LEASE_DURATION, MAX_TRIES, PAST, Subject, call_record, claim, claim_one, commit, create,
+    EXPIRED_LEASE_TIMEOUT, FAR, LEASE_TIMEOUT, MAX_TRIES, PAST, Subject, call_record, claim, claim_one, commit, create,
     create_claimed, empty_turn, event_row, event_with, fenced_error, missing_error, poll, read_everything, read_row,
     releasing_turn, step_row,
 };
@@ -67,7 +67,7 @@ async fn check_unchanged(store: &Subject, refused: Commit, expected: Option<crat
 /// rows that the refused statement had locked.
 async fn take_polls_unlocked(store: &Subject) -> Vec<u64> {
     for _ in 0..MAX_TRIES {
-        let polls = store.take_due_polls(10, LEASE_DURATION).await.expect("polls are taken");
+        let polls = store.take_due_polls(10, LEASE_TIMEOUT).await.expect("polls are taken");
         if !polls.is_empty() {
             return polls.into_iter().map(|due| due.poll.effect).collect();
         }
@@ -85,7 +85,7 @@ async fn a_commit_of_an_old_version_changes_nothing(store: Subject) {
 
 async fn a_claim_fences_the_owner_before_it(store: Subject) {
     create(&store, "a").await;
-    let first = claim(&store, "worker", 1, ENDED_LEASE).await.remove(0).version;
+    let first = claim(&store, "worker", 1, EXPIRED_LEASE_TIMEOUT).await.remove(0).version;
     let second = claim_one(&store, "worker", "a").await;
     assert_eq!(store.commit_turn(releasing_turn("a", first, None)).await, fenced_error("a"));
     assert_eq!(
@@ -125,7 +125,7 @@ async fn commits_at_once_do_not_disturb_each_other(store: Subject) {
     for index in 0..JOB_COUNT {
         create(&store, &format!("job-{index:02}")).await;
     }
-    let held = claim(&store, "worker", JOB_COUNT, LEASE_DURATION).await;
+    let held = claim(&store, "worker", JOB_COUNT, LEASE_TIMEOUT).await;
     let turns = held.iter().enumerate().map(|(index, held)| {
         let (version, seq) = match index % 3 {
             0 => (held.version, 2),

@@ -17,9 +17,9 @@ pub(super) const PAST: Timestamp = Timestamp(1_000);
 /// A time that no store's clock has reached: the year 2100.
 pub(super) const FAR: Timestamp = Timestamp(4_102_444_800_000);
 /// Duration of a lease that does not end during a case.
-pub(super) const LEASE_DURATION: Duration = Duration::from_hours(1);
+pub(super) const LEASE_TIMEOUT: Duration = Duration::from_hours(1);
 /// Duration of a lease that ends immediately.
-pub(super) const ENDED_LEASE: Duration = Duration::ZERO;
+pub(super) const EXPIRED_LEASE_TIMEOUT: Duration = Duration::ZERO;
 
 pub(super) const MAX_TRIES: u32 = 500;
 
@@ -131,7 +131,7 @@ pub(super) async fn claim(store: &Subject, worker: &str, want: usize, lease: Dur
 
 /// Claims the only due job; returns its version.
 pub(super) async fn claim_one(store: &Subject, worker: &str, job: &str) -> u64 {
-    let held = claim(store, worker, 1, LEASE_DURATION).await.remove(0);
+    let held = claim(store, worker, 1, LEASE_TIMEOUT).await.remove(0);
     assert_eq!(held.job, job, "the job that is due is claimed");
     held.version
 }
@@ -143,7 +143,7 @@ pub(super) async fn create_claimed(store: &Subject, id: &str) -> u64 {
 }
 
 pub(super) async fn nothing_is_due(store: &Subject) {
-    assert_eq!(store.claim_due_jobs("another", 10, LEASE_DURATION).await, Ok(Vec::new()), "no job is due");
+    assert_eq!(store.claim_due_jobs("another", 10, LEASE_TIMEOUT).await, Ok(Vec::new()), "no job is due");
 }
 
 pub(super) async fn commit(store: &Subject, commit: Commit) -> u64 {

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 
 use super::fixtures::{
-    FAR, LEASE_DURATION, PAST, Subject, claim_one, commit, create, create_claimed, empty_turn, ending_turn, inbox_keys,
+    FAR, LEASE_TIMEOUT, PAST, Subject, claim_one, commit, create, create_claimed, empty_turn, ending_turn, inbox_keys,
     missing_error, nothing_is_due, poll, releasing_turn,
 };
 use crate::ports::Commit;
@@ -83,7 +83,7 @@ async fn a_message_ends_a_poll(store: Subject) {
     assert_eq!(store.deliver_message("a", "k", json!(1), None).await, Ok(true));
     assert_eq!(store.deliver_message("a", "k", json!(1), Some(2)).await, Ok(false), "a repetition ends the poll too");
     assert_eq!(store.reschedule_poll("a", 2, PAST, None).await, Ok(()), "a poll that is over stays over");
-    let left = store.take_due_polls(10, LEASE_DURATION).await.expect("polls are taken");
+    let left = store.take_due_polls(10, LEASE_TIMEOUT).await.expect("polls are taken");
     assert_eq!(left.into_iter().map(|due| due.poll.effect).collect::<Vec<_>>(), [3]);
 }
 

@@ -1,8 +1,8 @@
 //! Polls of providers' operations.
 
 use super::fixtures::{
-    ENDED_LEASE, FAR, LEASE_DURATION, PAST, Subject, commit, create, create_claimed, empty_turn, ending_turn, poll,
-    releasing_turn, step_row,
+    EXPIRED_LEASE_TIMEOUT, FAR, LEASE_TIMEOUT, PAST, Subject, commit, create, create_claimed, empty_turn, ending_turn,
+    poll, releasing_turn, step_row,
 };
 use crate::ports::{Commit, DuePoll, Poll, ProviderWorkClaim, Timestamp};
 
@@ -33,42 +33,42 @@ fn owned_names(polls: &[(&str, u64)]) -> Vec<(String, u64)> {
 async fn polls_are_taken_when_due_oldest_first_up_to_the_limit(store: Subject) {
     with_polls(&store, "a", vec![poll(2, Timestamp(3_000)), poll(3, FAR), poll(4, Timestamp(1_000))]).await;
     with_polls(&store, "b", vec![poll(2, Timestamp(2_000))]).await;
-    assert_eq!(take_due_polls(&store, 2, LEASE_DURATION).await, owned_names(&[("a", 4), ("b", 2)]));
-    assert_eq!(take_due_polls(&store, 10, LEASE_DURATION).await, owned_names(&[("a", 2)]));
-    assert_eq!(take_due_polls(&store, 10, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_polls(&store, 2, LEASE_TIMEOUT).await, owned_names(&[("a", 4), ("b", 2)]));
+    assert_eq!(take_due_polls(&store, 10, LEASE_TIMEOUT).await, owned_names(&[("a", 2)]));
+    assert_eq!(take_due_polls(&store, 10, LEASE_TIMEOUT).await, owned_names(&[]));
 }
 
 async fn a_taken_poll_is_hidden_until_its_lease_ends(store: Subject) {
     with_polls(&store, "a", vec![poll(2, PAST)]).await;
-    assert_eq!(take_due_polls(&store, 1, ENDED_LEASE).await, owned_names(&[("a", 2)]));
-    let again = store.take_due_polls(1, LEASE_DURATION).await;
+    assert_eq!(take_due_polls(&store, 1, EXPIRED_LEASE_TIMEOUT).await, owned_names(&[("a", 2)]));
+    let again = store.take_due_polls(1, LEASE_TIMEOUT).await;
     let expected = DuePoll { job: "a".to_owned(), tries: 0, poll: poll(2, PAST) };
     assert_eq!(again, Ok(vec![expected]), "a poll is given as it was written");
-    assert_eq!(take_due_polls(&store, 1, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
 }
 
 async fn a_poll_put_back_counts_its_try_and_keeps_progress(store: Subject) {
     with_polls(&store, "a", vec![poll(7, PAST)]).await;
-    assert_eq!(take_due_polls(&store, 1, LEASE_DURATION).await, owned_names(&[("a", 7)]));
+    assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[("a", 7)]));
     let next = Timestamp(2_000);
     assert_eq!(store.reschedule_poll("a", 7, next, Some((2, 0.375))).await, Ok(()));
     let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, Some(0.375));
-    let again = store.take_due_polls(1, LEASE_DURATION).await;
+    let again = store.take_due_polls(1, LEASE_TIMEOUT).await;
     assert_eq!(again, Ok(vec![DuePoll { job: "a".to_owned(), tries: 1, poll: poll(7, next) }]));
     assert_eq!(store.reschedule_poll("a", 7, FAR, None).await, Ok(()));
-    assert_eq!(take_due_polls(&store, 1, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
     let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, Some(0.375), "no progress told leaves what was told before");
 }
 
 async fn a_poll_that_is_over_is_not_put_back(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, PAST)]).await;
-    assert_eq!(take_due_polls(&store, 1, LEASE_DURATION).await, owned_names(&[("a", 2)]));
+    assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[("a", 2)]));
     commit(&store, Commit { polls_cleared: vec![2], ..releasing_turn("a", version, None) }).await;
     assert_eq!(store.reschedule_poll("a", 2, PAST, Some((2, 0.5))).await, Ok(()));
     assert_eq!(store.reschedule_poll("missing", 2, PAST, None).await, Ok(()));
-    assert_eq!(take_due_polls(&store, 1, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
     let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, None);
 }
@@ -79,14 +79,14 @@ async fn a_poll_is_replaced_under_its_effect(store: Subject) {
     // An attempt's poll may be cleared and added in one turn: the added one stays.
     let polls = vec![poll(2, PAST), Poll { ticket: serde_json::json!("new"), ..poll(3, Timestamp(2_000)) }];
     commit(&store, Commit { polls: polls.clone(), polls_cleared: vec![3], ..releasing_turn("a", version, None) }).await;
-    let due = store.take_due_polls(10, LEASE_DURATION).await.expect("polls are taken");
+    let due = store.take_due_polls(10, LEASE_TIMEOUT).await.expect("polls are taken");
     assert_eq!(due.iter().map(|due| (due.tries, &due.poll)).collect::<Vec<_>>(), [(0, &polls[0]), (0, &polls[1])]);
 }
 
 async fn an_ended_job_polls_no_more(store: Subject) {
     let version = with_polls(&store, "a", vec![poll(2, PAST)]).await;
     commit(&store, Commit { polls: vec![poll(3, PAST)], ..ending_turn("a", version) }).await;
-    assert_eq!(take_due_polls(&store, 10, LEASE_DURATION).await, owned_names(&[]));
+    assert_eq!(take_due_polls(&store, 10, LEASE_TIMEOUT).await, owned_names(&[]));
     assert_eq!(store.read_next_due_at().await, Ok(None));
 }
 

@@ -139,8 +139,7 @@ async fn jobs_are_filtered(store: Subject) {
         store.create_job(job, None).await.expect("a new job is made");
         if id == "b" {
             // The others are older and due, too, so all due jobs are claimed, but only `b` ends.
-            for held in
-                store.claim_due_jobs("worker", 10, super::fixtures::LEASE_DURATION).await.expect("a claim works")
+            for held in store.claim_due_jobs("worker", 10, super::fixtures::LEASE_TIMEOUT).await.expect("a claim works")
             {
                 if held.job == "b" {
                     commit(&store, ending_turn("b", held.version)).await;

@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE, LEASE_DURATION, PAST, Subject, claim_one, commit, create_claimed, empty_turn, event_row, job_state,
-    limited_job, nothing_is_due, poll, releasing_turn,
+    EXPIRED_LEASE_TIMEOUT, LEASE_TIMEOUT, PAST, Subject, claim_one, commit, create_claimed, empty_turn, event_row,
+    job_state, limited_job, nothing_is_due, poll, releasing_turn,
 };
 use crate::ports::{Commit, EventRow, JobStatus, LeaseChange, StoreError};
 
@@ -30,11 +30,11 @@ async fn begins_alone_are_counted_until_a_commit(store: Subject) {
 
 async fn a_job_that_has_ended_can_be_put_back_to_work(store: Subject) {
     let version = create_claimed(&store, "a").await;
-    assert_eq!(store.claim_ended_job("w", "a", LEASE_DURATION).await, Ok(None), "it has not ended");
+    assert_eq!(store.claim_ended_job("w", "a", LEASE_TIMEOUT).await, Ok(None), "it has not ended");
     commit(&store, Commit { state: job_state(JobStatus::Failed), ..empty_turn("a", version) }).await;
     let version =
-        store.claim_ended_job("w", "a", LEASE_DURATION).await.expect("the store answers").expect("it has ended");
-    assert_eq!(store.claim_ended_job("other", "a", LEASE_DURATION).await, Ok(None), "somebody has it");
+        store.claim_ended_job("w", "a", LEASE_TIMEOUT).await.expect("the store answers").expect("it has ended");
+    assert_eq!(store.claim_ended_job("other", "a", LEASE_TIMEOUT).await, Ok(None), "somebody has it");
     let reopened = Commit {
         events: vec![event_row(2)],
         polls: vec![poll(3, PAST)],
@@ -44,12 +44,12 @@ async fn a_job_that_has_ended_can_be_put_back_to_work(store: Subject) {
     };
     commit(&store, reopened).await;
     let version = claim_one(&store, "w", "a").await;
-    assert_eq!(store.take_due_polls(10, LEASE_DURATION).await.expect("polls are taken").len(), 1);
+    assert_eq!(store.take_due_polls(10, LEASE_TIMEOUT).await.expect("polls are taken").len(), 1);
     assert_eq!(store.deliver_message("a", "fact", json!(1), None).await, Ok(true), "it takes messages again");
     commit(&store, Commit { state: job_state(JobStatus::Completed), ..empty_turn("a", version) }).await;
     nothing_is_due(&store).await;
     // A worker that claimed the job and died before reopening it leaves it unchanged.
-    store.claim_ended_job("w", "a", ENDED_LEASE).await.expect("the store answers").expect("it has ended");
+    store.claim_ended_job("w", "a", EXPIRED_LEASE_TIMEOUT).await.expect("the store answers").expect("it has ended");
     let version = claim_one(&store, "w", "a").await;
     let again = Commit { state: job_state(JobStatus::Completed), ..releasing_turn("a", version, None) };
     commit(&store, again).await;
@@ -61,7 +61,7 @@ async fn a_job_that_is_put_back_to_work_has_its_slot_again(store: Subject) {
     let version = claim_one(&store, "w", "a").await;
     commit(&store, Commit { state: job_state(JobStatus::Failed), ..empty_turn("a", version) }).await;
     let version =
-        store.claim_ended_job("w", "a", LEASE_DURATION).await.expect("the store answers").expect("it has ended");
+        store.claim_ended_job("w", "a", LEASE_TIMEOUT).await.expect("the store answers").expect("it has ended");
     commit(&store, Commit { state: job_state(JobStatus::Running), ..releasing_turn("a", version, None) }).await;
     store.create_job(limited_job("b", "key", 1, None), None).await.expect("it is made");
     nothing_is_due(&store).await;

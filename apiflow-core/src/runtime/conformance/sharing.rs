@@ -7,8 +7,8 @@ use futures_util::future::{join, join_all};
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE, LEASE_DURATION, PAST, Subject, commit, create, ending_turn, event_row, fenced_error, limited_job,
-    releasing_turn,
+    EXPIRED_LEASE_TIMEOUT, LEASE_TIMEOUT, PAST, Subject, commit, create, ending_turn, event_row, fenced_error,
+    limited_job, releasing_turn,
 };
 use crate::ports::{Claim, Commit, JobFilter, JobStatus};
 
@@ -25,10 +25,10 @@ pub(super) async fn workers_that_steal_jobs_finish_each_once(stores: [Subject; 2
     }
     let [one, other] = &stores;
     let workers = [
-        (one, "w0", ENDED_LEASE),
-        (other, "w1", ENDED_LEASE),
-        (one, "w2", LEASE_DURATION),
-        (other, "w3", LEASE_DURATION),
+        (one, "w0", EXPIRED_LEASE_TIMEOUT),
+        (other, "w1", EXPIRED_LEASE_TIMEOUT),
+        (one, "w2", LEASE_TIMEOUT),
+        (other, "w3", LEASE_TIMEOUT),
     ];
     let committed: Vec<u64> = join_all(workers.map(|(store, worker, lease)| work_until_done(store, worker, lease)))
         .await
@@ -72,7 +72,7 @@ async fn commit_turn(store: &Subject, worker: &str, claim: Claim) -> bool {
     let loaded = store.load_job(&claim.job).await.expect("the job is loaded");
     let seq = loaded.job.last_seq + 1;
     let held = std::slice::from_ref(&claim.job);
-    store.renew_leases(worker, held, ENDED_LEASE).await.expect("a renewal works");
+    store.renew_leases(worker, held, EXPIRED_LEASE_TIMEOUT).await.expect("a renewal works");
     let key = format!("{worker}-{seq}");
     store.deliver_message(&claim.job, &key, json!(seq), None).await.expect("a message is delivered");
     let base = if seq == MAX_SEQ {
@@ -109,7 +109,7 @@ pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(store
         let mut held = Vec::new();
         for _ in 0..3 {
             let claims =
-                join(one.claim_due_jobs("w0", 5, LEASE_DURATION), other.claim_due_jobs("w1", 5, LEASE_DURATION)).await;
+                join(one.claim_due_jobs("w0", 5, LEASE_TIMEOUT), other.claim_due_jobs("w1", 5, LEASE_TIMEOUT)).await;
             held.extend(claims.0.expect("a claim works").into_iter().chain(claims.1.expect("a claim works")));
         }
         assert_eq!(held.len(), 1, "one slot is given once: {held:?}");
@@ -120,7 +120,7 @@ pub(super) async fn stores_that_race_for_slots_give_no_more_than_there_are(store
 async fn race_for_jobs(store: &Subject, worker: &str, running: &AtomicUsize, ended: &AtomicUsize) {
     let mut idle = 0;
     while ended.load(Ordering::SeqCst) < RACER_COUNT {
-        let claims = store.claim_due_jobs(worker, 2, LEASE_DURATION).await.expect("a claim works");
+        let claims = store.claim_due_jobs(worker, 2, LEASE_TIMEOUT).await.expect("a claim works");
         if claims.is_empty() {
             idle += 1;
             assert!(idle < MAX_IDLE_ROUNDS, "`{worker}` finds nothing to do, but not all jobs have ended");

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::fixtures::{
-    FAR, LEASE_DURATION, Subject, claim_one, commit, empty_turn, ending_turn, event_row, event_with, fenced_error,
+    FAR, LEASE_TIMEOUT, Subject, claim_one, commit, empty_turn, ending_turn, event_row, event_with, fenced_error,
     new_job,
 };
 use crate::ports::{Commit, Created, Idempotency, NewJob};
@@ -89,7 +89,7 @@ async fn a_users_bytes_are_those_of_jobs_that_have_not_ended(store: Subject) {
     check_bytes(&store, "bob", 10).await;
     assert_eq!(store.load_job("a").await.expect("the job is loaded").value_bytes, 40, "it still takes that room");
     let reopened =
-        store.claim_ended_job("worker", "a", LEASE_DURATION).await.expect("it is asked for").expect("it has ended");
+        store.claim_ended_job("worker", "a", LEASE_TIMEOUT).await.expect("it is asked for").expect("it has ended");
     let reopened = commit(&store, empty_turn("a", reopened)).await;
     check_bytes(&store, "ada", 40).await;
     commit(&store, ending_turn("a", reopened)).await;

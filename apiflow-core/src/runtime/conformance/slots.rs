@@ -3,8 +3,8 @@
 use serde_json::json;
 
 use super::fixtures::{
-    ENDED_LEASE, FAR, LEASE_DURATION, PAST, Subject, claim, claim_one, commit, create_claimed, ending_turn, inbox_keys,
-    job_state, limited_job, new_job, nothing_is_due, read_row, releasing_turn,
+    EXPIRED_LEASE_TIMEOUT, FAR, LEASE_TIMEOUT, PAST, Subject, claim, claim_one, commit, create_claimed, ending_turn,
+    inbox_keys, job_state, limited_job, new_job, nothing_is_due, read_row, releasing_turn,
 };
 use crate::ports::{Commit, JobStatus, NewJob, Timestamp};
 
@@ -41,7 +41,7 @@ async fn no_more_jobs_of_a_key_have_a_slot_than_the_limit(store: Subject) {
     for id in ["a", "b"] {
         create(&store, limited_job(id, "k", 2, None)).await;
     }
-    claim(&store, "worker", 2, LEASE_DURATION).await;
+    claim(&store, "worker", 2, LEASE_TIMEOUT).await;
     let leases_end = store.read_next_due_at().await;
     create(&store, limited_job("c", "k", 2, None)).await;
     nothing_is_due(&store).await;
@@ -99,7 +99,7 @@ async fn a_job_whose_worker_is_gone_keeps_its_slot(store: Subject) {
     for id in ["a", "b"] {
         create(&store, limited_job(id, "k", 1, None)).await;
     }
-    claim(&store, "killed", 1, ENDED_LEASE).await;
+    claim(&store, "killed", 1, EXPIRED_LEASE_TIMEOUT).await;
     let version = claim_one(&store, "worker", "a").await;
     nothing_is_due(&store).await;
     end_job(&store, "a", version, JobStatus::Failed).await;
@@ -112,7 +112,7 @@ async fn keys_and_jobs_without_a_key_do_not_disturb_each_other(store: Subject) {
     create(&store, limited_job("c", "k", 1, None)).await;
     create(&store, new_job("d")).await;
     let mut held: Vec<String> =
-        claim(&store, "worker", 3, LEASE_DURATION).await.into_iter().map(|held| held.job).collect();
+        claim(&store, "worker", 3, LEASE_TIMEOUT).await.into_iter().map(|held| held.job).collect();
     held.sort();
     assert_eq!(held, ["a", "b", "d"]);
     nothing_is_due(&store).await;
@@ -125,7 +125,7 @@ async fn each_job_has_its_own_limit_and_none_overtakes(store: Subject) {
     let version = claim_one(&store, "worker", "a").await;
     nothing_is_due(&store).await;
     end_job(&store, "a", version, JobStatus::Completed).await;
-    let held = claim(&store, "worker", 2, LEASE_DURATION).await;
+    let held = claim(&store, "worker", 2, LEASE_TIMEOUT).await;
     let versions: Vec<(&str, u64)> = held.iter().map(|held| (held.job.as_str(), held.version)).collect();
     assert!(versions.iter().any(|(job, _)| *job == "b") && versions.iter().any(|(job, _)| *job == "c"));
     nothing_is_due(&store).await;
@@ -200,7 +200,7 @@ async fn no_more_jobs_start_within_a_window_than_the_limit(store: Subject) {
     for id in ["a", "b", "c"] {
         create(&store, limited_job(id, "k", 2, HOUR_S)).await;
     }
-    for held in claim(&store, "worker", 2, LEASE_DURATION).await {
+    for held in claim(&store, "worker", 2, LEASE_TIMEOUT).await {
         end_job(&store, &held.job, held.version, JobStatus::Completed).await;
     }
     nothing_is_due(&store).await;
@@ -223,7 +223,7 @@ async fn a_job_that_never_started_does_not_count_in_its_window(store: Subject) {
     for id in ["a", "b", "c"] {
         create(&store, limited_job(id, "k", 2, HOUR_S)).await;
     }
-    let held = claim(&store, "worker", 2, LEASE_DURATION).await;
+    let held = claim(&store, "worker", 2, LEASE_TIMEOUT).await;
     assert_eq!(store.waive_slot("c").await, Ok(()));
     let version = claim_one(&store, "worker", "c").await;
     end_job(&store, "c", version, JobStatus::Cancelled).await;
@@ -235,7 +235,7 @@ async fn a_job_that_never_started_does_not_count_in_its_window(store: Subject) {
     assert_eq!(store.waive_slot("d").await, Ok(()));
     create(&store, limited_job("e", "k", 3, HOUR_S)).await;
     let mut held: Vec<String> =
-        claim(&store, "worker", 2, LEASE_DURATION).await.into_iter().map(|held| held.job).collect();
+        claim(&store, "worker", 2, LEASE_TIMEOUT).await.into_iter().map(|held| held.job).collect();
     held.sort();
     assert_eq!(held, ["d", "e"], "two have started in the window, and the third is let in");
 }

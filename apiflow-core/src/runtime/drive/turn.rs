@@ -48,7 +48,7 @@ pub(super) struct Batch {
 }
 
 /// What a turn commits, and the effects that follow.
-pub(super) struct Turn {
+pub(super) struct ClosedTurn {
     /// The commit; `None` if there is nothing to write.
     pub(super) commit: Option<Commit>,
     pub(super) effects: TurnEffects,
@@ -117,7 +117,7 @@ impl Drive<'_> {
 
     /// Runs the first turn of a new job, to be committed together with the job: without JavaScript, which may take
     /// long.
-    pub(super) async fn run_first_turn(&mut self, now: Timestamp) -> Result<Turn, StoreError> {
+    pub(super) async fn run_first_turn(&mut self, now: Timestamp) -> Result<ClosedTurn, StoreError> {
         let mut batch = Batch::default();
         self.record_input(&mut batch, now, Input::Tick);
         self.perform_free_within(&mut batch, now, &BusyEvaluator, MAX_FIRST_TURN_TIME).await?;
@@ -181,7 +181,7 @@ impl Drive<'_> {
 
     /// Commits a turn, and performs the effects that it started; returns whether the drive has ended.
     async fn commit(&mut self, batch: Batch, now: Timestamp) -> Result<bool, StoreError> {
-        let Turn { commit, effects } = self.close_turn(batch, now).await?;
+        let ClosedTurn { commit, effects } = self.close_turn(batch, now).await?;
         if let Some(commit) = commit {
             self.version = self.inner.parts.store.commit_turn(commit).await?;
             self.inner.health.note_success();
@@ -190,7 +190,7 @@ impl Drive<'_> {
     }
 
     /// Determines what a turn commits, if anything, and the effects that follow.
-    async fn close_turn(&mut self, mut batch: Batch, now: Timestamp) -> Result<Turn, StoreError> {
+    async fn close_turn(&mut self, mut batch: Batch, now: Timestamp) -> Result<ClosedTurn, StoreError> {
         let mut open = self.open_work(&batch);
         self.wake_at = open.wake_at;
         let mut attempts = Vec::with_capacity(open.begun.len());
@@ -211,7 +211,7 @@ impl Drive<'_> {
         let released = lease != LeaseChange::Keep;
         let mut effects = TurnEffects { attempts, cancellations, released, committed: None };
         if batch.events.is_empty() && batch.consumed.is_empty() && !released {
-            return Ok(Turn { commit: None, effects });
+            return Ok(ClosedTurn { commit: None, effects });
         }
         let (changed, value_bytes) = (!batch.events.is_empty(), batch.bytes as u64);
         let cached = self.values.take_cacheable_results().await?;
@@ -221,7 +221,7 @@ impl Drive<'_> {
             JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
         let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
         effects.committed = Some(Committed { row, changed, value_bytes, first_poll, lease });
-        Ok(Turn { commit: Some(commit), effects })
+        Ok(ClosedTurn { commit: Some(commit), effects })
     }
 
     /// Continues after a committed turn: notifies those who watch the job, and performs the effects that the turn

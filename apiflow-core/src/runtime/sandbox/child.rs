@@ -14,7 +14,7 @@ use crate::boa::{Limits, STACK_BYTES, evaluate_on_this_thread};
 use crate::ports::{Script, ScriptForm};
 
 /// How much longer than its parent a child waits for a value: it only ends itself if the parent is gone.
-const GRACE_DURATION: Duration = Duration::from_secs(1);
+const EXIT_GRACE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// What could not be set up or done in a child.
 #[derive(Debug, thiserror::Error)]
@@ -41,7 +41,7 @@ pub fn serve_child() -> ExitCode {
 
 fn serve_requests(requests: &mut impl Read, replies: &mut impl Write) -> Result<ExitCode, ChildError> {
     let memory_bytes = read_variable(MEMORY_VARIABLE)?;
-    let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + GRACE_DURATION;
+    let deadline = Duration::from_millis(read_variable(DEADLINE_VARIABLE)?) + EXIT_GRACE_TIMEOUT;
     lower_priority(read_variable(NICENESS_VARIABLE)?)?;
     let engine = Engine::start()?;
     // What the first evaluation allocates permanently must not count towards the limit.
