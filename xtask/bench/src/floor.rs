@@ -19,6 +19,9 @@ use crate::process_usage::read_thread_cpu;
 /// The names of the floor's threads begin with this, so that their CPU time can be told from that of the provider.
 pub(crate) const FLOOR_THREAD_PREFIX: &str = "floor";
 
+/// Maximum number of rows that are committed together by a floor that groups them.
+pub(crate) const MAX_GROUP_SIZE: usize = 1_000;
+
 /// Connections of the loops that run at the same time on Postgres; as many as the server's pool has.
 const POSTGRES_POOL_SIZE: u32 = 10;
 
@@ -149,16 +152,18 @@ impl FloorConnection {
 
 /// Runs `loop_count` loops of `step_count` calls at the same time, each `rounds` times.
 ///
-/// On SQLite a thread owns the connection and commits what has arrived meanwhile together; on Postgres the loops share a
-/// pool and commit each by itself, as its server groups them on disk.
+/// On SQLite a thread owns the connection and commits up to `max_group_size` replies together: with 1, each reply is
+/// durable by a commit of its own. On Postgres the loops share a pool and commit each reply by itself, and the database
+/// groups them on disk.
 pub(crate) async fn run_concurrent_loops(
     database: &FloorDatabase,
     provider_url: &str,
     loop_count: usize,
     rounds: usize,
     step_count: usize,
+    max_group_size: usize,
 ) -> Result<FloorUsage> {
-    let committer = Committer::open(database).await?;
+    let committer = Committer::open(database, max_group_size).await?;
     let (client, url) = (build_client()?, format!("{provider_url}/step"));
     let runtime = Builder::new_multi_thread()
         .worker_threads(std::thread::available_parallelism().map_or(2, std::num::NonZero::get))
@@ -201,9 +206,9 @@ enum Committer {
 }
 
 impl Committer {
-    async fn open(database: &FloorDatabase) -> Result<Self> {
+    async fn open(database: &FloorDatabase, max_group_size: usize) -> Result<Self> {
         match database {
-            FloorDatabase::Sqlite(file) => GroupCommitter::start(file).map(Self::Sqlite),
+            FloorDatabase::Sqlite(file) => GroupCommitter::start(file, max_group_size).map(Self::Sqlite),
             FloorDatabase::Postgres(url) => {
                 let pool = PgPoolOptions::new().max_connections(POSTGRES_POOL_SIZE).connect(url).await;
                 let pool = pool.map_err(describe_error)?;
@@ -258,7 +263,8 @@ mod tests {
         let database = FloorDatabase::Sqlite(file.clone());
         let floor = SequentialFloor::start(database.clone(), &provider.url).expect("a thread");
         floor.run(3).await.expect("three calls");
-        run_concurrent_loops(&database, &provider.url, 4, 2, 5).await.expect("forty calls");
+        run_concurrent_loops(&database, &provider.url, 4, 1, 5, 1).await.expect("twenty calls");
+        run_concurrent_loops(&database, &provider.url, 4, 1, 5, MAX_GROUP_SIZE).await.expect("twenty calls");
         let connection = open_sqlite(&file).expect("the file is there");
         let count: i64 = connection.query_row("SELECT count(*) FROM floor", [], |row| row.get(0)).expect("a count");
         assert_eq!((count, provider.call_count()), (43, 43));

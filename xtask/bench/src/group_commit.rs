@@ -9,9 +9,6 @@ use tokio::sync::oneshot;
 use crate::Result;
 use crate::floor::{FLOOR_THREAD_PREFIX, INSERT_SQLITE, open_sqlite};
 
-/// The number of rows that are committed together at most.
-const MAX_GROUP_SIZE: usize = 1_000;
-
 /// A row, and where to tell that it is durable.
 struct CommitRequest {
     body: String,
@@ -25,13 +22,14 @@ pub(crate) struct GroupCommitter {
 }
 
 impl GroupCommitter {
-    /// Opens the file and starts the thread; it ends with the last clone.
-    pub(crate) fn start(file: &PathBuf) -> Result<Self> {
+    /// Opens the file and starts the thread, which commits up to `max_group_size` rows together; it ends with the last
+    /// clone.
+    pub(crate) fn start(file: &PathBuf, max_group_size: usize) -> Result<Self> {
         let mut connection = open_sqlite(file).map_err(|error| format!("can't open the floor's database: {error}"))?;
         let (requests, inbox) = mpsc::channel::<CommitRequest>();
         let work = move || {
             while let Ok(first) = inbox.recv() {
-                let group: Vec<_> = std::iter::once(first).chain(inbox.try_iter().take(MAX_GROUP_SIZE - 1)).collect();
+                let group: Vec<_> = std::iter::once(first).chain(inbox.try_iter().take(max_group_size - 1)).collect();
                 let outcome = commit_group(&mut connection, &group).map_err(|error| error.to_string());
                 for request in group {
                     // Nobody waits for it if the bench was interrupted.

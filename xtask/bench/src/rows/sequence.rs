@@ -7,7 +7,7 @@ use futures_util::future::try_join_all;
 use super::{Bench, RowTable, Store};
 use crate::Result;
 use crate::bench_server::{BenchServer, ServerUsage};
-use crate::floor::{SequentialFloor, run_concurrent_loops};
+use crate::floor::{MAX_GROUP_SIZE, SequentialFloor, run_concurrent_loops};
 use crate::measurement::{Measurement, TargetBound};
 use crate::statistics::{median, to_ms};
 
@@ -77,9 +77,15 @@ pub(super) async fn measure_alone(
 pub(super) async fn measure_in_flight(bench: &Bench, store: Store, table: RowTable) -> Result<Vec<Measurement>> {
     let step_total = IN_FLIGHT_COUNT * IN_FLIGHT_ROUND_COUNT * IN_FLIGHT_STEP_COUNT;
     let database = bench.floor_database(store)?;
-    let rounds = IN_FLIGHT_ROUND_COUNT;
-    let floor =
-        run_concurrent_loops(&database, &bench.provider.url, IN_FLIGHT_COUNT, rounds, IN_FLIGHT_STEP_COUNT).await?;
+    let run_floor = async |max_group_size| {
+        let (url, rounds) = (&bench.provider.url, IN_FLIGHT_ROUND_COUNT);
+        run_concurrent_loops(&database, url, IN_FLIGHT_COUNT, rounds, IN_FLIGHT_STEP_COUNT, max_group_size).await
+    };
+    let floor = run_floor(1).await?;
+    let grouped_floor = match store {
+        Store::Sqlite => Some(run_floor(MAX_GROUP_SIZE).await?),
+        Store::Postgres => None,
+    };
     let server = BenchServer::start(bench, store).await?;
     let before = server.read_usage().await?;
     let start = Instant::now();
@@ -99,12 +105,17 @@ pub(super) async fn measure_in_flight(bench: &Bench, store: Store, table: RowTab
     let per_s = |elapsed: Duration| step_total as f64 / elapsed.as_secs_f64();
     let floor_cpu_ms = to_ms(floor.cpu) / step_total as f64;
     let rate_target = Some(TargetBound::RatioAtLeast(min_ratio));
-    Ok(vec![
-        table.build_ratio("steps/s", per_s(floor.elapsed), per_s(elapsed), rate_target),
+    let grouped = grouped_floor.map(|floor| {
+        table.build_ratio("steps/s, floor with grouped commits", per_s(floor.elapsed), per_s(elapsed), None)
+    });
+    let mut measured = vec![table.build_ratio("steps/s", per_s(floor.elapsed), per_s(elapsed), rate_target)];
+    measured.extend(grouped);
+    measured.extend([
         table.build_ratio("CPU ms per step", floor_cpu_ms, used.cpu_ms, Some(TargetBound::AtMost(0.3))),
         table.build_value("context switches per step", Some(used.context_switches), None),
         table.build_value("statements per step", used.statements, None),
-    ])
+    ]);
+    Ok(measured)
 }
 
 /// What a server used per run or step.
