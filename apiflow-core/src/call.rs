@@ -2,7 +2,7 @@
 //! outputs from the reply, and follows long-running work.
 //!
 //! Order of use: [`compile_call`], [`CallPlan::fill_arguments`], [`CallPlan::submit_request`],
-//! [`CallPlan::read_submit`]; as long as the reading is [`ReplyReading::Running`], [`CallPlan::poll`] and
+//! [`CallPlan::read_submit`]; as long as the reading is [`ReplyReading::Running`], [`CallPlan::poll_request`] and
 //! [`CallPlan::read_poll`]; after [`ReplyReading::Fetch`], [`CallPlan::result_request`] and [`CallPlan::read_result`].
 
 mod arguments;
@@ -18,7 +18,7 @@ mod plan;
 mod plans;
 mod presets;
 #[cfg(feature = "runtime")]
-mod rate_limit;
+mod rate_limit_key;
 mod read_reply;
 mod readable_outputs;
 mod recover;
@@ -30,6 +30,7 @@ mod retry_after;
 mod secret_overrides;
 #[cfg(test)]
 mod tests;
+mod unsupported_settings;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -41,7 +42,7 @@ pub use self::plan::{CallPlan, compile_call};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
 #[cfg(feature = "runtime")]
-pub(crate) use self::rate_limit::rate_limit_key;
+pub(crate) use self::rate_limit_key::rate_limit_key;
 pub use self::reply_body::without_byte_order_mark;
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};

@@ -4,8 +4,8 @@
 //! Architecture invariant: nothing here depends on who drives the run. The durable runtime and the dry run share this
 //! code.
 
+mod attempt_request;
 mod expressions;
-mod http_request;
 mod preparation;
 mod value_cache;
 
@@ -16,7 +16,7 @@ use crate::engine::{ConcludedStep, Effect, Input, PreparedStep, Run, StepConclus
 use crate::openflow::NumberOrTransform;
 use crate::ports::{Evaluator, StoreError, ValueRef};
 
-pub(crate) use self::http_request::build_request;
+pub(crate) use self::attempt_request::build_request;
 pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};
 
 /// The environment of evaluations.

@@ -8,6 +8,7 @@ use super::merged_declarations::{Entry, Merged, connector_findings, relocate_fin
 use super::operation_rule::{self, Rule};
 use super::output::Mapping;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
+use super::unsupported_settings::warn_of_unsupported;
 use crate::declarations::{Connector, Node, NodeInput};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes, has_errors};
@@ -130,7 +131,7 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
         .unwrap_or_default();
     let outputs = Mapping::compile_outputs(&node.output, &mut found);
-    warn_of_ignored(&merged, &mut found);
+    warn_of_unsupported(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
     let secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
     let plan = CallPlan {
@@ -323,21 +324,6 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
                     None => fault.with_help(format!("its inputs are {}", list_all(&inputs))),
                 });
             }
-        }
-    }
-}
-
-/// Warns of settings that are read but have no effect yet.
-fn warn_of_ignored(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
-    for (key, help) in [
-        ("auth", "write the credentials in `header`, as `$NAME`"),
-        ("limits", "calls slow down only after the provider returns 429"),
-        ("media_hosts", "links are passed on exactly as the provider returns them"),
-        ("price", "costs are not tracked"),
-    ] {
-        if let Some(entry) = merged.get(key) {
-            let message = format!("`{key}` is not supported yet and has no effect");
-            found.push(Diagnostic::new_warning(codes::NOT_ACTED_ON, entry.pointer, message).with_help(help));
         }
     }
 }

@@ -2,10 +2,10 @@
 
 mod calls;
 mod ended_steps;
-mod inbox;
 mod open_work;
 mod release;
 mod turn;
+mod wait_for_news;
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;

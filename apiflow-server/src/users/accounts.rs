@@ -4,8 +4,8 @@ use apiflow_core::ports::Timestamp;
 use apiflow_store::{TokenRow, UserChange, UserRow};
 
 use crate::api::{NewTokenRequest, NewUser, Role, TokenReply, UserPatch};
+use crate::http::local_url::is_local;
 use crate::http::problem::Problem;
-use crate::http::public_url::is_local;
 use crate::state::AppState;
 use crate::users::passwords::MIN_ADMIN_PASSWORD_CHARS;
 use crate::users::usernames::check_username;

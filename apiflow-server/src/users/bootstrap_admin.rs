@@ -3,7 +3,7 @@
 use apiflow_core::ports::Clock;
 use apiflow_store::{Accounts, RecordError, UserRow};
 
-use crate::http::public_url::is_local;
+use crate::http::local_url::is_local;
 use crate::users::passwords::{MIN_ADMIN_PASSWORD_CHARS, Passwords};
 use crate::users::tokens;
 use crate::users::usernames::check_username;

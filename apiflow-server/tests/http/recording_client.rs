@@ -11,7 +11,7 @@ use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
-use apiflow_server::http::public_url::is_local;
+use apiflow_server::http::local_url::is_local;
 use apiflow_server::record_cache::{CachedStores, DocumentReader, cache_records};
 use apiflow_server::secrets::{Sealer, SecretBook};
 use apiflow_server::settings::WebSettings;
