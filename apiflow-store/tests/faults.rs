@@ -1,13 +1,17 @@
 //! A fault of the database in the middle of a claim, an erasure or a commit leaves everything as it was before.
 
+#[path = "common/new_job.rs"]
+mod new_job;
+
 use std::path::PathBuf;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CachedResult, CallRecord, Claim, Commit, Concurrency, Created, Erasure, EventRow, JobBundle, JobJournal, JobQueue,
-    JobRecords, JobState, JobStatus, LeaseChange, NewJob, Timestamp,
+    CachedResult, CallRecord, Claim, Commit, Concurrency, Created, Erasure, EventRow, JobJournal, JobQueue, JobRecords,
+    JobState, JobStatus, LeaseChange, NewJob, Timestamp,
 };
 use apiflow_store::SqliteStore;
+use new_job::new_job;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Connection, Executor, SqliteConnection};
 use tempfile::TempDir;
@@ -55,20 +59,7 @@ impl Opened {
     }
 
     async fn create(&self, id: &str, concurrency: Option<Concurrency>) {
-        let job = NewJob {
-            id: id.to_owned(),
-            name: String::new(),
-            workflow_id: None,
-            node_id: None,
-            created_by: None,
-            created_at: Timestamp(1),
-            bundle: JobBundle::default().into(),
-            priority: 0,
-            concurrency,
-            events: vec![event(1, json!("input"))],
-            idempotency: None,
-            max_bytes_in_flight: None,
-        };
+        let job = NewJob { concurrency, events: vec![event(1, json!("input"))], ..new_job(id, json!("input")) };
         assert_eq!(self.store.create_job(job, None).await, Ok(Created::New { claim: None }));
     }
 

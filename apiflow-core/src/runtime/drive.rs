@@ -77,9 +77,6 @@ pub(super) async fn drive_new_job(inner: &Arc<Inner>, new: NewDrive) {
     let NewDrive { job, prepared, events, created } = new;
     let id = job.id.clone();
     let mut drive = Drive::of_new_job(inner, &job, &prepared, &events);
-    if inner.notifier.ends.is_watched(&id) {
-        drive.steps = RememberedSteps::of_new_job();
-    }
     let mut first_turn = None;
     if job.concurrency.is_none() {
         match drive.run_first_turn(job.created_at).await {
@@ -229,6 +226,9 @@ impl<'a> Drive<'a> {
         drive.value_bytes = job.value_bytes();
         drive.values.record_events(events);
         drive.values.mark_committed();
+        if inner.notifier.ends.is_watched(&job.id) {
+            drive.steps = RememberedSteps::of_new_job();
+        }
         drive
     }
 

@@ -23,7 +23,7 @@ impl Intake {
         self.seats.clone().try_acquire_owned().ok()
     }
 
-    /// Drives a job in the worker's seat.
+    /// Spawns the drive of a job.
     ///
     /// # Errors
     /// The job, if the worker accepts no more.

@@ -54,7 +54,7 @@ pub(crate) struct KnownValues {
     pub(crate) input: Option<Value>,
     /// Output of the job.
     pub(crate) output: Option<Value>,
-    /// All steps of the job, at most as many as its reply has.
+    /// All steps of the job.
     pub(crate) steps: Option<Vec<StepWithValues>>,
 }
 

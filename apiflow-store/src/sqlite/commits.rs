@@ -15,15 +15,23 @@ use crate::job_rows::{to_int, to_json_text};
 use crate::pause_check::PauseCheck;
 use crate::sql;
 
+/// The columns of a job's row that every commit changes; none is indexed.
+macro_rules! changed_columns {
+    () => {
+        "version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, retry_count = $6, started_at = $7, \
+         finished_at = $8, output = $9, error = $10, erase_at = $11, last_seq = max(last_seq, $13), \
+         value_bytes = value_bytes + $14, inbox_open = inbox_open - $15"
+    };
+}
+
 /// Updates the job's row if its version is still the commit's.
 const UPDATE_JOB: &str = concat!(
-    "UPDATE jobs SET version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, status = $4, priority = $5, \
-         retry_count = $6, started_at = $7, finished_at = $8, output = $9, error = $10, erase_at = $11, \
-         erase_ready_at = CASE WHEN $12 THEN $11 END, last_seq = max(last_seq, $13), value_bytes = value_bytes + $14, \
+    "UPDATE jobs SET ",
+    changed_columns!(),
+    ", status = $4, priority = $5, erase_ready_at = CASE WHEN $12 THEN $11 END, \
          flight_change = (CASE WHEN $12 THEN 0 ELSE value_bytes + $14 END) - (CASE WHEN status IN ",
     sql::ended!(),
-    " THEN 0 ELSE value_bytes END), inbox_open = inbox_open - $15, \
-         owner = CASE WHEN $12 OR $16 THEN NULL ELSE owner END, \
+    " THEN 0 ELSE value_bytes END), owner = CASE WHEN $12 OR $16 THEN NULL ELSE owner END, \
          due_at = CASE WHEN $12 THEN NULL WHEN NOT $16 THEN due_at WHEN inbox_open > $15 THEN ",
     now!(),
     " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING number, created_by, flight_change, \
@@ -36,10 +44,9 @@ const UPDATE_JOB: &str = concat!(
 /// The same for a turn in the middle of a job, which changes no indexed column: SQLite rewrites the index entries of all
 /// columns that a statement names. Finds no row if the status or the priority changes.
 const UPDATE_JOB_IN_PLACE: &str = concat!(
-    "UPDATE jobs SET version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, retry_count = $6, \
-         started_at = $7, finished_at = $8, output = $9, error = $10, erase_at = $11, last_seq = max(last_seq, $13), \
-         value_bytes = value_bytes + $14, flight_change = $14, inbox_open = inbox_open - $15 \
-         WHERE id = $1 AND version = $2 AND status = $4 AND priority = $5 \
+    "UPDATE jobs SET ",
+    changed_columns!(),
+    ", flight_change = $14 WHERE id = $1 AND version = $2 AND status = $4 AND priority = $5 \
          RETURNING number, created_by, flight_change, 0, 0, EXISTS (SELECT 1 FROM submit_pauses WHERE until > ",
     now!(),
     ")"

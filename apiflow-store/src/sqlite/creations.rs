@@ -10,7 +10,7 @@ use super::commits::{
 };
 use super::connection::Connection;
 use super::errors::QueryError;
-use super::job_records::BYTES_IN_FLIGHT;
+use super::job_records::read_bytes_in_flight;
 use super::{now, slots};
 use crate::commit_rows::Event;
 use crate::job_rows::{duration_ms, from_int, to_int};
@@ -82,8 +82,7 @@ pub(super) fn perform_creation(
         }
     }
     if let (Some(user), Some(max)) = (&job.created_by, job.max_bytes_in_flight) {
-        let used: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
-        let used = used.map_or(0, |(bytes,)| from_int(bytes));
+        let used = read_bytes_in_flight(connection, user)?;
         if used >= max {
             return Ok(Created::OverLimit { used });
         }

@@ -15,7 +15,7 @@ use super::connection::Connection;
 use crate::job_rows::{self, JobColumns, PROBE_BYTES, from_int, to_int};
 use crate::sql;
 
-pub(super) const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
+const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
 const ADD_PROBE: &str = "INSERT INTO store_probes (filler) VALUES (zeroblob($1))";
 const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_rowid()";
 
@@ -73,11 +73,7 @@ impl JobRecords for SqliteStore {
 
     async fn read_bytes_in_flight(&self, user: &str) -> Result<u64, StoreError> {
         let user = user.to_owned();
-        self.read(move |connection| {
-            let sum: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
-            Ok(sum.map_or(0, |(bytes,)| from_int(bytes)))
-        })
-        .await
+        self.read(move |connection| Ok(read_bytes_in_flight(connection, &user)?)).await
     }
 
     async fn verify_writable(&self) -> Result<(), StoreError> {
@@ -138,4 +134,10 @@ impl JobQuery {
         let parameters: Vec<&dyn ToSql> = self.parameters.iter().map(|value| value as &dyn ToSql).collect();
         connection.fetch_all(&self.sql, &parameters)
     }
+}
+
+/// Reads the bytes of the values of a user's jobs that have not ended.
+pub(super) fn read_bytes_in_flight(connection: &Connection, user: &str) -> rusqlite::Result<u64> {
+    let sum: Option<(i64,)> = connection.fetch_optional(BYTES_IN_FLIGHT, params![user])?;
+    Ok(sum.map_or(0, |(bytes,)| from_int(bytes)))
 }
