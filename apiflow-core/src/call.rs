@@ -47,6 +47,7 @@ pub use self::reply_body::without_byte_order_mark;
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 use crate::ports::HttpRequest;
+use crate::value_type::ValueType;
 
 /// The attempt that a submit belongs to, as templates can refer to it.
 #[derive(Debug, Clone, Copy)]
@@ -89,6 +90,37 @@ pub struct Operation {
     /// The provider's hint when to poll next, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What remains to be downloaded after the work has ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub downloads: Option<Box<PendingDownloads>>,
+}
+
+/// A result whose media outputs are still links of the provider.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PendingDownloads {
+    /// The result, with null in the places of the media.
+    pub result: Value,
+    /// The media to download.
+    pub media: Vec<MediaLink>,
+}
+
+/// One file to download.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct MediaLink {
+    /// JSON Pointer of its place in the result.
+    pub pointer: String,
+    /// Name of the output.
+    pub output: String,
+    /// Position in the list of an output with `pick: all`; else 0.
+    #[serde(default)]
+    pub index: usize,
+    /// What the file must be.
+    pub value_type: ValueType,
+    /// MIME type that the output declares.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mime: Option<String>,
+    /// Absolute http or https URL, or a data URI of at most 8 KiB.
+    pub link: String,
 }
 
 /// What a reply means.
@@ -100,6 +132,8 @@ pub enum ReplyReading {
     Running(Operation),
     /// The work ended; its result is fetched with [`CallPlan::result_request`] and read with [`CallPlan::read_result`].
     Fetch(Operation),
+    /// The work ended; the media of its result ([`Operation::downloads`]) is still to be downloaded.
+    Download(Operation),
     /// The reply to a poll or a result's request says nothing about the work (overload, gateway error): ask again after
     /// [`CallError::retry_after_ms`] or the next interval. Never returned for a submit.
     Again(CallError),

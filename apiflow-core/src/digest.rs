@@ -18,6 +18,11 @@ pub fn hash_text(text: &str) -> String {
     format_hex(Sha256::new_with_prefix(text))
 }
 
+/// Hashes bytes; returns hexadecimal digits.
+pub fn hash_bytes(bytes: &[u8]) -> String {
+    format_hex(Sha256::new_with_prefix(bytes))
+}
+
 fn format_hex(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         text.push(char::from(HEX[usize::from(byte >> 4)]));

@@ -126,15 +126,16 @@
 //! use std::sync::Arc;
 //! use std::time::Duration;
 //!
-//! use apiflow_core::ports::{Evaluator, HttpClient, Store};
+//! use apiflow_core::ports::{Artifacts, Evaluator, HttpClient, Store};
 //! use apiflow_core::runtime::clock::SystemClock;
 //! use apiflow_core::{Catalog, JobRequest, Runtime, RuntimeParts, RuntimeSettings, prepare_workflow};
 //! use serde_json::{Value, json};
 //!
 //! # async fn example(
-//! #     store: Arc<dyn Store>, http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>, document: Value, catalog: Catalog,
+//! #     store: Arc<dyn Store>, artifacts: Arc<dyn Artifacts>, http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>,
+//! #     document: Value, catalog: Catalog,
 //! # ) -> Result<(), Box<dyn std::error::Error>> {
-//! let parts = RuntimeParts { store, http, evaluator, clock: Arc::new(SystemClock) };
+//! let parts = RuntimeParts { store, artifacts, http, evaluator, clock: Arc::new(SystemClock) };
 //! let runtime = Runtime::new(parts, RuntimeSettings::new("worker-1"));
 //! let worker = runtime.clone();
 //! tokio::spawn(async move { worker.run_worker(std::future::pending()).await });
@@ -149,6 +150,7 @@
 //! # }
 //! ```
 
+pub mod artifact;
 #[cfg(feature = "boa")]
 pub mod boa;
 pub mod call;

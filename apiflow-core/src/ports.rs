@@ -1,14 +1,18 @@
 //! Ports: what a host provides to the core, as few, small traits that are used as `Arc<dyn …>`.
 
+mod artifacts;
 mod clock;
 mod evaluator;
 mod http;
 mod secrets;
 pub(crate) mod store;
 
+pub use artifacts::{ArtifactError, ArtifactReader, Artifacts, ByteStream, NewArtifact, Provenance};
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
-pub use http::{HttpClient, HttpError, HttpReply, HttpRequest, MemoryHold, RequestBody, SecretPlace, SecretUse};
+pub use http::{
+    HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace, SecretUse,
+};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
     Args, CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure,

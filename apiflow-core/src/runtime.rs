@@ -18,6 +18,7 @@ mod intake;
 mod job_ends;
 pub mod local;
 pub mod memory;
+pub mod memory_artifacts;
 mod notifier;
 mod prepared_jobs;
 mod provider;
@@ -45,8 +46,8 @@ use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits};
 use crate::evaluate::ValueCache;
 use crate::ports::{
-    Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, SharedBundle, StepRow,
-    StepStatus, Store, StoreError, Timestamp, ValueRef,
+    Artifacts, Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, SharedBundle,
+    StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
 };
 use crate::prepared::Prepared;
 use drive::NewDrive;
@@ -63,6 +64,8 @@ use unrecorded::UnrecordedAnswers;
 pub struct RuntimeParts {
     /// The store that keeps jobs.
     pub store: Arc<dyn Store>,
+    /// The store that keeps media.
+    pub artifacts: Arc<dyn Artifacts>,
     /// The client that sends calls.
     pub http: Arc<dyn HttpClient>,
     /// The evaluator of JavaScript.

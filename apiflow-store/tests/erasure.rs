@@ -10,6 +10,7 @@ use apiflow_core::ports::{
     RequestBody, Script,
 };
 use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::{JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_store::SqliteStore;
 use async_trait::async_trait;
@@ -89,6 +90,7 @@ async fn what_is_erased_is_gone_from_the_file_once_it_is_compacted() {
     let store = Arc::new(SqliteStore::open(&path).await.expect("a file is opened"));
     let parts = RuntimeParts {
         store: store.clone(),
+        artifacts: Arc::new(MemoryArtifacts::new()),
         http: Arc::new(Echo),
         evaluator: Arc::new(NoJavaScript),
         clock: Arc::new(SystemClock),

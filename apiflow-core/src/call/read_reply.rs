@@ -159,6 +159,7 @@ impl CallPlan {
             state: state_word(&rule.state, json).or_else(|| known.state.clone()),
             progress: read_progress(rule.progress.as_ref(), json).or(known.progress),
             retry_after_ms: retry_hint(reply),
+            downloads: known.downloads.clone(),
         }
     }
 

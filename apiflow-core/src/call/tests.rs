@@ -93,6 +93,7 @@ fn done(reading: ReplyReading) -> Value {
         ReplyReading::Done(value) => value,
         other @ (ReplyReading::Running(_)
         | ReplyReading::Fetch(_)
+        | ReplyReading::Download(_)
         | ReplyReading::Again(_)
         | ReplyReading::Failed(_)) => {
             panic!("{other:?}")
@@ -103,7 +104,11 @@ fn done(reading: ReplyReading) -> Value {
 fn running(reading: ReplyReading) -> Operation {
     match reading {
         ReplyReading::Running(operation) => operation,
-        other @ (ReplyReading::Done(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_) | ReplyReading::Failed(_)) => {
+        other @ (ReplyReading::Done(_)
+        | ReplyReading::Fetch(_)
+        | ReplyReading::Download(_)
+        | ReplyReading::Again(_)
+        | ReplyReading::Failed(_)) => {
             panic!("{other:?}")
         }
     }
@@ -112,8 +117,11 @@ fn running(reading: ReplyReading) -> Operation {
 fn failed(reading: ReplyReading) -> CallError {
     match reading {
         ReplyReading::Failed(error) => error,
-        other
-        @ (ReplyReading::Done(_) | ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_)) => {
+        other @ (ReplyReading::Done(_)
+        | ReplyReading::Running(_)
+        | ReplyReading::Fetch(_)
+        | ReplyReading::Download(_)
+        | ReplyReading::Again(_)) => {
             panic!("{other:?}")
         }
     }
@@ -125,6 +133,7 @@ fn again(reading: ReplyReading) -> CallError {
         other @ (ReplyReading::Done(_)
         | ReplyReading::Running(_)
         | ReplyReading::Fetch(_)
+        | ReplyReading::Download(_)
         | ReplyReading::Failed(_)) => {
             panic!("{other:?}")
         }

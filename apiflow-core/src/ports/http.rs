@@ -2,12 +2,17 @@
 
 use std::any::Any;
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use bytes::Bytes;
+use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
+use super::ByteStream;
 use crate::origin::SecretOrigin;
 
 /// The body of a request.
@@ -112,6 +117,18 @@ impl PartialEq for MemoryHold {
 
 impl Eq for MemoryHold {}
 
+/// A reply whose body is read as it arrives, without a limit of its size.
+pub struct HttpStream {
+    /// HTTP status code of the last response, from 100 to 999.
+    pub status: u16,
+    /// Headers in order, names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// URL that answered, after redirects.
+    pub url: String,
+    /// The body; secrets in it are not masked.
+    pub body: ByteStream,
+}
+
 /// Why a request has no reply.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -136,9 +153,30 @@ pub enum HttpError {
     TooLarge(String),
 }
 
+/// A body that has arrived already, as a stream of one part.
+struct WholeBody {
+    body: Option<Bytes>,
+    _memory: MemoryHold,
+}
+
+impl Stream for WholeBody {
+    type Item = Result<Bytes, HttpError>;
+
+    fn poll_next(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(self.body.take().map(Ok))
+    }
+}
+
 /// Sends requests under the outgoing policy; all outgoing calls pass through this trait.
 #[async_trait]
 pub trait HttpClient: Send + Sync {
     /// Sends one request once.
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError>;
+
+    /// Sends one request once, and returns when the head of its reply has arrived; `timeout` of the request limits the
+    /// time until then, and the time between any two parts of the body.
+    async fn open_stream(&self, request: &HttpRequest) -> Result<HttpStream, HttpError> {
+        let HttpReply { status, headers, body, url, memory } = self.send(request).await?;
+        Ok(HttpStream { status, headers, url, body: Box::pin(WholeBody { body: Some(body.into()), _memory: memory }) })
+    }
 }

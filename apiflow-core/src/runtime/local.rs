@@ -15,6 +15,7 @@ use tokio::sync::oneshot;
 use super::boa_evaluator::BoaEvaluator;
 use super::clock::SystemClock;
 use super::memory::MemoryStore;
+use super::memory_artifacts::MemoryArtifacts;
 use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, codes, has_errors};
@@ -23,7 +24,9 @@ use crate::http::{Http, HttpLimits, OutgoingPolicy};
 use crate::json::pointer_push;
 #[cfg(all(feature = "http", feature = "boa"))]
 use crate::ports::Secrets;
-use crate::ports::{Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, StepRow, Store, StoreError};
+use crate::ports::{
+    Artifacts, Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, StepRow, Store, StoreError,
+};
 use crate::prepared::Prepared;
 use crate::validate;
 
@@ -38,6 +41,7 @@ const STEP_PAGE_SIZE: u32 = 500;
 #[derive(Clone)]
 pub struct Local {
     http: Arc<dyn HttpClient>,
+    artifacts: Arc<dyn Artifacts>,
     evaluator: Arc<dyn Evaluator>,
     /// The store of runs; without one, each run has a store in memory, which is dropped with it.
     store: Option<Arc<dyn Store>>,
@@ -88,12 +92,18 @@ impl Local {
 
     /// Creates an instance without declarations; `http` sends calls, and `evaluator` evaluates JavaScript.
     pub fn with_parts(http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>) -> Self {
-        Self { http, evaluator, store: None, catalog: Catalog::default() }
+        Self { http, artifacts: Arc::new(MemoryArtifacts::new()), evaluator, store: None, catalog: Catalog::default() }
     }
 
     /// Replaces the client that sends calls.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
         self.http = Arc::new(http);
+        self
+    }
+
+    /// Sets where media is kept; by default in memory, until the last clone of this instance is dropped.
+    pub fn with_artifacts(mut self, artifacts: Arc<dyn Artifacts>) -> Self {
+        self.artifacts = artifacts;
         self
     }
 
@@ -181,6 +191,7 @@ impl Local {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let parts = RuntimeParts {
             store: self.store.clone().unwrap_or_else(|| Arc::new(MemoryStore::new(Arc::clone(&clock)))),
+            artifacts: Arc::clone(&self.artifacts),
             http: Arc::clone(&self.http),
             evaluator: Arc::clone(&self.evaluator),
             clock,

@@ -15,6 +15,7 @@ use apiflow_core::ports::{
     Clock, Evaluator, HttpClient, HttpError, HttpReply, HttpRequest, JobBundle, JobRow, JobStatus, MemoryHold,
     RequestBody, Store,
 };
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use async_trait::async_trait;
 use serde_json::{Value, json};
@@ -103,7 +104,8 @@ pub(crate) struct Engine {
 impl Engine {
     pub(crate) fn start(store: Arc<dyn Store>, clock: Arc<dyn Clock>, evaluator: Arc<dyn Evaluator>) -> Self {
         let nodes = Arc::new(Nodes::default());
-        let parts = RuntimeParts { store, http: nodes.clone(), evaluator, clock };
+        let artifacts = Arc::new(MemoryArtifacts::new());
+        let parts = RuntimeParts { store, artifacts, http: nodes.clone(), evaluator, clock };
         let runtime = Runtime::new(parts, RuntimeSettings { lease: LEASE, ..RuntimeSettings::new("cases") });
         let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
         let worker = runtime.clone();

@@ -22,6 +22,7 @@ use apiflow_core::ports::{Clock, Evaluator, JobBundle, JobRecords, JobRow, StepR
 use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::memory::MemoryStore;
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::secrets::StaticSecrets;
 use apiflow_core::runtime::{JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use fake_providers::{Behaviour, Replicate};
@@ -77,7 +78,8 @@ impl Bench {
             HttpLimits { max_reply_bytes: 1_100_000, max_memory_bytes: 64 * 1024 * 1024, ..HttpLimits::default() },
         )
         .expect("a client");
-        let parts = RuntimeParts { store: store.clone(), http: Arc::new(http), evaluator, clock };
+        let artifacts = Arc::new(MemoryArtifacts::new());
+        let parts = RuntimeParts { store: store.clone(), artifacts, http: Arc::new(http), evaluator, clock };
         let runtime = Runtime::new(parts.clone(), settings.clone());
         let (working, stop) = work(&runtime);
         Self { runtime, store, provider, parts, settings, working, stop }

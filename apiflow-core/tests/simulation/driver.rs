@@ -16,6 +16,7 @@ use std::time::Duration;
 use apiflow_core::engine::{GateSelector, Program, Run};
 use apiflow_core::ports::{Clock, JobJournal, JobRecords, JobRow, StepStatus};
 use apiflow_core::runtime::memory::MemoryStore;
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::{Approval, JobRequest, Runtime, RuntimeParts, RuntimeSettings};
 use serde_json::json;
 use tokio::task::JoinHandle;
@@ -122,6 +123,7 @@ impl World {
     fn hire(&mut self) {
         let parts = RuntimeParts {
             store: self.troubled.clone(),
+            artifacts: Arc::new(MemoryArtifacts::new()),
             http: self.client.clone(),
             evaluator: Arc::new(Naive),
             clock: self.clock.clone(),

@@ -7,6 +7,7 @@ use std::time::Duration;
 use apiflow_core::http::{Http, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
@@ -259,6 +260,7 @@ fn runtime_parts(
     let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
+        artifacts: Arc::new(MemoryArtifacts::new()),
         http: Arc::new(http),
         evaluator: Arc::new(sandbox_evaluator()?),
         clock: Arc::clone(clock),

@@ -9,6 +9,7 @@ use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
+use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::http::local_url::is_local;
@@ -147,6 +148,7 @@ impl RecordingClient {
         .expect("TLS can be set up");
         let parts = RuntimeParts {
             store: stores.store.clone(),
+            artifacts: Arc::new(MemoryArtifacts::new()),
             http: Arc::new(http),
             evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),

@@ -139,7 +139,7 @@ pub(crate) async fn poll(
     };
     match reading {
         ReplyReading::Done(result) => Polled::Answered(Answer::Done { result }),
-        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => {
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) => {
             later(operation.retry_after_ms, operation.progress)
         }
         ReplyReading::Again(error) => later(error.retry_after_ms(), None),
@@ -185,10 +185,12 @@ fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutc
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),
-        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => match &operation.state {
-            Some(state) => format!("its last state was `{state}`"),
-            None => "its last reply had no state".to_owned(),
-        },
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) => {
+            match &operation.state {
+                Some(state) => format!("its last state was `{state}`"),
+                None => "its last reply had no state".to_owned(),
+            }
+        }
         ReplyReading::Done(_) => "it has ended since".to_owned(),
     };
     let left = match cancellation {
