@@ -7,6 +7,9 @@
 
 mod arguments;
 mod classify_failure;
+#[cfg(feature = "runtime")]
+mod data_uri;
+mod download;
 mod error;
 mod http_failure;
 #[cfg(any(feature = "http", test))]
@@ -35,6 +38,8 @@ mod unsupported_settings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+#[cfg(feature = "runtime")]
+pub(crate) use self::data_uri::read_data_uri;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;

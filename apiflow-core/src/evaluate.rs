@@ -55,7 +55,12 @@ impl Evaluation<'_> {
                 .conclude_step(conclude)
                 .await?
                 .map(|concluded| Input::Concluded { frame: conclude.frame, concluded }),
-            Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => None,
+            Effect::Call(_)
+            | Effect::Cancel(_)
+            | Effect::Poll(_)
+            | Effect::Recover(_)
+            | Effect::Download(_)
+            | Effect::Wait { .. } => None,
         })
     }
 

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::reply_body::Body;
 use super::retry_after::first_header;
-use super::{CallError, ErrorClass};
+use super::{CallError, ErrorClass, MediaLink, PendingDownloads};
 use crate::declarations::NodeOutput;
 use crate::diagnostic::suggest::list_all;
 use crate::diagnostic::{Diagnostic, codes};
@@ -12,10 +12,14 @@ use crate::json::describe_with_length;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
+use crate::url;
 use crate::value_type::ValueType;
 
 /// Maximum size of media inside a reply's JSON, in bytes; larger media is refused.
 pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
+
+/// Maximum number of media files in one reply.
+const MAX_MEDIA: usize = 1000;
 
 /// A compiled output.
 #[derive(Debug, Clone)]
@@ -25,6 +29,9 @@ pub(super) struct Mapping {
     default: Option<Value>,
     source: OutputSource,
     pick: Option<Pick>,
+    /// Whether `decode` says that the value is a link, so that it may be relative in any form.
+    is_link: bool,
+    mime: Option<String>,
 }
 
 /// Where an output's value comes from.
@@ -74,7 +81,7 @@ impl Mapping {
 
     /// Reads the output's value from a reply of success.
     ///
-    /// The value of a media output (image, video, audio, file) is the provider's link, unchanged.
+    /// The value of a media output (image, video, audio, file) is the provider's link, see [`Mapping::take_links`].
     fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
             OutputSource::Status => Value::from(reply.status),
@@ -152,34 +159,68 @@ impl Mapping {
                     describe_with_length(item)
                 ));
             }
-            if self.value_type.is_media() && !is_media_link(item) {
+            if self.value_type.is_media() && !self.is_media_link(item) {
                 return Err("the value is not an http, https or data URL".to_owned());
             }
         }
         Ok(value)
     }
+
+    /// Returns whether a value is a link: absolute, a data URI, or relative to the URL of its reply.
+    fn is_media_link(&self, value: &Value) -> bool {
+        let starts = ["http://", "https://", "data:", "/", "./", "../"];
+        value.as_str().is_some_and(|text| self.is_link || starts.iter().any(|start| text.starts_with(start)))
+    }
+
+    /// Takes the links out of the value of a media output, and leaves null in their places. `base` is the URL of the
+    /// reply, which relative links refer to.
+    fn take_links(&self, value: &mut Value, base: &str, media: &mut Vec<MediaLink>) -> Result<(), String> {
+        let place = pointer_push("", &self.name);
+        let places: Vec<(String, &mut Value)> = match value {
+            Value::Array(items) => {
+                items.iter_mut().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
+            }
+            single => vec![(place, single)],
+        };
+        for (index, (pointer, item)) in places.into_iter().enumerate() {
+            let Value::String(text) = item else { continue };
+            let link = if text.starts_with("data:") { Some(std::mem::take(text)) } else { url::join_url(base, text) };
+            let link = link.ok_or_else(|| "the value is not an http, https or data URL".to_owned())?;
+            *item = Value::Null;
+            let (output, value_type, mime) = (self.name.clone(), self.value_type, self.mime.clone());
+            media.push(MediaLink { pointer, output, index, value_type, mime, link });
+        }
+        if media.len() > MAX_MEDIA {
+            return Err(format!("the reply has more than {MAX_MEDIA} media files"));
+        }
+        Ok(())
+    }
 }
 
-/// Returns the object of all outputs, or the reply's JSON if none is declared, which is moved out of the body. `accept`
-/// is the kind of body that was requested.
+/// Returns the object of all outputs, or the reply's JSON if none is declared, which is moved out of the body. The
+/// links of media outputs are listed beside it, with null in their places. `accept` is the kind of body that was
+/// requested, `base` the URL that relative links refer to.
 pub(super) fn read_all(
     mappings: &[Mapping],
     accept: Option<&str>,
-    reply: &HttpReply,
+    (reply, base): (&HttpReply, &str),
     body: &mut Body<'_>,
-) -> Result<Value, CallError> {
+) -> Result<PendingDownloads, CallError> {
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
+    let mut media = Vec::new();
     if mappings.is_empty() {
-        return undeclared_result(accept, reply, body).map_err(invalid);
+        return undeclared_result(accept, reply, body).map(|result| PendingDownloads { result, media }).map_err(invalid);
     }
     let mut outputs = Map::new();
     for mapping in mappings {
-        let value = mapping
-            .read(reply, body)
-            .map_err(|reason| invalid(format!("output `{}` cannot be read: {reason}", mapping.name)))?;
+        let unreadable = |reason: String| invalid(format!("output `{}` cannot be read: {reason}", mapping.name));
+        let mut value = mapping.read(reply, body).map_err(unreadable)?;
+        if mapping.value_type.is_media() {
+            mapping.take_links(&mut value, base, &mut media).map_err(unreadable)?;
+        }
         outputs.insert(mapping.name.clone(), value);
     }
-    Ok(Value::Object(outputs))
+    Ok(PendingDownloads { result: Value::Object(outputs), media })
 }
 
 fn undeclared_result(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_>) -> Result<Value, String> {
@@ -281,11 +322,8 @@ fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic
         Some(_) | None => None,
     };
     let (name, default) = (output.name.clone(), output.default.clone());
-    Some(Mapping { name, value_type: output.r#type, default, source, pick })
-}
-
-fn is_media_link(value: &Value) -> bool {
-    value.as_str().is_some_and(|text| ["http://", "https://", "data:"].iter().any(|start| text.starts_with(start)))
+    let (is_link, mime) = (output.decode.as_deref() == Some("url"), output.mime.clone());
+    Some(Mapping { name, value_type: output.r#type, default, source, pick, is_link, mime })
 }
 
 /// Returns the size of the first data URI or run of base64 over the limit, at any depth.

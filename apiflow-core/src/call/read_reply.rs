@@ -220,8 +220,13 @@ impl CallPlan {
     }
 
     fn read_final_result(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> ReplyReading {
-        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), reply, body) {
-            Ok(value) => ReplyReading::Done(value),
+        let base = self.reply_url(reply);
+        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), (reply, base), body) {
+            Ok(mapped) if mapped.media.is_empty() => ReplyReading::Done(mapped.result),
+            Ok(mapped) => {
+                let operation = operation.cloned().unwrap_or_default();
+                ReplyReading::Download(Operation { downloads: Some(Box::new(mapped)), ..operation })
+            }
             Err(error) => {
                 let error = self.error_with_reply(error.class, error.message, reply, body);
                 ReplyReading::Failed(with_id(error, operation.and_then(|operation| operation.id.as_deref())))

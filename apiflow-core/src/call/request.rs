@@ -198,7 +198,7 @@ impl CallPlan {
     ///
     /// # Errors
     /// [`ErrorClass::Refused`] if the link may not be followed.
-    fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
+    pub(super) fn is_trusted(&self, link: &str) -> Result<bool, CallError> {
         let shown = url::without_query(link);
         let refused = |message: String| CallError::new(ErrorClass::Refused, message).with_detail("url", shown);
         let host =

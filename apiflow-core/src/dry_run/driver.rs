@@ -140,8 +140,8 @@ where
                 OpenWork::Wait { until, .. } => {
                     wake = Some(wake.map_or(until, |earlier: Timestamp| earlier.min(until)));
                 }
-                // No call is answered with an operation.
-                OpenWork::Call(_) | OpenWork::Poll(_) | OpenWork::Recover(_) => {}
+                // No call is answered with an operation or with links.
+                OpenWork::Call(_) | OpenWork::Poll(_) | OpenWork::Recover(_) | OpenWork::Download(_) => {}
             }
         }
         for call in &unsent {

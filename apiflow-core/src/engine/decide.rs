@@ -15,9 +15,12 @@ pub(crate) use module_end::unsettled_attempt_error;
 
 use super::control_state::{Frame, OpenStep, Stage};
 use super::program::ModuleDef;
-use super::{Answer, Event, Fact, Input, Recorded, Run};
+use super::{Answer, Call, Event, Fact, Input, Recorded, Run};
 use crate::call::Operation;
 use crate::ports::{Timestamp, ValueRef};
+
+/// Minimum time for the downloads of a result, in milliseconds.
+const MIN_DOWNLOAD_MS: u64 = 600_000;
 
 /// A turn in progress: each event is recorded as soon as it is decided.
 pub(super) struct Turn<'a> {
@@ -144,18 +147,21 @@ fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     }
     let Some(&frame) = turn.run.control.effects.get(&effect) else { return };
     let open = if let Some(Stage::Call(open)) = turn.stage(frame) { Some(open) } else { None };
-    let (is_accepted, is_sought) =
-        (open.is_some_and(|open| open.operation.is_some()), open.is_some_and(|open| open.recovery.is_some()));
+    let is_sought = open.is_some_and(|open| open.recovery.is_some());
+    let is_downloading = open.is_some_and(|open| open.download.is_some());
     // The provider's acceptance has arrived in the meantime: the work continues, and is followed or cancelled.
-    if is_accepted && answer.knows_no_fate() {
+    if open.is_some_and(Call::is_taken) && answer.knows_no_fate() {
         return;
     }
     match answer {
         Answer::Done { result } => module_end::complete_step(turn, frame, None, Some(result)),
-        Answer::Accepted { operation, provider_id, poll_at, deadline } => {
+        Answer::Accepted { operation, provider_id, poll_at, deadline } if !is_downloading => {
             let event = Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline };
             turn.emit_with(event, Some(operation_to_json(&operation)));
         }
+        Answer::Downloading { operation } if !is_downloading => start_download(turn, frame, effect, &operation),
+        // Another reading of the same work: its result is being downloaded already.
+        Answer::Accepted { .. } | Answer::Downloading { .. } => {}
         Answer::Failed { error } => module_end::fail_attempt(turn, frame, error, None, false),
         Answer::NotAccepted { error, patience_ms, sent } => {
             postpone::postpone_call(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
@@ -168,10 +174,21 @@ fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     }
 }
 
+/// Starts to download the media of a result. Downloads may take as long as the work itself was given, and at least
+/// [`MIN_DOWNLOAD_MS`], because the result is paid for; but no longer than the module's `timeout`.
+fn start_download(turn: &mut Turn<'_>, frame: u64, effect: u64, operation: &Operation) {
+    let Some(Stage::Call(open)) = turn.stage(frame) else { return };
+    let least = turn.now.plus_ms(MIN_DOWNLOAD_MS);
+    let longest = if open.operation.is_some() { open.deadline.max(least) } else { least };
+    let deadline = open.until.map_or(longest, |until| until.min(longest));
+    let event = Event::DownloadStarted { frame, effect, provider_id: operation.id.clone(), deadline };
+    turn.emit_with(event, Some(operation_to_json(operation)));
+}
+
 fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
     let Some(open) = turn.run.control.orphans.get(&effect) else { return };
     let is_sought = open.recovery.is_some();
-    if open.operation.is_some() && answer.knows_no_fate() {
+    if open.is_taken() && answer.knows_no_fate() {
         return;
     }
     match answer {
@@ -183,7 +200,9 @@ fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
             turn.emit_event(Event::RecoveryStarted { frame: 0, effect, settles_at, gives_up_at });
         }
         Answer::Undecided { .. } => {}
+        // The work has ended, and nobody wants its media.
         Answer::Done { .. }
+        | Answer::Downloading { .. }
         | Answer::Failed { .. }
         | Answer::NotAccepted { .. }
         | Answer::Repeat

@@ -26,6 +26,8 @@ pub enum Effect {
     Poll(Call),
     /// Timed: searches for an attempt of unknown fate in the provider's list, see [`Recovery`].
     Recover(Call),
+    /// External: downloads the media of a result ([`Call::download`]). Unlike a submit, it may be repeated.
+    Download(Call),
     /// Timed: continues the list at a given time.
     Wait {
         /// The list of modules that waits.
@@ -46,6 +48,8 @@ pub(crate) enum OpenWork<'a> {
     Poll(&'a Call),
     /// An attempt to search for, see [`Effect::Recover`].
     Recover(&'a Call),
+    /// Media to download, see [`Effect::Download`].
+    Download(&'a Call),
     /// A time to wait for, see [`Effect::Wait`].
     Wait {
         /// The list of modules that waits.
@@ -62,6 +66,7 @@ impl From<OpenWork<'_>> for Effect {
             OpenWork::Cancel(call) => Self::Cancel(call.clone()),
             OpenWork::Poll(call) => Self::Poll(call.clone()),
             OpenWork::Recover(call) => Self::Recover(call.clone()),
+            OpenWork::Download(call) => Self::Download(call.clone()),
             OpenWork::Wait { frame, until } => Self::Wait { frame, until },
         }
     }
@@ -97,6 +102,17 @@ pub struct Call {
     /// The search for the attempt, if it is unknown whether the provider accepted it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<Recovery>,
+    /// Reference to the operation with the media to download, once the work has ended and only they are missing;
+    /// `deadline` is then that of the downloads.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub download: Option<ValueRef>,
+}
+
+impl Call {
+    /// Returns whether the provider is known to have taken the work, so that only its own answers count.
+    pub(crate) fn is_taken(&self) -> bool {
+        self.operation.is_some() || self.download.is_some()
+    }
 }
 
 /// The search for an attempt of unknown fate: the provider's own list is read repeatedly until it contains the work.
@@ -270,6 +286,11 @@ pub enum Answer {
         /// Deadline of the work.
         deadline: Timestamp,
     },
+    /// The work ended with a result whose media is still to be downloaded ([`Operation::downloads`]).
+    Downloading {
+        /// The operation, with the result and the links; also that of a call that was answered at once.
+        operation: Box<Operation>,
+    },
     /// The attempt failed.
     Failed {
         /// The error object: `name` (class), `message` and details.
@@ -305,7 +326,11 @@ impl Answer {
         match self {
             Self::Failed { error } => error.get("name").and_then(Value::as_str) == Some(error_names::SUBMIT_UNKNOWN),
             Self::Repeat | Self::Undecided { .. } => true,
-            Self::Done { .. } | Self::Accepted { .. } | Self::NotAccepted { .. } | Self::Cancelled => false,
+            Self::Done { .. }
+            | Self::Accepted { .. }
+            | Self::Downloading { .. }
+            | Self::NotAccepted { .. }
+            | Self::Cancelled => false,
         }
     }
 
@@ -315,6 +340,7 @@ impl Answer {
     pub(crate) fn delivery_key(&self, effect: u64, recovery: Option<Recovery>) -> String {
         match self {
             Self::Accepted { .. } => format!("accepted-{effect}"),
+            Self::Downloading { .. } => format!("download-{effect}"),
             // A poll may have been answered before the cancellation reached the provider.
             Self::Cancelled => format!("cancelled-{effect}"),
             Self::Undecided { .. } => format!("undecided-{effect}"),

@@ -121,6 +121,20 @@ pub enum Event {
         /// Deadline of the work.
         deadline: Timestamp,
     },
+    /// The work of a call ended, and the media of its result is downloaded; the event's value is the operation, whose
+    /// `downloads` contain the result and the links.
+    DownloadStarted {
+        /// The list that contains the module.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        frame: u64,
+        /// Id of the attempt.
+        effect: u64,
+        /// The provider's id of the work.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        provider_id: Option<String>,
+        /// Deadline of the downloads.
+        deadline: Timestamp,
+    },
     /// It is unknown whether the provider accepted an attempt: its list is read until it contains the work, see
     /// [`super::Recovery`].
     RecoveryStarted {

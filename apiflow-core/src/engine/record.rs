@@ -33,6 +33,9 @@ pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event)
         Event::OperationAccepted { frame, effect, provider_id, poll_at, deadline } => {
             calls::record_acceptance(run, seq, *frame, *effect, provider_id.as_deref(), *poll_at, *deadline);
         }
+        Event::DownloadStarted { frame, effect, provider_id, deadline } => {
+            calls::record_download_start(run, seq, *frame, *effect, provider_id.as_deref(), *deadline);
+        }
         Event::RecoveryStarted { frame, effect, settles_at, gives_up_at } => {
             let recovery = Recovery { event: seq, settles_at: *settles_at, gives_up_at: *gives_up_at };
             calls::record_recovery_start(run, *frame, *effect, recovery);

@@ -237,6 +237,7 @@ fn open_work_of(frame: u64, state: &Frame) -> impl Iterator<Item = OpenWork<'_>>
     let step = state.step.as_ref();
     let bound = step.and_then(|step| step.until).map(|until| OpenWork::Wait { frame, until });
     let work = match step.map(|step| &step.stage) {
+        Some(Stage::Call(open)) if open.download.is_some() => Some(OpenWork::Download(open)),
         Some(Stage::Call(open)) if open.operation.is_some() => Some(OpenWork::Poll(open)),
         Some(Stage::Call(open)) if open.recovery.is_some() => Some(OpenWork::Recover(open)),
         Some(Stage::Call(open)) => Some(OpenWork::Call(open)),

@@ -175,6 +175,8 @@ struct Drive<'a> {
     shares_slots: bool,
     /// Calls of this drive that are in flight.
     out: BTreeMap<u64, AbortHandle>,
+    /// Those of them that are downloads.
+    downloads: BTreeSet<u64>,
     tasks: JoinSet<()>,
     returns: (mpsc::UnboundedSender<Returned>, mpsc::UnboundedReceiver<Returned>),
     /// Facts for the next turn.
@@ -247,6 +249,7 @@ impl<'a> Drive<'a> {
             plans: prepared.plans().clone(),
             shares_slots: prepared.queue().shares_slots(),
             out: BTreeMap::new(),
+            downloads: BTreeSet::new(),
             tasks: JoinSet::new(),
             returns: mpsc::unbounded_channel(),
             facts: VecDeque::new(),

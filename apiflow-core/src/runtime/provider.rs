@@ -1,11 +1,13 @@
 //! Calls of providers: submitting, polling, cancelling, and searching for attempts of unknown fate.
 
 mod attempt_exchange;
+mod download;
 mod poll;
 mod recover;
 mod submit;
 
 pub(super) use attempt_exchange::{Caller, record_before_sending};
+pub(super) use download::download_media;
 pub(super) use poll::{PollContext, PollSubject, Polled, RecoveryContext, poll};
 pub(super) use recover::{first_look_at, recover_attempt, search_interrupted, search_lost};
 pub(super) use submit::{Submit, cancel_work, submit_attempt};

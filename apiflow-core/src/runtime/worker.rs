@@ -347,6 +347,7 @@ impl Inner {
             job: job.to_owned(),
             store: self.parts.store.clone(),
             http: self.parts.http.clone(),
+            artifacts: self.parts.artifacts.clone(),
             clock: self.parts.clock.clone(),
             plans,
             max_result_bytes: self.settings.max_result_bytes,

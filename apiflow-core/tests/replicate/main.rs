@@ -1,6 +1,7 @@
 //! The driver against a stand-in for Replicate, over real HTTP.
 
 mod calls;
+mod downloads;
 mod erasure;
 mod faults;
 mod founding;

@@ -71,6 +71,7 @@ struct World {
     store: Arc<MemoryStore>,
     troubled: Arc<Troubled>,
     client: Arc<Client>,
+    artifacts: Arc<MemoryArtifacts>,
     workers: Vec<Worker>,
     names: u32,
     cancelled: bool,
@@ -96,6 +97,7 @@ impl World {
             works: std::sync::Mutex::default(),
             refusals: std::sync::Mutex::default(),
             list: std::sync::Mutex::new(client::ListOutages::new(seed)),
+            downloads: std::sync::Mutex::new(super::random::Random::new(seed ^ 0xD0)),
             lost: std::sync::atomic::AtomicUsize::new(0),
         };
         let mut world = Self {
@@ -106,6 +108,7 @@ impl World {
             troubled: Arc::new(Troubled::new(store.clone(), seed, weather)),
             store,
             client: Arc::new(client),
+            artifacts: Arc::new(MemoryArtifacts::new()),
             workers: Vec::new(),
             names: 0,
             cancelled: false,
@@ -123,7 +126,7 @@ impl World {
     fn hire(&mut self) {
         let parts = RuntimeParts {
             store: self.troubled.clone(),
-            artifacts: Arc::new(MemoryArtifacts::new()),
+            artifacts: self.artifacts.clone(),
             http: self.client.clone(),
             evaluator: Arc::new(Naive),
             clock: self.clock.clone(),

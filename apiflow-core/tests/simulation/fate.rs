@@ -143,6 +143,8 @@ pub(crate) struct Fate {
     pub(crate) polls: u32,
     /// Part of the result.
     pub(crate) n: u64,
+    /// Whether the result has media, which is downloaded.
+    pub(crate) has_media: bool,
 }
 
 /// Classes of failures.
@@ -171,7 +173,8 @@ impl Fate {
             _ => Way::Silent,
         };
         let delay_ms = *random.pick(&[0, 0, 100, 700, 2_000, 9_000]);
-        Self { end, way, delay_ms, polls: random.below(3) as u32, n: random.below(4) as u64 }
+        let (polls, n) = (random.below(3) as u32, random.below(4) as u64);
+        Self { end, way, delay_ms, polls, n, has_media: random.percent(40) }
     }
 
     /// What a call with these arguments comes to.
@@ -199,12 +202,15 @@ fn short(value: &Value) -> String {
 const WORDS: [&str; 8] =
     ["message", "status", "url", "excerpt", "retry_after_ms", "provider_id", "fields", "invalid_fields"];
 
-/// A value whose error objects have lost their words.
+/// The output with the media of a result, of which the reference knows nothing.
+pub(crate) const MEDIA: &str = "file";
+
+/// A value whose error objects have lost their words, and whose media is left out.
 pub(crate) fn plain(value: &Value) -> Value {
     match value {
         Value::Object(fields) => {
             let is_error = fields.get("name").is_some_and(Value::is_string);
-            let kept = fields.iter().filter(|(key, _)| !is_error || !WORDS.contains(&key.as_str()));
+            let kept = fields.iter().filter(|(key, _)| *key != MEDIA && (!is_error || !WORDS.contains(&key.as_str())));
             Value::Object(kept.map(|(key, value)| (key.clone(), plain(value))).collect())
         }
         Value::Array(items) => Value::Array(items.iter().map(plain).collect()),

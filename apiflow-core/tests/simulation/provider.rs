@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use apiflow_core::call::Operation;
+use apiflow_core::call::{Operation, PendingDownloads};
 use apiflow_core::engine::{Answer, Call, Recovery};
 use apiflow_core::ports::Timestamp;
 use serde_json::Value;
@@ -30,6 +30,7 @@ pub(crate) enum Reply {
 /// Work that a provider took.
 pub(crate) struct Work {
     outcome: Result<Value, Value>,
+    has_media: bool,
     /// When it is over; never, where it is endless.
     over_at: Option<Timestamp>,
     every_ms: u64,
@@ -94,6 +95,7 @@ impl Provider {
             let every_ms = fate.delay_ms.max(if is_endless { 5_000 } else { 300 });
             let work = Work {
                 outcome,
+                has_media: fate.has_media,
                 over_at: (!is_endless).then(|| now.plus_ms(every_ms * u64::from(fate.polls))),
                 every_ms,
                 known: false,
@@ -102,10 +104,7 @@ impl Provider {
             self.works.entry(Self::id(call)).or_insert(work);
             accepted(&Self::id(call), fate.delay_ms.max(300), now)
         } else {
-            match outcome {
-                Ok(result) => Answer::Done { result },
-                Err(error) => Answer::Failed { error },
-            }
+            ended(None, outcome, fate.has_media)
         };
         let reply = match way {
             Way::Well => Reply::Answer(answer),
@@ -149,10 +148,7 @@ impl Provider {
         let work = self.works.get_mut(id).expect("only work that was taken is asked for");
         if work.over_at.is_some_and(|over| over <= now) {
             work.known = true;
-            return Polled::Ended(match work.outcome.clone() {
-                Ok(result) => Answer::Done { result },
-                Err(error) => Answer::Failed { error },
-            });
+            return Polled::Ended(ended(Some(id), work.outcome.clone(), work.has_media));
         }
         if now >= deadline {
             work.told = true;
@@ -168,6 +164,19 @@ impl Provider {
 
     pub(crate) fn work(&self, id: &str) -> Option<&Work> {
         self.works.get(id)
+    }
+}
+
+/// What is said of work that is over: its result, or that the media of its result is still to be downloaded.
+fn ended(id: Option<&str>, outcome: Result<Value, Value>, has_media: bool) -> Answer {
+    match outcome {
+        Ok(result) if has_media => {
+            let downloads = Some(Box::new(PendingDownloads { result, media: Vec::new() }));
+            let operation = Operation { id: id.map(str::to_owned), downloads, ..Operation::default() };
+            Answer::Downloading { operation: Box::new(operation) }
+        }
+        Ok(result) => Answer::Done { result },
+        Err(error) => Answer::Failed { error },
     }
 }
 

@@ -27,6 +27,7 @@ pub(crate) struct Worker {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Task {
     Submit,
+    Download,
     Cancel,
 }
 
@@ -173,6 +174,9 @@ impl World {
                 Effect::Call(call) if drive.journalled.contains(&call.effect) => {
                     self.begin(place, drive, call, Task::Submit);
                 }
+                Effect::Download(call) if !drive.out.contains(&call.effect) => {
+                    self.begin(place, drive, call, Task::Download);
+                }
                 Effect::Cancel(call) if drive.is_over_at_once(&call) => {
                     self.hang_up(place, drive.number, call.effect);
                     drive.returned(call.effect, Answer::Cancelled);
@@ -184,6 +188,7 @@ impl World {
                 | Effect::Cancel(_)
                 | Effect::Poll(_)
                 | Effect::Recover(_)
+                | Effect::Download(_)
                 | Effect::Wait { .. }
                 | Effect::Prepare(_)
                 | Effect::Conclude(_) => {}
@@ -193,10 +198,12 @@ impl World {
     }
 
     fn begin(&mut self, place: usize, drive: &mut Drive, call: Call, task: Task) {
-        let subject = match (task, &call.operation) {
-            (Task::Cancel, Some(operation)) => operation,
-            (Task::Cancel | Task::Submit, _) => &call.args,
+        let subject = match task {
+            Task::Cancel => call.operation.as_ref(),
+            Task::Download => call.download.as_ref(),
+            Task::Submit => None,
         };
+        let subject = subject.unwrap_or(&call.args);
         let subject = drive.values.resolve(subject);
         let owner = (place, self.workers[place].process);
         drive.out.insert(call.effect);

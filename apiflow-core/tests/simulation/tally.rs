@@ -18,7 +18,7 @@ pub(crate) struct Seen {
 pub(crate) struct Tally(BTreeSet<String>);
 
 /// The kinds of events, but for those of a run that takes results over from another.
-const KINDS: [&str; 25] = [
+const KINDS: [&str; 26] = [
     "created",
     "preprocessed",
     "entered",
@@ -26,6 +26,7 @@ const KINDS: [&str; 25] = [
     "step_passed",
     "attempt_started",
     "operation_accepted",
+    "download_started",
     "attempt_failed",
     "call_postponed",
     "retry_scheduled",

@@ -29,7 +29,7 @@ pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
     let Refusal { effect, error, patience_ms, sent } = refusal;
     let Some(step) = turn.step(frame) else { return };
     let Stage::Call(open) = &step.stage else { return };
-    if open.operation.is_some() {
+    if open.is_taken() {
         // Another answer says that the work was accepted: it is followed.
         return;
     }

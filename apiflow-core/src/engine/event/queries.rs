@@ -40,6 +40,7 @@ impl Event {
             | Self::AttemptStarted { frame, .. }
             | Self::OperationAccepted { frame, .. }
             | Self::RecoveryStarted { frame, .. }
+            | Self::DownloadStarted { frame, .. }
             | Self::AttemptFailed { frame, .. }
             | Self::CallPostponed { frame, .. }
             | Self::RetryScheduled { frame, .. }

@@ -32,6 +32,26 @@ pub(super) fn record_acceptance(
     change_row(run, frame, |row| row.provider_id = provider_id.map(str::to_owned));
 }
 
+pub(super) fn record_download_start(
+    run: &mut Run,
+    seq: u64,
+    frame: u64,
+    effect: u64,
+    provider_id: Option<&str>,
+    deadline: Timestamp,
+) {
+    let Some(OpenStep { stage: Stage::Call(open), .. }) = step_of(run, frame) else { return };
+    if open.effect != effect {
+        return;
+    }
+    open.download = Some(ValueRef::Row(seq));
+    open.deadline = deadline;
+    open.recovery = None;
+    if let Some(id) = provider_id {
+        change_row(run, frame, |row| row.provider_id = Some(id.to_owned()));
+    }
+}
+
 pub(super) fn record_recovery_start(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {
     if let Some(orphan) = run.control.orphans.get_mut(&effect) {
         orphan.recovery = Some(recovery);

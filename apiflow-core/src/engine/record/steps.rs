@@ -99,6 +99,7 @@ fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: At
                 poll_at: None,
                 operation: None,
                 recovery: None,
+                download: None,
             })
         }
         Start::Nothing | Start::Code => Stage::Begin,

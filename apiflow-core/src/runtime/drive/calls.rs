@@ -34,7 +34,7 @@ impl Drive<'_> {
         let mut found = Vec::new();
         for work in self.run.open_work() {
             let (OpenWork::Call(call) | OpenWork::Cancel(call)) = work else { continue };
-            if call.operation.is_some() || call.recovery.is_some() {
+            if call.is_taken() || call.recovery.is_some() {
                 continue;
             }
             let arrives_until = call.deadline.plus_ms(self.inner.settings.grace_ms());
@@ -51,6 +51,9 @@ impl Drive<'_> {
     /// Returns whether a call that is no longer needed has ended immediately: there is nothing to cancel, so its reply
     /// is not waited for, or this drive journalled it but never sent it.
     pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
+        if call.download.is_some() {
+            return true;
+        }
         let unsent = !self.out.contains_key(&call.effect) && call.recovery.is_none();
         call.operation.is_none() && (unsent || self.plans.plan_at(&call.path).is_ok_and(|plan| !plan.has_operation()))
     }
@@ -67,10 +70,18 @@ impl Drive<'_> {
         Ok(Attempt { call, submit })
     }
 
-    /// Sends what the last commit journalled, and cancels work that is no longer needed.
-    pub(super) fn perform_effects(&mut self, attempts: Vec<Attempt>, cancellations: Vec<Cancellation>) {
+    /// Sends what the last commit journalled, downloads media, and cancels work that is no longer needed.
+    pub(super) fn perform_effects(
+        &mut self,
+        attempts: Vec<Attempt>,
+        downloads: Vec<Call>,
+        cancellations: Vec<Cancellation>,
+    ) {
         for attempt in attempts {
             self.spawn_submit(attempt);
+        }
+        for call in downloads {
+            self.spawn_download(call);
         }
         for cancellation in cancellations {
             match cancellation {
@@ -102,6 +113,31 @@ impl Drive<'_> {
             let _ended = returns.send(Returned { effect, answer, calls: caller.records });
         });
         self.out.insert(effect, handle);
+    }
+
+    fn spawn_download(&mut self, call: Call) {
+        let Some(operation) = call.download.clone() else { return };
+        let mut caller = self.inner.caller_for_job(&self.job, self.plans.clone());
+        let mut values = self.values.share_value(&operation);
+        let returns = self.returns.0.clone();
+        let clock = self.inner.parts.clock.clone();
+        let effect = call.effect;
+        let handle = self.tasks.spawn(async move {
+            let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
+            let answer = provider::download_media(&mut caller, &call, operation).await;
+            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+        });
+        self.downloads.insert(effect);
+        self.out.insert(effect, handle);
+    }
+
+    /// Ends the downloads that are in flight: whoever owns the job next begins them again.
+    pub(super) fn drop_downloads(&mut self) {
+        for effect in std::mem::take(&mut self.downloads) {
+            if let Some(task) = self.out.remove(&effect) {
+                task.abort();
+            }
+        }
     }
 
     fn spawn_cancel(&mut self, call: Call) {

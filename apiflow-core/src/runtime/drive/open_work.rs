@@ -16,6 +16,8 @@ pub(super) struct OpenWorkView {
     pub(super) begun: Vec<Call>,
     /// How to cancel attempts that are no longer needed.
     pub(super) cancellations: Vec<Cancellation>,
+    /// Attempts whose media is to be downloaded, and is not yet.
+    pub(super) downloads: Vec<Call>,
     /// When the job has to wake up by itself.
     pub(super) wake_at: Option<Timestamp>,
     /// Polls of operations that the turn's events accept, and of searches that they start.
@@ -42,6 +44,7 @@ impl OpenWorkView {
 }
 
 /// What a turn's events mean for open work.
+#[derive(Default)]
 struct TurnEvents {
     /// Attempts that they start.
     begun: BTreeSet<u64>,
@@ -49,14 +52,15 @@ struct TurnEvents {
     accepted: BTreeMap<u64, Operation>,
     /// Searches that they start.
     searches: BTreeSet<u64>,
+    /// Attempts whose downloads they start.
+    downloads: BTreeSet<u64>,
     /// Whether attempts are no longer needed.
     gives_up: bool,
 }
 
 impl TurnEvents {
     fn of_batch(batch: &Batch) -> Self {
-        let mut found =
-            Self { begun: BTreeSet::new(), accepted: BTreeMap::new(), searches: BTreeSet::new(), gives_up: false };
+        let mut found = Self::default();
         for recorded in &batch.events {
             match &recorded.event {
                 Event::StepStarted { .. } | Event::AttemptStarted { .. } => {
@@ -66,6 +70,9 @@ impl TurnEvents {
                     if let Some(operation) = batch.operations.get(effect) {
                         found.accepted.insert(*effect, (**operation).clone());
                     }
+                }
+                Event::DownloadStarted { effect, .. } => {
+                    found.downloads.insert(*effect);
                 }
                 Event::RecoveryStarted { .. } => {
                     found.searches.insert(recorded.seq);
@@ -120,6 +127,14 @@ impl Drive<'_> {
                         view.polls.push(operation_poll(call, operation));
                     }
                 }
+                OpenWork::Download(call) => {
+                    if !self.out.contains_key(&call.effect) {
+                        view.downloads.push(call.clone());
+                    }
+                    if events.downloads.contains(&call.effect) {
+                        view.polls_cleared.push(call.effect);
+                    }
+                }
                 OpenWork::Recover(call) => {
                     sought.insert(call.effect);
                     view.polls.extend(self.search_poll(call, &events));
@@ -137,7 +152,7 @@ impl Drive<'_> {
             }
         }
         view.wake_at = view.wake_at.into_iter().chain(self.postponed).min();
-        view.polls_cleared = self.sought.difference(&sought).copied().collect();
+        view.polls_cleared.extend(self.sought.difference(&sought).copied());
         if events.gives_up {
             view.polls_cleared.extend(orphans);
         }
@@ -170,7 +185,11 @@ pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
     let sought = |work: OpenWork<'_>| match work {
         OpenWork::Recover(call) => Some(call.effect),
         OpenWork::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
-        OpenWork::Call(_) | OpenWork::Cancel(_) | OpenWork::Poll(_) | OpenWork::Wait { .. } => None,
+        OpenWork::Call(_)
+        | OpenWork::Cancel(_)
+        | OpenWork::Poll(_)
+        | OpenWork::Download(_)
+        | OpenWork::Wait { .. } => None,
     };
     run.open_work().filter_map(sought).collect()
 }

@@ -33,6 +33,7 @@ impl Drive<'_> {
 
     /// Takes no new work and delivers received answers to the inbox; returns whether no call is in flight any more.
     pub(super) async fn wind_down(&mut self) -> Result<bool, StoreError> {
+        self.drop_downloads();
         let mut deliveries = self.leave_facts();
         while deliveries.join_next().await.is_some() {}
         if !self.out.is_empty() {
@@ -44,6 +45,7 @@ impl Drive<'_> {
 
     /// Leaves the job: later answers are delivered to its next owner.
     pub(super) async fn leave_job(&mut self) {
+        self.drop_downloads();
         let mut deliveries = self.leave_facts();
         while !self.out.is_empty() {
             let Some(returned) = self.returns.1.recv().await else { break };

@@ -10,7 +10,7 @@ use super::calls::Attempt;
 use super::open_work::Cancellation;
 use super::{Drive, Taken};
 use crate::call::Operation;
-use crate::engine::{Answer, Fact, Input, Recorded};
+use crate::engine::{Answer, Call, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, estimate_json_bytes};
 use crate::ports::{
     CallRecord, Commit, EvaluationError, Evaluator, JobRow, LeaseChange, Poll, Script, StoreError, Timestamp,
@@ -57,6 +57,7 @@ pub(super) struct ClosedTurn {
 /// What to do once a turn has been committed.
 pub(super) struct TurnEffects {
     attempts: Vec<Attempt>,
+    downloads: Vec<Call>,
     cancellations: Vec<Cancellation>,
     /// Whether the turn releases the lease, which ends the drive.
     released: bool,
@@ -200,16 +201,18 @@ impl Drive<'_> {
             attempts.push(attempt);
         }
         let cancellations = std::mem::take(&mut open.cancellations);
+        let downloads = std::mem::take(&mut open.downloads);
         let over = self.run.status().is_final();
         let owes_free = self.postponed.is_none() && self.run.next_free_effect().is_some();
-        let waits = attempts.is_empty() && cancellations.is_empty() && self.out.is_empty() && !owes_free;
+        let owes_effects = !(attempts.is_empty() && downloads.is_empty() && cancellations.is_empty());
+        let waits = !owes_effects && self.out.is_empty() && !owes_free;
         let lease = if over || waits {
             LeaseChange::Release { wake_at: if over { None } else { self.wake_at } }
         } else {
             LeaseChange::Keep
         };
         let released = lease != LeaseChange::Keep;
-        let mut effects = TurnEffects { attempts, cancellations, released, committed: None };
+        let mut effects = TurnEffects { attempts, downloads, cancellations, released, committed: None };
         if batch.events.is_empty() && batch.consumed.is_empty() && !released {
             return Ok(ClosedTurn { commit: None, effects });
         }
@@ -227,7 +230,7 @@ impl Drive<'_> {
     /// Continues after a committed turn: notifies those who watch the job, and performs the effects that the turn
     /// started. Returns whether the drive has ended.
     pub(super) async fn finish_turn(&mut self, effects: TurnEffects) -> bool {
-        let TurnEffects { attempts, cancellations, released, committed } = effects;
+        let TurnEffects { attempts, downloads, cancellations, released, committed } = effects;
         if let Some(Committed { row, changed, value_bytes, first_poll, lease }) = committed {
             let over = row.state.status.is_final();
             self.note_due(first_poll, row.state.erase_at, lease);
@@ -244,7 +247,7 @@ impl Drive<'_> {
         }
         self.alone = None;
         if !released {
-            self.perform_effects(attempts, cancellations);
+            self.perform_effects(attempts, downloads, cancellations);
         }
         released
     }

@@ -42,6 +42,7 @@ impl Drive<'_> {
     fn take_answer(&mut self, returned: Returned) {
         let Returned { effect, answer, calls } = returned;
         self.out.remove(&effect);
+        self.downloads.remove(&effect);
         self.facts.push_back(Taken { payload: InboxPayload::from_answer(effect, answer, calls), message: None });
     }
 

@@ -8,7 +8,7 @@ use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
+    Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
 };
 use crate::template;
 
@@ -22,6 +22,7 @@ pub(crate) struct Caller {
     pub(crate) job: String,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) http: Arc<dyn HttpClient>,
+    pub(crate) artifacts: Arc<dyn Artifacts>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<CallPlans>,
     pub(crate) max_result_bytes: usize,
@@ -100,16 +101,30 @@ impl Caller {
 
 /// Returns the reading, or a failure if its result exceeds the limit as JSON.
 fn bound_result(reading: ReplyReading, limit: usize) -> ReplyReading {
-    let ReplyReading::Done(result) = &reading else { return reading };
-    let size = json_len(result);
+    let size = match &reading {
+        ReplyReading::Done(result) => json_len(result),
+        ReplyReading::Download(operation) => json_len(&operation.downloads),
+        ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_) | ReplyReading::Failed(_) => 0,
+    };
+    match check_result_size(size, limit) {
+        Ok(()) => reading,
+        Err(error) => ReplyReading::Failed(error),
+    }
+}
+
+/// Checks the size of a step's result as JSON, in bytes.
+///
+/// # Errors
+/// [`ErrorClass::OutputTooLarge`] if it exceeds the limit.
+pub(super) fn check_result_size(size: u64, limit: usize) -> Result<(), CallError> {
     if size <= limit as u64 {
-        return reading;
+        return Ok(());
     }
     let message = format!(
         "the result has {size} bytes, more than the limit of {limit} for a step: declare the output as media, map \
          less of the reply, or raise the limit"
     );
-    ReplyReading::Failed(CallError::new(ErrorClass::OutputTooLarge, message))
+    Err(CallError::new(ErrorClass::OutputTooLarge, message))
 }
 
 /// Returns the record of a submit, which is written before it is sent.
@@ -125,7 +140,7 @@ pub(in crate::runtime) fn record_before_sending(call: &Call, request: &HttpReque
     }
 }
 
-fn display_reply(reply: &HttpReply) -> Value {
+pub(super) fn display_reply(reply: &HttpReply) -> Value {
     let headers: Map<String, Value> = reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
     let excerpt = match std::str::from_utf8(cut) {

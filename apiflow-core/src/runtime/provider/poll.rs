@@ -81,6 +81,7 @@ impl PollContext {
             poll_at: None,
             operation: None,
             recovery: sought.map(|sought| sought.search),
+            download: None,
         }
     }
 }
@@ -139,7 +140,10 @@ pub(crate) async fn poll(
     };
     match reading {
         ReplyReading::Done(result) => Polled::Answered(Answer::Done { result }),
-        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) => {
+        ReplyReading::Download(operation) => {
+            Polled::Answered(Answer::Downloading { operation: Box::new(operation) })
+        }
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => {
             later(operation.retry_after_ms, operation.progress)
         }
         ReplyReading::Again(error) => later(error.retry_after_ms(), None),
@@ -172,7 +176,7 @@ fn reading_of_lost_poll(error: &HttpError, read: CallError) -> ReplyReading {
     }
 }
 
-fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
+pub(super) fn error_with_operation(error: &CallError, followed: &Operation) -> Value {
     let mut object = error.to_object();
     if let (Some(id), Value::Object(fields)) = (&followed.id, &mut object) {
         fields.entry("provider_id").or_insert_with(|| json!(id));
@@ -185,13 +189,11 @@ fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutc
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),
-        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) => {
-            match &operation.state {
-                Some(state) => format!("its last state was `{state}`"),
-                None => "its last reply had no state".to_owned(),
-            }
-        }
-        ReplyReading::Done(_) => "it has ended since".to_owned(),
+        ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => match &operation.state {
+            Some(state) => format!("its last state was `{state}`"),
+            None => "its last reply had no state".to_owned(),
+        },
+        ReplyReading::Done(_) | ReplyReading::Download(_) => "it has ended since".to_owned(),
     };
     let left = match cancellation {
         CancelOutcome::Accepted => "it was cancelled at the provider".to_owned(),

@@ -121,9 +121,8 @@ fn read(caller: &Caller, call: &Call, plan: &CallPlan, reading: ReplyReading) ->
             let wait = operation.retry_after_ms.unwrap_or(0).max(plan.poll_after_ms(0));
             apply_operation_accepted(caller, call, plan, operation, wait)
         }
-        ReplyReading::Fetch(operation) | ReplyReading::Download(operation) => {
-            apply_operation_accepted(caller, call, plan, operation, 0)
-        }
+        ReplyReading::Fetch(operation) => apply_operation_accepted(caller, call, plan, operation, 0),
+        ReplyReading::Download(operation) => Answer::Downloading { operation: Box::new(operation) },
         ReplyReading::Again(error) | ReplyReading::Failed(error) => Answer::Failed { error: error.to_object() },
     }
 }

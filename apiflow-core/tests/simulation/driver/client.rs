@@ -9,7 +9,7 @@ use apiflow_core::ports::{Clock, HttpClient, HttpError, HttpReply, HttpRequest, 
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
-use super::super::fate::{CallKey, End, Fate, Kind, Way, canonical, error, plain};
+use super::super::fate::{CallKey, End, Fate, Kind, MEDIA, Way, canonical, error, plain};
 use super::super::random::{Random, hash};
 use super::super::reference::{Answers, Observed};
 use super::paid::Paid;
@@ -26,6 +26,8 @@ pub(super) struct Client {
     /// How often each call was not taken because of a rate limit.
     pub(super) refusals: Mutex<BTreeMap<String, usize>>,
     pub(super) list: Mutex<ListOutages>,
+    /// Decides about downloads.
+    pub(super) downloads: Mutex<Random>,
     /// Submits of whose fate the caller was not told.
     pub(super) lost: AtomicUsize,
 }
@@ -68,6 +70,7 @@ pub(super) struct Work {
     created_at: Timestamp,
     over_at: Option<Timestamp>,
     outcome: Result<Value, Value>,
+    has_media: bool,
     /// Whether somebody has learnt how it ended.
     pub(super) known: bool,
     /// Whether it was called off.
@@ -227,6 +230,7 @@ impl Client {
                 created_at,
                 over_at: (fate.end != End::Endless).then(|| created_at.plus_ms(wait_ms)),
                 outcome,
+                has_media: fate.has_media,
                 known: false,
                 told: false,
             });
@@ -234,6 +238,9 @@ impl Client {
         }
         match outcome {
             Ok(mut result) => {
+                if fate.has_media {
+                    result[MEDIA] = json!("http://provider.test/files/at-once");
+                }
                 if kind.has_operation() {
                     result["status"] = json!("done");
                     result["id"] = json!("done-at-once");
@@ -259,10 +266,29 @@ impl Client {
         match work.outcome.clone() {
             Ok(mut result) => {
                 result["id"] = json!(id);
+                if work.has_media {
+                    result[MEDIA] = json!(format!("/files/{id}"));
+                }
                 result["status"] = json!("done");
                 reply(200, &result)
             }
             Err(_) => reply(200, &json!({"id": id, "status": "failed", "error": "it went wrong"})),
+        }
+    }
+
+    /// A file of a result, whose download may fail for a while.
+    fn file(&self) -> Result<HttpReply, HttpError> {
+        let mut random = self.downloads.lock().unwrap_or_else(PoisonError::into_inner);
+        match random.below(10) {
+            0 => Err(HttpError::Connect("the storage is away".to_owned())),
+            1 => Err(HttpError::Unknown("the connection was lost".to_owned())),
+            2 => Ok(reply(503, &json!({"detail": "overloaded"}))),
+            3 => {
+                let mut short = reply(200, &json!("half"));
+                short.headers.push(("content-length".to_owned(), "100".to_owned()));
+                Ok(short)
+            }
+            _ => Ok(reply(200, &json!("the whole file"))),
         }
     }
 
@@ -295,6 +321,7 @@ impl HttpClient for Client {
                 }
             }
             ["works", id] => self.state(id),
+            ["files", _] => self.file()?,
             ["works", id, "cancel"] => {
                 if let Some(work) = self.works().get_mut(id) {
                     work.told = true;

@@ -5,7 +5,7 @@ use apiflow_core::ports::JobBundle;
 use serde_json::{Value, json};
 
 use super::super::document::Document;
-use super::super::fate::Kind;
+use super::super::fate::{Kind, MEDIA};
 
 /// How long work may take before it is given up, in seconds.
 const PATIENCE_S: u64 = 20;
@@ -54,6 +54,9 @@ fn node(kind: Kind) -> Value {
     }
     json!({
         "id": id, "name": id, "connector_id": "provider", "data": data,
-        "output": [{"name": "n", "type": "integer"}, {"name": "got", "type": "string"}],
+        "output": [
+            {"name": "n", "type": "integer"}, {"name": "got", "type": "string"},
+            {"name": MEDIA, "type": "file", "default": null},
+        ],
     })
 }

@@ -111,6 +111,7 @@ impl Observer {
                 let work = recorded.value.as_ref().and_then(|value| value["id"].as_str()).unwrap_or_default();
                 self.attempts.accepted(*effect, work)
             }
+            Event::DownloadStarted { effect, .. } => self.attempts.downloading(*effect),
             Event::RecoveryStarted { effect, .. } => self.attempts.sought(*effect),
             Event::JobReopened { .. } => Err(Violation::new(AFTER_END, "nobody has asked for it")),
             Event::AttemptFailed { frame, error, .. } => {

@@ -76,7 +76,7 @@ impl Drive {
     pub(super) fn seek_interrupted(&mut self, now: Timestamp) {
         for effect in self.run.pending_effects() {
             let (Effect::Call(call) | Effect::Cancel(call)) = effect else { continue };
-            if call.operation.is_none() && call.recovery.is_none() {
+            if call.operation.is_none() && call.download.is_none() && call.recovery.is_none() {
                 let answer = Provider::lost(&call, now, Some(call.deadline.plus_ms(GRACE_MS)));
                 let fact = Fact::Answered { effect: call.effect, answer };
                 self.facts.push_back(Taken { fact, message: None, inert: false });
@@ -92,6 +92,7 @@ impl Drive {
             Effect::Cancel(_)
             | Effect::Call(_)
             | Effect::Poll(_)
+            | Effect::Download(_)
             | Effect::Wait { .. }
             | Effect::Prepare(_)
             | Effect::Conclude(_) => None,
@@ -115,6 +116,7 @@ impl Drive {
             | Effect::Cancel(_)
             | Effect::Poll(_)
             | Effect::Recover(_)
+            | Effect::Download(_)
             | Effect::Prepare(_)
             | Effect::Conclude(_) => None,
         };
@@ -149,6 +151,7 @@ impl Drive {
             Effect::Cancel(_)
             | Effect::Poll(_)
             | Effect::Recover(_)
+            | Effect::Download(_)
             | Effect::Wait { .. }
             | Effect::Prepare(_)
             | Effect::Conclude(_) => None,
@@ -161,6 +164,7 @@ impl Drive {
     pub(super) fn owes_call(&self) -> bool {
         self.run.pending_effects().iter().any(|effect| match effect {
             Effect::Cancel(call) => call.operation.is_some() || self.is_over_at_once(call),
+            Effect::Download(call) => !self.out.contains(&call.effect),
             Effect::Prepare(_) | Effect::Conclude(_) => true,
             Effect::Call(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Wait { .. } => false,
         })
@@ -169,7 +173,7 @@ impl Drive {
     /// Whether a call that is given up is over at once: nothing can be cancelled, or nothing was sent.
     pub(super) fn is_over_at_once(&self, call: &Call) -> bool {
         let unsent = !self.out.contains(&call.effect) && call.recovery.is_none();
-        call.operation.is_none() && (unsent || !Kind::at(&call.path).has_operation())
+        call.download.is_some() || call.operation.is_none() && (unsent || !Kind::at(&call.path).has_operation())
     }
 
     pub(super) fn commit(&mut self, batch: &Batch, release: Option<Option<Timestamp>>) -> Commit {
@@ -202,6 +206,7 @@ impl Drive {
                 Effect::Recover(_) => unreachable!("an attempt that is looked for has a search"),
                 Effect::Cancel(_)
                 | Effect::Call(_)
+                | Effect::Download(_)
                 | Effect::Wait { .. }
                 | Effect::Prepare(_)
                 | Effect::Conclude(_) => {}

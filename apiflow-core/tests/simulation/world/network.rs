@@ -92,6 +92,8 @@ impl World {
                     }
                 }
             }
+            // However often it is asked for.
+            Task::Download => (Answer::Done { result: subject["downloads"]["result"].clone() }, 300),
             Task::Cancel => {
                 self.provider.cancel(subject["id"].as_str().expect("an operation has an id"));
                 (Answer::Cancelled, 100)
@@ -128,6 +130,7 @@ impl World {
 pub(crate) fn key_of(effect: u64, answer: &Answer) -> String {
     match answer {
         Answer::Accepted { .. } => format!("accepted-{effect}"),
+        Answer::Downloading { .. } => format!("download-{effect}"),
         Answer::Cancelled => format!("cancelled-{effect}"),
         Answer::Undecided { .. } => format!("undecided-{effect}"),
         Answer::Repeat => format!("unknown-{effect}"),

@@ -21,6 +21,8 @@ struct Attempt {
     since: Timestamp,
     /// The work that the provider took.
     work: Option<String>,
+    /// Whether the media of its result is downloaded.
+    downloads: bool,
     /// Whether nobody waits for it any more.
     is_given_up: bool,
     outcome: Option<Outcome>,
@@ -57,7 +59,7 @@ impl Attempts {
         let same_call = || self.0.values().find(|attempt| attempt.key == key).map(|attempt| attempt.since);
         let since = same_call().unwrap_or(at);
         ensure(same, STORY, || format!("#{effect} repeats another call"))?;
-        self.0.insert(effect, Attempt { key, args, since, work: None, is_given_up: false, outcome: None });
+        self.0.insert(effect, Attempt { key, args, since, work: None, downloads: false, is_given_up: false, outcome: None });
         Ok(())
     }
 
@@ -68,6 +70,13 @@ impl Attempts {
         };
         attempt.work = Some(work.to_owned());
         Ok(())
+    }
+
+    /// The media of an attempt's result begins to be downloaded: once, whatever happens to the downloads.
+    pub(super) fn downloading(&mut self, effect: u64) -> Result<(), Violation> {
+        let attempt = self.0.get_mut(&effect).filter(|attempt| attempt.outcome.is_none() && !attempt.is_given_up);
+        let is_first = attempt.is_some_and(|attempt| !std::mem::replace(&mut attempt.downloads, true));
+        ensure(is_first, ONE_OUTCOME, || format!("#{effect} is settled or downloaded, and is downloaded now"))
     }
 
     /// An attempt begins to be looked for.
