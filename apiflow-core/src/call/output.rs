@@ -209,7 +209,9 @@ pub(super) fn read_all(
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
     let mut media = Vec::new();
     if mappings.is_empty() {
-        return undeclared_result(accept, reply, body).map(|result| PendingDownloads { result, media }).map_err(invalid);
+        return undeclared_result(accept, reply, body)
+            .map(|result| PendingDownloads { result, media })
+            .map_err(invalid);
     }
     let mut outputs = Map::new();
     for mapping in mappings {

@@ -160,11 +160,9 @@ async fn a_download_that_a_crash_cut_off_is_repeated_and_the_submit_is_not() {
     for data in [operation(), json!({"path": "/x"})] {
         let mut replies = vec![failing(503); 2];
         replies.push(file("picture"));
-        let provider = Scripted::start(vec![
-            (CREATE, vec![work("succeeded", &json!("/media/a"))]),
-            ("GET /media/a", replies),
-        ])
-        .await;
+        let provider =
+            Scripted::start(vec![(CREATE, vec![work("succeeded", &json!("/media/a"))]), ("GET /media/a", replies)])
+                .await;
         let mut bench = start(&provider, &data, &output(None), false).await;
         provider.until(2).await;
         bench.crash().await;

@@ -37,7 +37,12 @@ pub(crate) fn perform(effect: &Effect, run: &Run, values: &Values, cached: &dyn 
             let concluded = evaluation.conclude(conclude).unwrap_or_else(failed);
             Input::Concluded { frame: conclude.frame, concluded }
         }
-        Effect::Call(_) | Effect::Cancel(_) | Effect::Poll(_) | Effect::Recover(_) | Effect::Download(_) | Effect::Wait { .. } => {
+        Effect::Call(_)
+        | Effect::Cancel(_)
+        | Effect::Poll(_)
+        | Effect::Recover(_)
+        | Effect::Download(_)
+        | Effect::Wait { .. } => {
             unreachable!("these are not free")
         }
     }

@@ -137,7 +137,9 @@ impl Watch {
         let mut owed = BTreeSet::new();
         for effect in run.pending_effects() {
             let (call, is_cancelled) = match &effect {
-                Effect::Call(call) | Effect::Poll(call) | Effect::Recover(call) | Effect::Download(call) => (call, false),
+                Effect::Call(call) | Effect::Poll(call) | Effect::Recover(call) | Effect::Download(call) => {
+                    (call, false)
+                }
                 Effect::Cancel(call) => (call, true),
                 Effect::Wait { frame, until } => {
                     let waits = self.observer.waits(*frame, *until);

@@ -247,7 +247,10 @@ pub(super) fn close_frame(turn: &mut Turn<'_>, frame: u64, ended: Ended) {
 }
 
 fn end_flow(turn: &mut Turn<'_>, ending: Ending) {
-    let waits = turn.run.open_work().any(|work| matches!(work, OpenWork::Cancel(_) | OpenWork::Poll(_) | OpenWork::Download(_)));
+    let waits = turn
+        .run
+        .open_work()
+        .any(|work| matches!(work, OpenWork::Cancel(_) | OpenWork::Poll(_) | OpenWork::Download(_)));
     turn.emit_event(if waits { Event::FlowEnded(ending) } else { Event::JobFinished(ending) });
 }
 

@@ -185,11 +185,9 @@ pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
     let sought = |work: OpenWork<'_>| match work {
         OpenWork::Recover(call) => Some(call.effect),
         OpenWork::Cancel(call) if call.operation.is_none() => call.recovery.map(|_| call.effect),
-        OpenWork::Call(_)
-        | OpenWork::Cancel(_)
-        | OpenWork::Poll(_)
-        | OpenWork::Download(_)
-        | OpenWork::Wait { .. } => None,
+        OpenWork::Call(_) | OpenWork::Cancel(_) | OpenWork::Poll(_) | OpenWork::Download(_) | OpenWork::Wait { .. } => {
+            None
+        }
     };
     run.open_work().filter_map(sought).collect()
 }

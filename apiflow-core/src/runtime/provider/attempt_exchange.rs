@@ -8,7 +8,8 @@ use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError, Timestamp,
+    Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError,
+    Timestamp,
 };
 use crate::template;
 

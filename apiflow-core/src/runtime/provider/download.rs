@@ -62,8 +62,7 @@ fn read_downloads(
         CallError::new(ErrorClass::OutputInvalid, format!("the links of the result cannot be read: {reason}"))
             .to_object()
     };
-    let mut operation: Operation =
-        serde_json::from_value(operation).map_err(|error| unreadable(&error.to_string()))?;
+    let mut operation: Operation = serde_json::from_value(operation).map_err(|error| unreadable(&error.to_string()))?;
     let downloads = operation.downloads.take().ok_or_else(|| unreadable("there are none"))?;
     Ok((plan, operation, *downloads))
 }
@@ -82,10 +81,7 @@ enum Fault {
     /// The link leads nowhere, or is not valid any more; the message says what was answered.
     Gone(String),
     /// Another try may succeed.
-    Temporary {
-        reason: String,
-        retry_after_ms: u64,
-    },
+    Temporary { reason: String, retry_after_ms: u64 },
     /// Another try would fail, too.
     Permanent(CallError),
 }
@@ -96,9 +92,7 @@ impl Download<'_> {
         let PendingDownloads { mut result, media } = downloads;
         let last_reason = Mutex::new(String::new());
         let each: Vec<_> = media.iter().map(|media| self.store_media(media, &last_reason).boxed()).collect();
-        let stored = stream::iter(each)
-            .buffered(MAX_CONCURRENT)
-            .try_collect::<Vec<Artifact>>();
+        let stored = stream::iter(each).buffered(MAX_CONCURRENT).try_collect::<Vec<Artifact>>();
         let artifacts = tokio::select! {
             stored = stored => stored?,
             () = self.caller.clock.sleep_until(self.call.deadline) => return Err(self.too_slow(&last_reason)),
@@ -239,8 +233,7 @@ fn declared_mime(headers: &[(String, String)]) -> Option<String> {
 }
 
 fn display_head(reply: &HttpStream, size_bytes: Option<u64>) -> Value {
-    let headers: Map<String, Value> =
-        reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    let headers: Map<String, Value> = reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     json!({"status": reply.status, "headers": headers, "size_bytes": size_bytes})
 }
 

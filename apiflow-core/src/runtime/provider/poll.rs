@@ -140,9 +140,7 @@ pub(crate) async fn poll(
     };
     match reading {
         ReplyReading::Done(result) => Polled::Answered(Answer::Done { result }),
-        ReplyReading::Download(operation) => {
-            Polled::Answered(Answer::Downloading { operation: Box::new(operation) })
-        }
+        ReplyReading::Download(operation) => Polled::Answered(Answer::Downloading { operation: Box::new(operation) }),
         ReplyReading::Running(operation) | ReplyReading::Fetch(operation) => {
             later(operation.retry_after_ms, operation.progress)
         }

@@ -60,7 +60,11 @@ impl FreshLinks {
             let plan = Arc::clone(&self.plan);
             reading = download.caller.read(reply, move |reply| plan.read_result(&operation, reply)).await;
         }
-        if let ReplyReading::Download(operation) = reading { operation.downloads.map(|downloads| *downloads) } else { None }
+        if let ReplyReading::Download(operation) = reading {
+            operation.downloads.map(|downloads| *downloads)
+        } else {
+            None
+        }
     }
 }
 

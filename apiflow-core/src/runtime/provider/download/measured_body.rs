@@ -39,7 +39,8 @@ pub(super) fn measure_body(reply: HttpStream) -> (ByteStream, ReceivedBytes) {
 
 /// Returns the length of the body that the head states, unless an encoding changes it.
 fn declared_length(headers: &[(String, String)]) -> Option<u64> {
-    let value = |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
+    let value =
+        |wanted: &str| headers.iter().find(|(name, _)| name.eq_ignore_ascii_case(wanted)).map(|(_, value)| value);
     if value("content-encoding").is_some() {
         return None;
     }

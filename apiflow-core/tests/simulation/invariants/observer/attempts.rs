@@ -59,7 +59,10 @@ impl Attempts {
         let same_call = || self.0.values().find(|attempt| attempt.key == key).map(|attempt| attempt.since);
         let since = same_call().unwrap_or(at);
         ensure(same, STORY, || format!("#{effect} repeats another call"))?;
-        self.0.insert(effect, Attempt { key, args, since, work: None, downloads: false, is_given_up: false, outcome: None });
+        self.0.insert(
+            effect,
+            Attempt { key, args, since, work: None, downloads: false, is_given_up: false, outcome: None },
+        );
         Ok(())
     }
 
