@@ -176,11 +176,10 @@ impl Mapping {
     /// reply, which relative links refer to.
     fn take_links(&self, value: &mut Value, base: &str, media: &mut Vec<MediaLink>) -> Result<(), String> {
         let place = pointer_push("", &self.name);
-        let places: Vec<(String, &mut Value)> = match value {
-            Value::Array(items) => {
-                items.iter_mut().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
-            }
-            single => vec![(place, single)],
+        let places: Vec<(String, &mut Value)> = if let Value::Array(items) = value {
+            items.iter_mut().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
+        } else {
+            vec![(place, value)]
         };
         for (index, (pointer, item)) in places.into_iter().enumerate() {
             let Value::String(text) = item else { continue };

@@ -183,6 +183,7 @@ impl OpenStep {
 }
 
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[expect(clippy::large_enum_variant, reason = "one per open step, and most of those are calls")]
 pub(super) enum Stage {
     /// Its evaluation failed and will be repeated.
     Begin,

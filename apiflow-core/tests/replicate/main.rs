@@ -9,6 +9,7 @@ mod given_up;
 mod growth;
 mod hostile;
 mod parallel;
+mod progress;
 mod queue;
 mod recovery;
 mod scripted;
