@@ -13,7 +13,8 @@ async fn percentages_in_a_log_show_while_the_work_runs() {
     let bench = Bench::start(Behaviour { delay_ms: 6_000, ..Behaviour::default() }).await;
     bench.submit(one_step(), input()).await;
     let mut seen = vec![0.0];
-    while bench.store.read_job("job").await.expect("the store answers").is_some_and(|job| !job.state.status.is_final()) {
+    while bench.store.read_job("job").await.expect("the store answers").is_some_and(|job| !job.state.status.is_final())
+    {
         if let Some(step) = bench.steps().await.first()
             && let Some(progress) = step.progress
         {
