@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The settings of the stand-in; their JSON form is the body of `POST /_control`.
 ///
 /// Counters (`skip_creates`, `fail_first`, `drop_before_accept`, `drop_after_accept`, `fail_predictions`, `fail_polls`, `fail_lists`,
-/// `drop_polls`) contain how many calls are *left* to disturb, and count down. A create that is refused because of its token,
+/// `drop_polls`, `lose_webhooks`, `repeat_webhooks`, `forge_webhooks`) contain how many calls are *left* to disturb, and count down. A create that is refused because of its token,
 /// model or input does not count.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -64,6 +64,12 @@ pub struct Behaviour {
     pub require_token: Option<String>,
     /// Whether inputs are checked against the model's schema.
     pub validate_input: bool,
+    /// Number of webhooks that are not sent.
+    pub lose_webhooks: u32,
+    /// Number of webhooks that are sent twice.
+    pub repeat_webhooks: u32,
+    /// Number of webhooks that are signed with another secret.
+    pub forge_webhooks: u32,
     /// Predictions per page of the list.
     pub page_size: usize,
     /// Additional models (`owner/name`) that accept any input and output one file.
@@ -97,6 +103,9 @@ impl Default for Behaviour {
             preference_applied: true,
             require_token: None,
             validate_input: true,
+            lose_webhooks: 0,
+            repeat_webhooks: 0,
+            forge_webhooks: 0,
             page_size: 100,
             models: Vec::new(),
         }
@@ -135,9 +144,10 @@ impl End {
 pub enum Delivery {
     /// `https://replicate.delivery/fake/<id>.png`: looks real, but can't be fetched.
     Remote,
-    /// `http://<the stand-in>/delivery/<id>.png`: a real image, different for each prediction.
+    /// `http://<the stand-in>/delivery/<id>.png`: a real picture that follows from the prompt and the input image, different for
+    /// each prediction; a film or a sound if the model's name says so.
     Local,
-    /// Returns the same image as a `data:` URI.
+    /// A small image as a `data:` URI.
     Data,
 }
 
@@ -246,13 +256,15 @@ impl Behaviour {
     }
 }
 
-fn use_one(left: &mut u32) -> bool {
+/// Counts down; returns whether there was any left.
+pub(crate) fn use_one(left: &mut u32) -> bool {
     let any = *left > 0;
     *left = left.saturating_sub(1);
     any
 }
 
-fn merge_json(target: &mut Value, patch: &Value) {
+/// Applies a JSON merge patch (RFC 7396).
+pub(crate) fn merge_json(target: &mut Value, patch: &Value) {
     let Value::Object(patch) = patch else {
         *target = patch.clone();
         return;

@@ -7,6 +7,7 @@ use serde_json::{Map, Value, json};
 
 use crate::behaviour::{Behaviour, Delivery, End};
 use crate::clock;
+use crate::media::Media;
 use crate::models::Model;
 use crate::sample;
 
@@ -21,6 +22,8 @@ pub(crate) struct Prediction {
     /// `owner/name` of the deployment that it was created through.
     pub(crate) deployment: Option<String>,
     pub(crate) input: Value,
+    /// The file that it makes.
+    pub(crate) media: Arc<Media>,
     pub(crate) created_us: u64,
     /// Time from creation to the deadline that the client requested.
     pub(crate) deadline: Option<Duration>,
@@ -114,10 +117,13 @@ impl Prediction {
             "metrics": if done { build_metrics(started, ended) } else { json!({}) },
             "urls": {
                 "cancel": format!("{api}/cancel"),
-                "get": api,
+                "get": &api,
                 "web": format!("https://replicate.com/p/{}", self.id),
             },
         });
+        if self.model.output["x-cog-array-display"] == "concatenate" {
+            object["urls"]["stream"] = json!(format!("{api}/stream"));
+        }
         if let Value::Object(fields) = &mut object {
             show_as(view, fields);
         }
@@ -138,9 +144,10 @@ impl Prediction {
     }
 
     fn build_output(&self, host: &str) -> Value {
+        let extension = self.media.extension();
         let uri = match self.course.delivery {
-            Delivery::Remote => format!("https://replicate.delivery/fake/{}.png", self.id),
-            Delivery::Local => format!("http://{host}/delivery/{}.png", self.id),
+            Delivery::Remote => format!("https://replicate.delivery/fake/{}.{extension}", self.id),
+            Delivery::Local => format!("http://{host}/delivery/{}.{extension}", self.id),
             Delivery::Data => sample::png_data_uri(&self.id),
         };
         let prompt = self.input["prompt"].as_str().unwrap_or_default();
@@ -203,6 +210,7 @@ fn show_as(view: View, fields: &mut Map<String, Value>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::media::Sound;
     use crate::models;
 
     fn prediction(course: Behaviour) -> Prediction {
@@ -211,6 +219,7 @@ mod tests {
             model: models::by_name("black-forest-labs/flux-kontext-pro", &[]).expect("the model is built in"),
             deployment: None,
             input: json!({"prompt": "a hat"}),
+            media: Arc::new(Media::Wav(Sound::read_aloud("a hat"))),
             created_us: 0,
             deadline: None,
             canceled: None,
@@ -276,7 +285,7 @@ mod tests {
     fn data_is_removed_after_its_time() {
         let kept = prediction(Behaviour { data_removed_after_ms: Some(500), ..slow() });
         let before = kept.to_json_retained(Duration::from_millis(1499), "h");
-        assert_eq!(before["output"], "https://replicate.delivery/fake/p1.png");
+        assert_eq!(before["output"], "https://replicate.delivery/fake/p1.wav");
         let after = kept.to_json_retained(Duration::from_millis(1500), "h");
         assert_eq!(
             (&after["output"], &after["input"], &after["data_removed"]),

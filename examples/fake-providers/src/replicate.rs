@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use axum::Router;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -43,7 +44,10 @@ impl From<Behaviour> for ReplicateOptions {
 /// | `GET /v1/predictions` | newest first; `cursor`, `created_after`, `created_before`, `source` |
 /// | `GET /v1/predictions/{id}`, `POST /v1/predictions/{id}/cancel` | read, cancel |
 /// | `GET /v1/models/{owner}/{name}`, `…/versions`, `…/versions/{id}`, `/v1/account` | schemas in Cog's form |
-/// | `GET /delivery/{id}.png` | the output of a prediction that succeeded: a real PNG |
+/// | `GET /v1/predictions/{id}/stream` | the output of a model that outputs text, as server-sent events |
+/// | `GET POST /v1/files`, `GET DELETE /v1/files/{id}` | uploaded files, whose links are accepted as inputs |
+/// | `GET /v1/webhooks/default/secret` | the secret of the webhooks that a create asks for (`webhook`, `webhook_events_filter`) |
+/// | `GET /delivery/{id}.png` | the output of a prediction that succeeded: a real file |
 /// | `GET POST /_control` | reads or changes the [`Behaviour`]; POST takes a JSON merge patch |
 /// | `GET /_control/stats`, `POST /_control/reset`, `POST /_control/release` | reads [`Stats`]; forgets everything; releases held creates |
 ///
@@ -59,11 +63,16 @@ impl Replicate {
     /// Starts the stand-in in a task of the current tokio runtime. Fails if the address can't be bound.
     pub async fn start(options: impl Into<ReplicateOptions>) -> std::io::Result<Self> {
         let options = options.into();
-        let tcp = TcpListener::bind(options.listen).await?;
+        Self::serve(TcpListener::bind(options.listen).await?, options.behaviour, Router::new())
+    }
+
+    /// Serves the stand-in, and `others` beside it.
+    pub(crate) fn serve(tcp: TcpListener, behaviour: Behaviour, others: Router) -> std::io::Result<Self> {
         let address = tcp.local_addr()?;
-        let state = Arc::new(State::new(options.behaviour, address.to_string()));
+        let state = Arc::new(State::new(behaviour, address.to_string()));
         let stop = CancellationToken::new();
-        let app = routes::build_router(Arc::clone(&state)).into_make_service_with_connect_info::<Connection>();
+        let app = routes::build_router(Arc::clone(&state)).merge(others);
+        let app = app.into_make_service_with_connect_info::<Connection>();
         let listener = Listener { tcp, stop: stop.clone() };
         let server = axum::serve(listener, app).with_graceful_shutdown(stop.clone().cancelled_owned());
         tokio::spawn(server.into_future());

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{ConnectInfo, FromRequestParts, MatchedPath, Request};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, MatchedPath, Request};
 use axum::http::header;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -22,6 +22,12 @@ mod delivery;
 mod list;
 mod predictions;
 mod preferences;
+mod stream;
+pub(crate) mod uploads;
+mod webhooks;
+
+/// The largest body of a call, in bytes.
+const MAX_BODY_BYTES: usize = 128 * 1024 * 1024;
 
 /// The state of axum's handlers.
 pub(crate) type Shared = axum::extract::State<Arc<State>>;
@@ -33,6 +39,10 @@ pub(crate) fn build_router(state: Arc<State>) -> Router {
         .route("/v1/predictions", get(list::list).post(create::by_version))
         .route("/v1/predictions/{id}", get(predictions::read))
         .route("/v1/predictions/{id}/cancel", post(predictions::cancel_prediction))
+        .route("/v1/predictions/{id}/stream", get(stream::read))
+        .route("/v1/files", get(uploads::list).post(uploads::create))
+        .route("/v1/files/{id}", get(uploads::read).delete(uploads::delete))
+        .route("/v1/webhooks/default/secret", get(webhooks::read_secret))
         .route("/v1/models/{owner}/{name}", get(catalog::read_model))
         .route("/v1/models/{owner}/{name}/predictions", post(create::by_model))
         .route("/v1/models/{owner}/{name}/versions", get(catalog::list_versions))
@@ -41,7 +51,8 @@ pub(crate) fn build_router(state: Arc<State>) -> Router {
         .route("/delivery/{file}", get(delivery::read_file))
         .fallback(async || Problem::not_found())
         .method_not_allowed_fallback(async || Problem::wrong_method())
-        .layer(middleware::from_fn_with_state(Arc::clone(&state), count_calls));
+        .layer(middleware::from_fn_with_state(Arc::clone(&state), count_calls))
+        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES));
     let control = Router::new()
         .route("/_control", get(control::read_behaviour).post(control::patch_behaviour))
         .route("/_control/stats", get(control::read_stats))

@@ -12,6 +12,7 @@ use crate::behaviour::Behaviour;
 use crate::clock;
 use crate::prediction::{Prediction, View};
 use crate::records::{CreateRecord, Stats};
+use crate::routes::uploads::Upload;
 
 /// The state that outlives a call.
 pub(crate) struct State {
@@ -32,6 +33,8 @@ pub(crate) struct Memory {
     pub(crate) behaviour: Behaviour,
     /// The predictions, oldest first, with the age of the process at their creation.
     pub(crate) predictions: Vec<(Duration, Arc<Prediction>)>,
+    /// The uploaded files, oldest first.
+    pub(crate) uploads: Vec<Arc<Upload>>,
     creates: Vec<(u64, CreateRecord)>,
     requests: BTreeMap<String, u64>,
     held: usize,

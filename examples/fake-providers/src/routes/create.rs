@@ -12,12 +12,15 @@ use serde_json::{Map, Value};
 
 use super::predictions::reply_with_prediction;
 use super::preferences::{Wait, read_deadline, read_wait};
-use super::{Shared, check_token, host};
+use super::webhooks::{Webhook, send_events};
+use super::{Shared, check_token, host, uploads};
 use crate::behaviour::{Behaviour, CreatePlan, End, PreferWait};
 use crate::connection::Connection;
+use crate::media::{DEFAULT_SIDE_PX, InputImage, Media, Picture, Sound};
 use crate::models::{self, Model};
 use crate::prediction::{Prediction, View};
 use crate::problem::Problem;
+use crate::providers::parse_aspect_ratio;
 use crate::records::CreateRecord;
 use crate::state::State;
 use crate::validation::{check_body, check_input};
@@ -66,6 +69,7 @@ struct Order {
     input: Value,
     deadline: Option<Duration>,
     wait: Option<Wait>,
+    webhook: Option<Webhook>,
 }
 
 async fn create(state: &Arc<State>, target: Target, call: Call) -> Response {
@@ -114,7 +118,9 @@ fn read_order(state: &State, target: Target, call: &Call) -> Result<Order, Probl
         Target::Deployment(name) => Some(name),
         Target::Model(_) | Target::Version => None,
     };
-    Ok(Order { model, deployment, input, deadline: read_deadline(&call.headers)?, wait: read_wait(&call.headers) })
+    let webhook = Webhook::from_body(&body, host(&call.headers));
+    let deadline = read_deadline(&call.headers)?;
+    Ok(Order { model, deployment, input, deadline, wait: read_wait(&call.headers), webhook })
 }
 
 fn refuse_invalid_fields(wrong: Vec<crate::validation::InvalidField>) -> Result<(), Problem> {
@@ -135,7 +141,9 @@ async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Cal
     // Subscribed before the create is visible, so that a release right after it is not missed.
     let released = state.releases.subscribe();
     let wait = order.wait;
+    let given = find_input_image(state, &order.input);
     let id = state.create_prediction(number, |id, created_us, course| Prediction {
+        media: choose_media(&order.model, &order.input, &id, given),
         id,
         model: order.model,
         deployment: order.deployment,
@@ -145,6 +153,13 @@ async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Cal
         canceled: None,
         course: if fail { Behaviour { end: End::Failed, ..course } } else { course },
     });
+    if let Some((_, prediction)) = state.find_prediction(&id) {
+        let media = Arc::clone(&prediction.media);
+        tokio::spawn(async move { media.load_input().await });
+    }
+    if let Some(webhook) = order.webhook {
+        tokio::spawn(send_events(Arc::clone(state), id.clone(), webhook));
+    }
     if drop_reply {
         call.connection.cut_off();
     }
@@ -155,6 +170,36 @@ async fn perform_order(state: &Arc<State>, number: u64, order: Order, call: &Cal
         Some(wait) => reply_after_wait(state, &id, wait, &host(&call.headers)).await,
         None => reply_with_prediction(state, &id, StatusCode::CREATED, &host(&call.headers), View::Starting),
     }
+}
+
+/// Returns the image that an input names: an uploaded file, a link or a data URI.
+fn find_input_image(state: &State, input: &Value) -> Option<Arc<InputImage>> {
+    let names = ["input_image", "image", "image_prompt", "input_images", "start_image", "first_frame_image"];
+    let link = names.iter().find_map(|name| input[name].as_str().or_else(|| input[name][0].as_str()))?;
+    let upload = uploads::find_linked(state, link);
+    Some(upload.map_or_else(|| InputImage::from_text(link), |upload| InputImage::from_bytes(upload.bytes.clone())))
+}
+
+/// Returns what a model makes, judging by its name.
+fn choose_media(model: &Model, input: &Value, id: &str, given: Option<Arc<InputImage>>) -> Arc<Media> {
+    let name = model.full_name();
+    let has_word = |words: &[&str]| words.iter().any(|word| name.contains(word));
+    let prompt = input["prompt"].as_str().or_else(|| input["text"].as_str()).unwrap_or_default();
+    if has_word(&["speech", "tts", "music", "audio"]) {
+        return Arc::new(Media::Wav(Sound::read_aloud(prompt)));
+    }
+    let size = input["aspect_ratio"].as_str().and_then(parse_aspect_ratio);
+    let picture = Picture {
+        prompt: prompt.to_owned(),
+        variation: id.to_owned(),
+        size: size.unwrap_or((DEFAULT_SIDE_PX, DEFAULT_SIDE_PX)),
+        input: given,
+    };
+    Arc::new(if has_word(&["video", "kling", "veo", "hailuo", "seedance"]) {
+        Media::Mp4(picture, input["duration"].as_f64().unwrap_or(5.0) as f32)
+    } else {
+        Media::Png(picture)
+    })
 }
 
 /// Waits until the time has passed or held creates are released.
@@ -184,7 +229,7 @@ async fn reply_after_wait(state: &Arc<State>, id: &str, wait: Wait, host: &str) 
 }
 
 /// Waits for the end of a prediction, which may be cancelled meanwhile.
-async fn wait_until_ended(state: &Arc<State>, id: &str) {
+pub(crate) async fn wait_until_ended(state: &Arc<State>, id: &str) {
     let mut changes = state.subscribe_to_changes();
     while let Some((age, prediction)) = state.find_prediction(id) {
         let left = prediction.find_end().0.saturating_sub(age);

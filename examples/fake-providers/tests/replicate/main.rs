@@ -3,6 +3,7 @@
 mod bench;
 mod creates;
 mod faults;
+mod files;
 mod lists;
 mod outputs;
 mod reads;
