@@ -140,6 +140,13 @@ pub(crate) const STEPS: &str = concat!(
     job_number!(),
     " AND ordinal > $2 ORDER BY ordinal LIMIT $3"
 );
+pub(crate) const STEPS_IN_PROGRESS: &str = concat!(
+    "SELECT ",
+    step_columns!(),
+    " FROM job_steps WHERE job = ",
+    job_number!(),
+    " AND status = 'running' AND progress IS NOT NULL ORDER BY ordinal LIMIT $2"
+);
 pub(crate) const CALLS: &str =
     concat!("SELECT ", call_columns!(), " FROM job_calls WHERE job = ", job_number!(), " AND step = $2 ORDER BY id");
 pub(crate) const NEXT_DUE: &str = concat!(
@@ -156,7 +163,7 @@ pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = 
 pub(crate) const PROGRESS: &str = concat!(
     "UPDATE job_steps SET progress = $3 WHERE job = ",
     job_number!(),
-    " AND ordinal = $2 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)"
+    " AND ordinal = $2 AND (progress IS NULL OR progress < $3) AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1 AND effect = $4)"
 );
 /// The row of an ended job, before a part of it is erased; returns its number.
 pub(crate) const ERASE: &str =

@@ -189,6 +189,10 @@ impl JobRecords for MemoryStore {
         Ok(self.lock_state().count_active_jobs())
     }
 
+    async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        Ok(self.lock_state().find_job(job).map_or_else(Vec::new, |found| found.list_steps_in_progress(limit)))
+    }
+
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         Ok(self.lock_state().find_job(job).map_or_else(Vec::new, |found| found.list_steps(after, limit)))
     }

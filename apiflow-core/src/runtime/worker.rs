@@ -292,6 +292,9 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
         provider::Polled::Later { due_at, progress } => {
             let progress = progress.map(|progress| (context.step, progress));
             store.reschedule_poll(&due.job, effect, due_at, progress).await?;
+            if progress.is_some() {
+                inner.notifier.notify_change(&due.job, false);
+            }
             inner.notifier.notify_due(DueKind::Polls, due_at);
             Ok(())
         }

@@ -1,6 +1,6 @@
 //! A job's events as a stream of server-sent events.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
@@ -29,6 +29,9 @@ const RECHECK_INTERVAL: Duration = Duration::from_secs(3);
 /// Maximum number of events per read.
 const EVENT_PAGE_SIZE: u32 = 200;
 
+/// Maximum number of running steps whose progress is sent.
+const MAX_STEPS_IN_PROGRESS: u32 = 100;
+
 /// Replies with the events after `Last-Event-ID` and then each new event as it happens.
 pub(crate) async fn stream_events(
     state: AppState,
@@ -50,7 +53,7 @@ pub(crate) async fn stream_events(
     }
     let watch = state.runtime.watch_jobs();
     let checked_at = Instant::now();
-    let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false };
+    let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false, progress: BTreeMap::new() };
     let stream = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
@@ -74,6 +77,8 @@ struct Follower {
     watch: Watch,
     ready: VecDeque<Event>,
     ended: bool,
+    /// The progress that was last sent, by step.
+    progress: BTreeMap<u64, f64>,
 }
 
 impl Follower {
@@ -112,11 +117,30 @@ impl Follower {
             self.ready.push_back(Event::default().event("end").data(json!({"status": row.state.status}).to_string()));
             return Some(());
         }
+        if self.read_progress().await? {
+            return Some(());
+        }
         tokio::select! {
             () = self.watch.job_changed(&self.job) => Some(()),
             () = tokio::time::sleep(LOOK_INTERVAL) => Some(()),
             () = self.state.stop.cancelled() => None,
         }
+    }
+
+    /// Reads the progress of running steps; returns whether any of it is new.
+    async fn read_progress(&mut self) -> Option<bool> {
+        let steps = self.state.store.list_steps_in_progress(&self.job, MAX_STEPS_IN_PROGRESS).await;
+        let steps = self.log_error(steps)?;
+        let known = std::mem::take(&mut self.progress);
+        for step in steps {
+            let Some(progress) = step.progress else { continue };
+            if known.get(&step.ordinal) != Some(&progress) {
+                let data = json!({"step": step.ordinal, "id": step.step_id, "progress": progress});
+                self.ready.push_back(Event::default().event("progress").data(data.to_string()));
+            }
+            self.progress.insert(step.ordinal, progress);
+        }
+        Some(!self.ready.is_empty())
     }
 
     fn log_error<T>(&self, result: Result<T, StoreError>) -> Option<T> {

@@ -15,6 +15,7 @@ mod jobs;
 mod large_documents;
 mod partial_documents;
 mod prepared_workflows;
+mod progress;
 mod provider;
 mod recording_client;
 mod rerun;

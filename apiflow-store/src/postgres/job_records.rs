@@ -43,6 +43,14 @@ impl JobRecords for PostgresStore {
         )
     }
 
+    async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        let page = sqlx::query_as(sql::STEPS_IN_PROGRESS).bind(job).bind(i64::from(limit));
+        job_rows::convert_all(
+            page.fetch_all(self.pool.count_statement()).await.map_err(store_error)?,
+            job_rows::step_row,
+        )
+    }
+
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let calls =
             sqlx::query_as(sql::CALLS).bind(job).bind(to_int(step)).fetch_all(self.pool.count_statement()).await;

@@ -40,6 +40,15 @@ impl JobRecords for SqliteStore {
         .await
     }
 
+    async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        let job = job.to_owned();
+        self.read(move |connection| {
+            let page = connection.fetch_all(sql::STEPS_IN_PROGRESS, params![job, limit])?;
+            Ok(job_rows::convert_all(page, job_rows::step_row)?)
+        })
+        .await
+    }
+
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {
         let job = job.to_owned();
         self.read(move |connection| {

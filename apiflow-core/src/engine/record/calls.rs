@@ -47,9 +47,11 @@ pub(super) fn record_download_start(
     open.download = Some(ValueRef::Row(seq));
     open.deadline = deadline;
     open.recovery = None;
-    if let Some(id) = provider_id {
-        change_row(run, frame, |row| row.provider_id = Some(id.to_owned()));
-    }
+    let was_followed = open.operation.is_some();
+    change_row(run, frame, |row| {
+        row.progress = was_followed.then_some(1.0);
+        row.provider_id = provider_id.map(str::to_owned).or(row.provider_id.take());
+    });
 }
 
 pub(super) fn record_recovery_start(run: &mut Run, frame: u64, effect: u64, recovery: Recovery) {

@@ -224,8 +224,10 @@ pub(super) fn record_step_end(
     stage: Stage,
 ) {
     let Some(step) = step_of(run, frame) else { return };
+    let mut was_followed = false;
     if let Stage::Call(open) = &step.stage {
         let effect = open.effect;
+        was_followed = open.operation.is_some();
         run.control.effects.remove(&effect);
     }
     let Some(step) = step_of(run, frame) else { return };
@@ -251,7 +253,7 @@ pub(super) fn record_step_end(
         row.output = Some(result.clone());
         if status == StepStatus::Completed {
             row.error = None;
-            row.progress = row.progress.map(|_| 1.0);
+            row.progress = was_followed.then_some(1.0);
         }
     });
 }

@@ -25,6 +25,9 @@ pub trait JobRecords: Send + Sync {
     /// Lists up to `limit` steps with an ordinal above `after`, in order.
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError>;
 
+    /// Lists up to `limit` running steps whose provider states a progress, in order.
+    async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError>;
+
     /// Lists the calls of one step, in order, as joined by [`CallRecord::join_records`].
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError>;
 

@@ -29,7 +29,7 @@ pub trait ProviderWork: Send + Sync {
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError>;
 
     /// Reschedules a poll without news; `progress` (the ordinal of a step and a number from 0 to 1) is written to the
-    /// step, if given. Has no effect if the poll has ended.
+    /// step, if given and not less than what is known. Has no effect if the poll has ended.
     async fn reschedule_poll(
         &self,
         job: &str,

@@ -60,6 +60,11 @@ async fn a_poll_put_back_counts_its_try_and_keeps_progress(store: Subject) {
     assert_eq!(take_due_polls(&store, 1, LEASE_TIMEOUT).await, owned_names(&[]));
     let steps = store.list_steps("a", 0, 10).await.expect("steps are read");
     assert_eq!(steps[0].progress, Some(0.375), "no progress told leaves what was told before");
+    assert_eq!(store.reschedule_poll("a", 7, FAR, Some((2, 0.25))).await, Ok(()));
+    let shown = store.list_steps_in_progress("a", 10).await.expect("steps are read");
+    let shown: Vec<_> = shown.iter().map(|step| (step.ordinal, step.progress)).collect();
+    assert_eq!(shown, [(2, Some(0.375))], "progress never falls");
+    assert_eq!(store.list_steps_in_progress("missing", 10).await, Ok(Vec::new()));
 }
 
 async fn a_poll_that_is_over_is_not_put_back(store: Subject) {

@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::ports::store::size::json_len;
 use crate::ports::{
     CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobRow, JobState, LeaseChange,
-    LoadedJob, NewJob, Poll, SharedBundle, SnapshotRow, StepRow, StoreError, Timestamp,
+    LoadedJob, NewJob, Poll, SharedBundle, SnapshotRow, StepRow, StepStatus, StoreError, Timestamp,
 };
 
 /// A job of the memory store: its row, journal, lease, inbox and polls.
@@ -247,7 +247,7 @@ impl Job {
         if let Some((ordinal, progress)) = progress
             && let Some(step) = self.steps.get_mut(&ordinal)
         {
-            step.progress = Some(progress);
+            step.progress = Some(step.progress.map_or(progress, |known| known.max(progress)));
         }
     }
 
@@ -309,6 +309,11 @@ impl Job {
                 item: event.item,
             })
             .collect()
+    }
+
+    pub(super) fn list_steps_in_progress(&self, limit: u32) -> Vec<StepRow> {
+        let shown = |step: &&StepRow| step.status == StepStatus::Running && step.progress.is_some();
+        self.steps.values().filter(shown).take(limit as usize).cloned().collect()
     }
 
     pub(super) fn list_steps(&self, after: u64, limit: u32) -> Vec<StepRow> {

@@ -260,6 +260,11 @@ impl JobRecords for Troubled {
         self.inner.count_active_jobs().await
     }
 
+    async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {
+        self.before().await?;
+        self.inner.list_steps_in_progress(job, limit).await
+    }
+
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError> {
         self.before().await?;
         self.inner.list_steps(job, after, limit).await

@@ -121,8 +121,9 @@ export interface paths {
         };
         /**
          * Follows a job as server-sent events: first the past events, then each new event as it happens, until the job ends.
-         * @description `id:` is the number of the event, from 1; `data:` is `{"seq", "at", "body"}`. The last event has the type `end`, no
-         *     id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
+         * @description `id:` is the number of the event, from 1; `data:` is `{"seq", "at", "body"}`. Messages of
+         *     the type `progress` have no id, and `{"step", "id", "progress"}` as data: the ordinal and id of a running step, and a
+         *     number from 0 to 1. The last event has the type `end`, no id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
          *     there are no further events, the reply is 204, which stops a browser's `EventSource`. The stream ends within 5
          *     seconds after the token or session of the request has expired.
          */
