@@ -53,7 +53,17 @@ pub(crate) async fn stream_events(
     }
     let watch = state.runtime.watch_jobs();
     let checked_at = Instant::now();
-    let follower = Follower { state, caller, checked_at, job, after, watch, ready: VecDeque::new(), ended: false, progress: BTreeMap::new() };
+    let follower = Follower {
+        state,
+        caller,
+        checked_at,
+        job,
+        after,
+        watch,
+        ready: VecDeque::new(),
+        ended: false,
+        progress: BTreeMap::new(),
+    };
     let stream = stream::unfold(follower, |mut follower| async {
         let event = follower.next().await?;
         Some((Ok::<_, Infallible>(event), follower))
