@@ -32,7 +32,7 @@ use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::reply_memory::ReplyMemory;
 use crate::origin::Origin;
-use crate::ports::{HttpClient, HttpError, HttpReply, HttpRequest, Secrets};
+use crate::ports::{BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, Secrets};
 use crate::template::{self, Resolved};
 
 /// Maximum number of redirects that a GET or HEAD follows.
@@ -148,6 +148,29 @@ impl Http {
         Err(HttpError::Reply(format!("`{}` redirected more than {MAX_REDIRECTS} times", draft.target.host)))
     }
 
+    /// Checks a request, sends it, and returns the head of the reply, with errors masked.
+    async fn open_reply(&self, request: &HttpRequest, draft: &CheckedRequest) -> Result<(Response, Hop), HttpError> {
+        let deadline = Instant::now() + request.timeout;
+        let sent =
+            tokio::time::timeout_at(deadline, self.send_and_follow(request, draft)).await.unwrap_or_else(|_| {
+                let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
+                Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
+            });
+        sent.map_err(|error| mask_error(error, &draft.filling.masker))
+    }
+
+    async fn exchange(
+        &self,
+        request: &HttpRequest,
+        filter: Option<&mut dyn BodyFilter>,
+    ) -> Result<HttpReply, HttpError> {
+        let draft = CheckedRequest::from_request(request, self).await?;
+        let deadline = Instant::now() + request.timeout;
+        let (response, hop) = self.open_reply(request, &draft).await?;
+        let reply = self.read(response, request, &draft, &hop, deadline, filter).await;
+        reply.map_err(|error| mask_error(error, &draft.filling.masker))
+    }
+
     async fn send_hop(&self, draft: &CheckedRequest, hop: &Hop) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
         if let Some(body) = &draft.resolved.body {
@@ -185,18 +208,21 @@ impl Http {
 #[async_trait]
 impl HttpClient for Http {
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
+        self.exchange(request, None).await
+    }
+
+    async fn send_filtered(
+        &self,
+        request: &HttpRequest,
+        filter: &mut dyn BodyFilter,
+    ) -> Result<HttpReply, HttpError> {
+        self.exchange(request, Some(filter)).await
+    }
+
+    async fn open_stream(&self, request: &HttpRequest) -> Result<HttpStream, HttpError> {
         let draft = CheckedRequest::from_request(request, self).await?;
-        let deadline = Instant::now() + request.timeout;
-        let sent =
-            tokio::time::timeout_at(deadline, self.send_and_follow(request, &draft)).await.unwrap_or_else(|_| {
-                let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
-                Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
-            });
-        let reply = match sent {
-            Ok((response, hop)) => self.read(response, request, &draft, &hop, deadline).await,
-            Err(error) => Err(error),
-        };
-        reply.map_err(|error| mask_error(error, &draft.filling.masker))
+        let (response, hop) = self.open_reply(request, &draft).await?;
+        Ok(reply::stream_reply(response, request, &draft, &hop))
     }
 }
 

@@ -4,6 +4,7 @@ mod fate;
 mod memory;
 mod refusals;
 mod secrets;
+mod streams;
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

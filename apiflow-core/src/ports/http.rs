@@ -167,11 +167,42 @@ impl Stream for WholeBody {
     }
 }
 
+/// Takes large parts, such as media, out of the body of a reply while it arrives.
+#[async_trait]
+pub trait BodyFilter: Send {
+    /// Reads the head of a reply; returns whether its body passes through the filter.
+    fn accepts_head(&mut self, status: u16, headers: &[(String, String)]) -> bool;
+
+    /// Takes the next bytes of the body, and appends those to `kept` that remain part of the reply.
+    async fn filter_chunk(&mut self, chunk: Bytes, kept: &mut Vec<u8>) -> Result<(), HttpError>;
+
+    /// Takes the end of the body.
+    async fn finish_body(&mut self, kept: &mut Vec<u8>) -> Result<(), HttpError>;
+}
+
 /// Sends requests under the outgoing policy; all outgoing calls pass through this trait.
 #[async_trait]
 pub trait HttpClient: Send + Sync {
     /// Sends one request once.
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError>;
+
+    /// Sends one request once. If the filter accepts the head of the reply, only what the filter keeps of the body
+    /// counts as the reply's body; `timeout` of the request then limits the time until the head has arrived, and the
+    /// time between any two parts of the body.
+    async fn send_filtered(
+        &self,
+        request: &HttpRequest,
+        filter: &mut dyn BodyFilter,
+    ) -> Result<HttpReply, HttpError> {
+        let mut reply = self.send(request).await?;
+        if filter.accepts_head(reply.status, &reply.headers) {
+            let mut kept = Vec::new();
+            filter.filter_chunk(std::mem::take(&mut reply.body).into(), &mut kept).await?;
+            filter.finish_body(&mut kept).await?;
+            reply.body = kept;
+        }
+        Ok(reply)
+    }
 
     /// Sends one request once, and returns when the head of its reply has arrived; `timeout` of the request limits the
     /// time until then, and the time between any two parts of the body.
