@@ -151,11 +151,10 @@ impl Http {
     /// Checks a request, sends it, and returns the head of the reply, with errors masked.
     async fn open_reply(&self, request: &HttpRequest, draft: &CheckedRequest) -> Result<(Response, Hop), HttpError> {
         let deadline = Instant::now() + request.timeout;
-        let sent =
-            tokio::time::timeout_at(deadline, self.send_and_follow(request, draft)).await.unwrap_or_else(|_| {
-                let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
-                Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
-            });
+        let sent = tokio::time::timeout_at(deadline, self.send_and_follow(request, draft)).await.unwrap_or_else(|_| {
+            let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
+            Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
+        });
         sent.map_err(|error| mask_error(error, &draft.filling.masker))
     }
 
@@ -211,11 +210,7 @@ impl HttpClient for Http {
         self.exchange(request, None).await
     }
 
-    async fn send_filtered(
-        &self,
-        request: &HttpRequest,
-        filter: &mut dyn BodyFilter,
-    ) -> Result<HttpReply, HttpError> {
+    async fn send_filtered(&self, request: &HttpRequest, filter: &mut dyn BodyFilter) -> Result<HttpReply, HttpError> {
         self.exchange(request, Some(filter)).await
     }
 

@@ -11,7 +11,8 @@ pub use artifacts::{ArtifactError, ArtifactReader, Artifacts, ByteStream, NewArt
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{
-    BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace, SecretUse,
+    BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace,
+    SecretUse,
 };
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{

@@ -174,12 +174,7 @@ impl Http {
 }
 
 /// Returns a reply whose body is read as it arrives.
-pub(super) fn stream_reply(
-    response: Response,
-    request: &HttpRequest,
-    draft: &CheckedRequest,
-    hop: &Hop,
-) -> HttpStream {
+pub(super) fn stream_reply(response: Response, request: &HttpRequest, draft: &CheckedRequest, hop: &Hop) -> HttpStream {
     let status = response.status().as_u16();
     let headers = masked_headers(&response, draft);
     let url = answering_url(request, draft, hop);
@@ -215,11 +210,7 @@ fn masked_headers(response: &Response, draft: &CheckedRequest) -> Vec<(String, S
 
 /// Returns the URL that answered, without secrets.
 fn answering_url(request: &HttpRequest, draft: &CheckedRequest, hop: &Hop) -> String {
-    if hop.redirected {
-        draft.filling.masker.mask_text(hop.url.to_string())
-    } else {
-        template::display_url(request)
-    }
+    if hop.redirected { draft.filling.masker.mask_text(hop.url.to_string()) } else { template::display_url(request) }
 }
 
 /// Runs expensive work on a thread that may block.

@@ -189,11 +189,7 @@ pub trait HttpClient: Send + Sync {
     /// Sends one request once. If the filter accepts the head of the reply, only what the filter keeps of the body
     /// counts as the reply's body; `timeout` of the request then limits the time until the head has arrived, and the
     /// time between any two parts of the body.
-    async fn send_filtered(
-        &self,
-        request: &HttpRequest,
-        filter: &mut dyn BodyFilter,
-    ) -> Result<HttpReply, HttpError> {
+    async fn send_filtered(&self, request: &HttpRequest, filter: &mut dyn BodyFilter) -> Result<HttpReply, HttpError> {
         let mut reply = self.send(request).await?;
         if filter.accepts_head(reply.status, &reply.headers) {
             let mut kept = Vec::new();
