@@ -7,13 +7,12 @@
 
 mod arguments;
 mod classify_failure;
-#[cfg(feature = "runtime")]
-mod data_uri;
 mod download;
 mod error;
 mod http_failure;
 #[cfg(any(feature = "http", test))]
 mod json_memory;
+mod media_value;
 mod merged_declarations;
 mod operation_rule;
 mod output;
@@ -26,7 +25,9 @@ mod read_reply;
 mod readable_outputs;
 mod recover;
 mod reply_body;
+mod reply_form;
 mod reply_link;
+mod reply_media;
 mod reply_rules;
 mod request;
 mod retry_after;
@@ -38,17 +39,25 @@ mod unsupported_settings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
-#[cfg(feature = "runtime")]
-pub(crate) use self::data_uri::read_data_uri;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;
+#[cfg(feature = "runtime")]
+pub(crate) use self::media_value::is_in_reply;
 pub use self::plan::{CallPlan, compile_call};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
 #[cfg(feature = "runtime")]
 pub(crate) use self::rate_limit_key::rate_limit_key;
+#[cfg(feature = "runtime")]
+pub(crate) use self::reply_body::cut_base64_runs;
 pub use self::reply_body::without_byte_order_mark;
+#[cfg(feature = "runtime")]
+pub(crate) use self::reply_form::{ReplyForm, file_name_of, specific_mime};
+#[cfg(feature = "runtime")]
+pub(crate) use self::reply_media::{
+    EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, Marker, ReplyParts, decode_data_uri,
+};
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 use crate::ports::HttpRequest;
@@ -124,7 +133,9 @@ pub struct MediaLink {
     /// MIME type that the output declares.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,
-    /// Absolute http or https URL, or a data URI of at most 8 KiB.
+    /// Absolute http or https URL. As long as the reply is read also a data URI or the marker of what was taken out of
+    /// the reply, or several of them, one per line, whose bytes are joined: those are stored before the answer of the
+    /// call is recorded.
     pub link: String,
 }
 

@@ -153,7 +153,7 @@ impl CallPlan {
                 declared.or_else(|| compile_paths(&MESSAGE_PATHS).find_map(|path| text_at(&path, json)))
             }
             Body::Text(text) if !text.trim_start().starts_with('<') => Some(first_line(text)),
-            Body::Text(_) | Body::Bytes(_) | Body::Empty => None,
+            Body::Text(_) | Body::Bytes(_) | Body::Media(_) | Body::Empty => None,
         }
     }
 

@@ -2,7 +2,9 @@
 
 use serde_json::{Map, Value};
 
+use super::media_value::{Decode, is_in_reply, locate_media};
 use super::reply_body::Body;
+use super::reply_media::{MAX_INLINE_MEDIA_BYTES, Marker};
 use super::retry_after::first_header;
 use super::{CallError, ErrorClass, MediaLink, PendingDownloads};
 use crate::declarations::NodeOutput;
@@ -12,11 +14,7 @@ use crate::json::describe_with_length;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
-use crate::url;
 use crate::value_type::ValueType;
-
-/// Maximum size of media inside a reply's JSON, in bytes; larger media is refused.
-pub(super) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
 
 /// Maximum number of media files in one reply.
 const MAX_MEDIA: usize = 1000;
@@ -29,8 +27,7 @@ pub(super) struct Mapping {
     default: Option<Value>,
     source: OutputSource,
     pick: Option<Pick>,
-    /// Whether `decode` says that the value is a link, so that it may be relative in any form.
-    is_link: bool,
+    decode: Option<Decode>,
     mime: Option<String>,
 }
 
@@ -66,6 +63,11 @@ impl Mapping {
         }
     }
 
+    /// Returns whether the output is media.
+    pub(super) fn is_media(&self) -> bool {
+        self.value_type.is_media()
+    }
+
     /// Returns whether the value is the whole body.
     pub(super) fn is_whole_body(&self) -> bool {
         match self.source {
@@ -81,7 +83,7 @@ impl Mapping {
 
     /// Reads the output's value from a reply of success.
     ///
-    /// The value of a media output (image, video, audio, file) is the provider's link, see [`Mapping::take_links`].
+    /// Where the bytes of a media output (image, video, audio, file) are is found by [`Mapping::take_media`].
     fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
             OutputSource::Status => Value::from(reply.status),
@@ -94,7 +96,17 @@ impl Mapping {
                     ValueType::Number | ValueType::Integer | ValueType::Boolean | ValueType::Object | ValueType::Array,
                     Body::Json(json, _),
                 ) => json.clone(),
+                // The body is a string of JSON.
+                (ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File, Body::Json(json, _))
+                    if json.is_string() && self.decode != Some(Decode::Text) =>
+                {
+                    json.clone()
+                }
+                (ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File, Body::Media(marker)) => {
+                    Value::from(*marker)
+                }
                 (_, Body::Json(_, text) | Body::Text(text)) => Value::from(*text),
+                (_, Body::Media(_)) => return Err(format!("the reply is {}", body.describe_kind())),
                 (_, Body::Empty) => return self.default_or_fail("the reply has no body"),
                 (_, Body::Bytes(size)) => return Err(format!("the reply is {size} bytes of binary data")),
             },
@@ -123,12 +135,15 @@ impl Mapping {
         let wants_list = self.value_type == ValueType::Array;
         match pick {
             Pick::All => Ok(Value::Array(items)),
+            // The parts of media are joined when their bytes are known.
+            Pick::Join if self.value_type.is_media() => Ok(Value::Array(items)),
             Pick::Join => items
                 .iter()
                 .map(|item| {
-                    item.as_str().ok_or_else(|| {
+                    let text = item.as_str().ok_or_else(|| {
                         format!("an array that contains {} cannot be joined", describe_with_length(item))
-                    })
+                    })?;
+                    self.decode_text(text)
                 })
                 .collect::<Result<String, _>>()
                 .map(Value::from),
@@ -140,52 +155,61 @@ impl Mapping {
         }
     }
 
-    fn check_type(&self, value: Value) -> Result<Value, String> {
+    /// Decodes the value of a string output.
+    fn decode_text(&self, text: &str) -> Result<String, String> {
+        match self.decode {
+            Some(decode) if Marker::parse(text).is_none() => decode.to_text(text),
+            Some(_) | None => Ok(text.to_owned()),
+        }
+    }
+
+    fn check_type(&self, mut value: Value) -> Result<Value, String> {
+        if self.value_type.is_media() {
+            return Ok(value);
+        }
+        if let (ValueType::String, Value::String(text), true) = (self.value_type, &value, self.pick != Some(Pick::Join))
+        {
+            value = Value::from(self.decode_text(text)?);
+        }
         let several = self.pick == Some(Pick::All) && self.value_type != ValueType::Array;
         let list = value.as_array().filter(|_| several);
         let items = list.map_or(std::slice::from_ref(&value), Vec::as_slice);
         for item in items {
             if let Some(size) = inline_media(item) {
                 return Err(format!(
-                    "it contains {size} bytes of inline media, more than the limit of {MAX_INLINE_MEDIA_BYTES}: ask \
-                     the provider for a link"
+                    "it contains {size} bytes of inline media, more than the limit of {MAX_INLINE_MEDIA_BYTES}: \
+                     declare the output as an image, video, audio or file"
                 ));
             }
             if !self.value_type.matches(item) {
-                let pick = if item.is_array() { "; select an element with `pick`" } else { "" };
-                return Err(format!(
-                    "it must be {}, not {}{pick}",
-                    self.value_type.describe(),
-                    describe_with_length(item)
-                ));
-            }
-            if self.value_type.is_media() && !self.is_media_link(item) {
-                return Err("the value is not an http, https or data URL".to_owned());
+                return Err(self.wrong_type(item));
             }
         }
         Ok(value)
     }
 
-    /// Returns whether a value is a link: absolute, a data URI, or relative to the URL of its reply.
-    fn is_media_link(&self, value: &Value) -> bool {
-        let starts = ["http://", "https://", "data:", "/", "./", "../"];
-        value.as_str().is_some_and(|text| self.is_link || starts.iter().any(|start| text.starts_with(start)))
+    fn wrong_type(&self, item: &Value) -> String {
+        let pick = if item.is_array() { "; select an element with `pick`" } else { "" };
+        format!("it must be {}, not {}{pick}", self.value_type.describe(), describe_with_length(item))
     }
 
-    /// Takes the links out of the value of a media output, and leaves null in their places. `base` is the URL of the
+    /// Takes the media out of the value of a media output, and leaves null in its places. `base` is the URL of the
     /// reply, which relative links refer to.
-    fn take_links(&self, value: &mut Value, base: &str, media: &mut Vec<MediaLink>) -> Result<(), String> {
+    fn take_media(&self, value: &mut Value, base: &str, media: &mut Vec<MediaLink>) -> Result<(), String> {
+        // A default that is no link stands for no media.
+        if !value.is_string() && self.default.as_ref() == Some(value) {
+            return Ok(());
+        }
         let place = pointer_push("", &self.name);
-        let places: Vec<(String, &mut Value)> = if let Value::Array(items) = value {
-            items.iter_mut().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
-        } else {
-            vec![(place, value)]
+        let places: Vec<(String, Value)> = match (std::mem::take(value), self.pick) {
+            (Value::Array(items), Some(Pick::All)) => {
+                *value = Value::Array(vec![Value::Null; items.len()]);
+                items.into_iter().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
+            }
+            (single, _) => vec![(place, single)],
         };
         for (index, (pointer, item)) in places.into_iter().enumerate() {
-            let Value::String(text) = item else { continue };
-            let link = if text.starts_with("data:") { Some(std::mem::take(text)) } else { url::join_url(base, text) };
-            let link = link.ok_or_else(|| "the value is not an http, https or data URL".to_owned())?;
-            *item = Value::Null;
+            let link = self.locate(&item, base)?;
             let (output, value_type, mime) = (self.name.clone(), self.value_type, self.mime.clone());
             media.push(MediaLink { pointer, output, index, value_type, mime, link });
         }
@@ -194,10 +218,28 @@ impl Mapping {
         }
         Ok(())
     }
+
+    /// Returns where the bytes of one file are; those of several strings are joined.
+    fn locate(&self, item: &Value, base: &str) -> Result<String, String> {
+        let locate = |text: &str| locate_media(text, self.decode, self.mime.as_deref(), base);
+        match item {
+            Value::String(text) => locate(text),
+            Value::Array(items) if self.pick == Some(Pick::Join) && !items.is_empty() => {
+                let parts = items.iter().map(|item| {
+                    let part = locate(item.as_str().ok_or_else(|| self.wrong_type(item))?)?;
+                    if is_in_reply(&part) { Ok(part) } else { Err("links cannot be joined".to_owned()) }
+                });
+                Ok(parts.collect::<Result<Vec<_>, String>>()?.join("\n"))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
+                Err(self.wrong_type(item))
+            }
+        }
+    }
 }
 
 /// Returns the object of all outputs, or the reply's JSON if none is declared, which is moved out of the body. The
-/// links of media outputs are listed beside it, with null in their places. `accept` is the kind of body that was
+/// media of media outputs are listed beside it, with null in their places. `accept` is the kind of body that was
 /// requested, `base` the URL that relative links refer to.
 pub(super) fn read_all(
     mappings: &[Mapping],
@@ -217,7 +259,7 @@ pub(super) fn read_all(
         let unreadable = |reason: String| invalid(format!("output `{}` cannot be read: {reason}", mapping.name));
         let mut value = mapping.read(reply, body).map_err(unreadable)?;
         if mapping.value_type.is_media() {
-            mapping.take_links(&mut value, base, &mut media).map_err(unreadable)?;
+            mapping.take_media(&mut value, base, &mut media).map_err(unreadable)?;
         }
         outputs.insert(mapping.name.clone(), value);
     }
@@ -241,6 +283,7 @@ fn undeclared_result(accept: Option<&str>, reply: &HttpReply, body: &mut Body<'_
             Ok(value)
         }
         Body::Empty => Ok(Value::Null),
+        Body::Media(_) => Err(format!("the reply is {}, but the node declares no output for it", body.describe_kind())),
         Body::Bytes(size) => {
             Err(format!("the reply is {size} bytes of binary data, but the node declares no output for it"))
         }
@@ -289,13 +332,6 @@ fn asks_for_page(accept: &str) -> bool {
 
 fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic>) -> Option<Mapping> {
     let pointer = format!("/output/{index}");
-    if let Some(decode) = output.decode.as_deref().filter(|decode| !["url", "text"].contains(decode)) {
-        let message = format!("`decode` `{decode}` is not supported yet");
-        let help = "ask the provider for a link instead of inline data";
-        found.push(
-            Diagnostic::new_error(codes::NOT_SUPPORTED, pointer_push(&pointer, "decode"), message).with_help(help),
-        );
-    }
     let source = match output.mapping.trim() {
         "" => OutputSource::Path(JsonPath::from_key(&output.name)),
         "@body" => OutputSource::Body,
@@ -323,13 +359,15 @@ fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic
         Some(_) | None => None,
     };
     let (name, default) = (output.name.clone(), output.default.clone());
-    let (is_link, mime) = (output.decode.as_deref() == Some("url"), output.mime.clone());
-    Some(Mapping { name, value_type: output.r#type, default, source, pick, is_link, mime })
+    let (decode, mime) = (output.decode.as_deref().and_then(Decode::parse), output.mime.clone());
+    Some(Mapping { name, value_type: output.r#type, default, source, pick, decode, mime })
 }
 
-/// Returns the size of the first data URI or run of base64 over the limit, at any depth.
+/// Returns the size of the first data URI or run of base64 over the limit, or of what was taken out of the reply, at
+/// any depth.
 fn inline_media(value: &Value) -> Option<usize> {
     match value {
+        Value::String(text) if text.starts_with('<') => Marker::parse(text).map(|marker| marker.size),
         Value::String(text) if text.len() > MAX_INLINE_MEDIA_BYTES => {
             let base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_\r\n".contains(c);
             (text.starts_with("data:") || text.chars().all(base64)).then_some(text.len())

@@ -43,6 +43,28 @@ pub struct CallPlan {
     pub(super) secrets: BTreeSet<String>,
 }
 
+impl CallPlan {
+    /// Returns whether the node declares outputs.
+    pub(crate) fn has_outputs(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
+    /// Returns whether an output is media, so that the reply may contain large files.
+    pub(crate) fn has_media_outputs(&self) -> bool {
+        self.outputs.iter().any(Mapping::is_media)
+    }
+
+    /// Returns whether an output is the whole body as a file.
+    pub(crate) fn wants_whole_body(&self) -> bool {
+        self.outputs.iter().any(|output| output.is_media() && output.is_whole_body())
+    }
+
+    /// Returns whether a status may be one of success.
+    pub(crate) fn accepts_status(&self, status: u16) -> bool {
+        (200..300).contains(&status) || self.success.accepts_status(status)
+    }
+}
+
 /// Where the body comes from.
 #[derive(Debug, Clone)]
 pub(super) enum BodyPlan {

@@ -1,5 +1,6 @@
 //! Checks before a call whether the node's outputs can be read from the kind of body that the reply will have.
 
+use super::operation_rule::StateRule;
 use super::output::Mapping;
 use super::plan::CallPlan;
 use crate::declarations::NodeOutput;
@@ -11,7 +12,7 @@ use crate::json::pointer_push;
 enum ReplyKind {
     /// JSON or other text.
     Text,
-    /// An image, audio or other file, which this version does not store.
+    /// An image, audio or other file.
     Bytes,
     /// The reply has no body.
     Nothing,
@@ -30,11 +31,11 @@ impl CallPlan {
             }
         }
         if kind == ReplyKind::Bytes && outputs.is_empty() {
-            let message = "`accept` requests binary data, which is not supported yet, and a node without outputs \
-                           returns the reply itself";
+            let message = "`accept` requests binary data, but a node without outputs returns the reply's JSON";
             found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
-        if kind == ReplyKind::Bytes && self.rule.is_some() && !outputs.is_empty() {
+        let reads_state = self.rule.as_ref().is_some_and(|rule| !matches!(rule.state, StateRule::Http { .. }));
+        if kind == ReplyKind::Bytes && reads_state && !outputs.is_empty() {
             let message = "`accept` requests binary data, but the operation's id and state are read from JSON";
             found.push(Diagnostic::new_error(codes::UNREADABLE_OUTPUT, "/data/accept", message).with_help(HELP));
         }
@@ -51,7 +52,7 @@ impl CallPlan {
     }
 }
 
-const HELP: &str = "ask the provider for JSON with a link to the file, and map that link";
+const HELP: &str = "declare an output of the type image, video, audio or file with the mapping `@body`";
 
 fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) -> Option<String> {
     let name = &output.name;
@@ -62,13 +63,10 @@ fn unreadable_reason(kind: ReplyKind, output: &NodeOutput, mapping: &Mapping) ->
         ReplyKind::Nothing => {
             Some(format!("output `{name}` is read from the body, but a response to HEAD has no body"))
         }
-        ReplyKind::Bytes => Some(format!(
-            "output `{name}` is read from the body, but `accept` requests binary data, which is not supported yet"
-        )),
-        ReplyKind::Unknown if mapping.is_whole_body() && output.r#type.is_media() => Some(format!(
-            "output `{name}` is the reply's body as a file, but binary data is not supported yet; if the body is a \
-             link in plain text, set `data.accept` to `text/plain`"
-        )),
+        ReplyKind::Bytes if mapping.is_media() && mapping.is_whole_body() => None,
+        ReplyKind::Bytes => {
+            Some(format!("output `{name}` is read from JSON or text, but `accept` requests binary data"))
+        }
         ReplyKind::Text | ReplyKind::Unknown => None,
     }
 }
@@ -85,7 +83,7 @@ fn accepted_reply_kind(accept: &str) -> ReplyKind {
         match group {
             _ if is_text => ReplyKind::Text,
             "image" | "audio" | "video" | "model" | "font" => ReplyKind::Bytes,
-            "application" if ["octet-stream", "zip", "pdf", "gzip", "x-tar"].contains(&kind) => ReplyKind::Bytes,
+            "application" if ["octet-stream", "pdf", "gzip", "x-tar"].contains(&kind) => ReplyKind::Bytes,
             _ => ReplyKind::Unknown,
         }
     });

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::reply_media::Marker;
 use crate::ports::HttpReply;
 
 /// Maximum length of the excerpt of a reply in an error, in characters.
@@ -10,6 +11,13 @@ const MAX_EXCERPT_CHARS: usize = 2000;
 const MAX_EXCERPT_RUN_CHARS: usize = 400;
 /// Length to which such a run is cut, in characters.
 const MAX_EXCERPT_RUN_START_CHARS: usize = 80;
+
+/// Maximum length of a run of base64 in the record of a reply that contains media, in characters.
+#[cfg(feature = "runtime")]
+const MAX_BASE64_RUN_CHARS: usize = 200;
+/// Length to which such a run is cut, in characters.
+#[cfg(feature = "runtime")]
+const MAX_BASE64_START_CHARS: usize = 16;
 
 /// The parsed body of a reply. Strings borrow from the reply, so that a large one is not copied.
 #[derive(Debug, Clone, PartialEq)]
@@ -20,6 +28,8 @@ pub(super) enum Body<'r> {
     Text(&'r str),
     /// Binary data, with its size in bytes.
     Bytes(usize),
+    /// A marker: the body is media that was taken out of the reply while it arrived.
+    Media(&'r str),
     /// An empty body.
     Empty,
 }
@@ -31,6 +41,7 @@ impl<'r> Body<'r> {
         match std::str::from_utf8(without_byte_order_mark(&reply.body)) {
             Err(_) => Self::Bytes(reply.body.len()),
             Ok(text) if text.trim().is_empty() => Self::Empty,
+            Ok(text) if Marker::parse(text).is_some() => Self::Media(text),
             Ok(text) => match serde_json::from_str(text) {
                 Ok(json) => Self::Json(json, text),
                 Err(_) => Self::Text(text),
@@ -42,7 +53,7 @@ impl<'r> Body<'r> {
     pub(super) fn json(&self) -> Option<&Value> {
         match self {
             Self::Json(json, _) => Some(json),
-            Self::Text(_) | Self::Bytes(_) | Self::Empty => None,
+            Self::Text(_) | Self::Bytes(_) | Self::Media(_) | Self::Empty => None,
         }
     }
 
@@ -52,6 +63,10 @@ impl<'r> Body<'r> {
             Self::Json(json, _) => crate::json::describe_with_length(json),
             Self::Text(_) => "text, not JSON".to_owned(),
             Self::Bytes(size) => format!("{size} bytes of binary data"),
+            Self::Media(marker) => {
+                let size = Marker::parse(marker).map_or(0, |marker| marker.size);
+                format!("{size} bytes of binary data")
+            }
             Self::Empty => "empty".to_owned(),
         }
     }
@@ -60,7 +75,7 @@ impl<'r> Body<'r> {
     pub(super) fn text_excerpt(&self) -> Option<String> {
         match self {
             Self::Json(_, text) | Self::Text(text) => Some(shorten_text(text)),
-            Self::Bytes(size) => Some(format!("({size} bytes of binary data)")),
+            Self::Bytes(_) | Self::Media(_) => Some(format!("({})", self.describe_kind())),
             Self::Empty => None,
         }
     }
@@ -71,6 +86,23 @@ impl<'r> Body<'r> {
 /// Source: RFC 8259 §8.1 permits parsers of JSON to ignore it.
 pub fn without_byte_order_mark(bytes: &[u8]) -> &[u8] {
     bytes.strip_prefix("\u{feff}".as_bytes()).unwrap_or(bytes)
+}
+
+/// Cuts runs of base64 in a text; each cut says how much is missing.
+#[cfg(feature = "runtime")]
+pub(crate) fn cut_base64_runs(text: &str) -> String {
+    let is_base64 = |c: char| c.is_ascii_alphanumeric() || "+/=-_\\".contains(c);
+    let mut shown = String::with_capacity(text.len());
+    for word in text.split_inclusive(|c: char| !is_base64(c)) {
+        let length = word.chars().count();
+        if length > MAX_BASE64_RUN_CHARS {
+            shown.extend(word.chars().take(MAX_BASE64_START_CHARS));
+            shown.extend(["… (", &(length - MAX_BASE64_START_CHARS).to_string(), " more characters)"]);
+        } else {
+            shown.push_str(word);
+        }
+    }
+    shown
 }
 
 /// Cuts a text to [`MAX_EXCERPT_CHARS`]; each cut says how much is missing.

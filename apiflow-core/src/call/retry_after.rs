@@ -38,7 +38,12 @@ fn start_of(body: &[u8]) -> &[u8] {
 
 /// Returns the first header with a name, which is given in lower case.
 pub(super) fn first_header<'a>(reply: &'a HttpReply, name: &str) -> Option<&'a str> {
-    reply.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+    header_value(&reply.headers, name)
+}
+
+/// Returns the value of the first header with a name, which is given in lower case.
+pub(super) fn header_value<'a>(headers: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
 }
 
 fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {

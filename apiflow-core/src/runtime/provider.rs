@@ -2,8 +2,11 @@
 
 mod attempt_exchange;
 mod download;
+mod keep_media;
 mod poll;
 mod recover;
+mod reply_filter;
+mod reply_spool;
 mod submit;
 
 pub(super) use attempt_exchange::{Caller, record_before_sending};

@@ -82,7 +82,7 @@ async fn a_page_instead_of_an_answer_fails_a_node_without_outputs() {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_output_that_no_reply_can_hold_fails_before_anything_is_sent() {
     let provider = Scripted::start(vec![("POST /v1/x", vec![fine()])]).await;
-    let output = json!([{"name": "sound", "type": "audio", "mapping": "@body"}]);
+    let output = json!([{"name": "sound", "type": "string", "mapping": "@body"}]);
     let (job, _) = run(&provider, &json!({"path": "/x", "accept": "audio/mpeg"}), &output, &retry()).await;
     assert_eq!((error(&job).0, provider.seen("POST /v1/x").len()), ("invalid_input", 0));
 }

@@ -12,6 +12,7 @@ mod parallel;
 mod progress;
 mod queue;
 mod recovery;
+mod reply_media;
 mod scripted;
 
 use std::path::Path;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
 
-use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading};
+use super::reply_filter::{MediaFilter, ReplyMedia};
+use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, cut_base64_runs};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
@@ -17,6 +18,12 @@ use crate::template;
 const LARGE_REPLY_BYTES: usize = 64 * 1024;
 /// Maximum size of a reply's excerpt in its record, in bytes.
 const EXCERPT_BYTES: usize = 4096;
+
+/// A reply, and the media that was taken out of it; `None` if nothing was looked for.
+pub(crate) struct CallReply {
+    reply: HttpReply,
+    media: Option<ReplyMedia>,
+}
 
 /// Sends the calls of one attempt, and collects their records.
 pub(crate) struct Caller {
@@ -50,6 +57,48 @@ impl Caller {
     ) -> Result<HttpReply, HttpError> {
         let at = self.now();
         let outcome = self.http.send(request).await;
+        self.record(call, purpose, request, at, &outcome);
+        outcome
+    }
+
+    /// Sends one request once, whose reply may contain the call's outputs: media is taken out of it while it arrives.
+    pub(crate) async fn send_for_outputs(
+        &mut self,
+        call: &Call,
+        purpose: &str,
+        request: &HttpRequest,
+        plan: &Arc<CallPlan>,
+    ) -> Result<CallReply, HttpError> {
+        if !plan.has_outputs() {
+            return Ok(CallReply { reply: self.send(call, purpose, request).await?, media: None });
+        }
+        let at = self.now();
+        let mut filter = MediaFilter::new(Arc::clone(plan));
+        let outcome = self.http.send_filtered(request, &mut filter).await;
+        self.record(call, purpose, request, at, &outcome);
+        if plan.has_media_outputs() {
+            self.cut_media_of_record();
+        }
+        let reply = outcome?;
+        Ok(CallReply { reply, media: Some(filter.into_media().await?) })
+    }
+
+    /// Cuts small media, which is not taken out of a reply, from the excerpt of the last record.
+    fn cut_media_of_record(&mut self) {
+        if let Some(Value::String(excerpt)) = self.records.last_mut().and_then(|record| record.reply.get_mut("excerpt"))
+        {
+            *excerpt = cut_base64_runs(excerpt);
+        }
+    }
+
+    fn record(
+        &mut self,
+        call: &Call,
+        purpose: &str,
+        request: &HttpRequest,
+        at: Timestamp,
+        outcome: &Result<HttpReply, HttpError>,
+    ) {
         // The request of a submit was recorded with its attempt.
         let recorded = purpose == CallRecord::SUBMIT;
         self.records.push(CallRecord {
@@ -59,12 +108,11 @@ impl Caller {
             at,
             duration_ms: self.now().since_ms(at),
             request: if recorded { Value::Null } else { template::display_request(request) },
-            reply: match &outcome {
+            reply: match outcome {
                 Ok(reply) => display_reply(reply),
                 Err(error) => json!({"error": error.to_string()}),
             },
         });
-        outcome
     }
 
     /// Records that a provider's work belongs to an attempt; returns false if it belongs to another one.
@@ -96,6 +144,21 @@ impl Caller {
             }
         } else {
             work()
+        }
+    }
+
+    /// Parses a reply as [`Caller::read`] does, and stores the media that it contains.
+    pub(crate) async fn read_outputs(
+        &self,
+        call: &Call,
+        plan: &CallPlan,
+        received: CallReply,
+        read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
+    ) -> ReplyReading {
+        let reading = self.read(received.reply, read).await;
+        match &received.media {
+            Some(media) => bound_result(self.keep_media(call, plan, reading, media).await, self.max_result_bytes),
+            None => reading,
         }
     }
 }

@@ -15,11 +15,11 @@ use super::Caller;
 use super::attempt_exchange::check_result_size;
 use super::poll::error_with_operation;
 use crate::artifact::{Artifact, output_artifact_id};
-use crate::call::{CallError, CallPlan, ErrorClass, MediaLink, Operation, PendingDownloads, read_data_uri};
+use crate::call::{CallError, CallPlan, ErrorClass, MediaLink, Operation, PendingDownloads};
 use crate::engine::{Answer, Call};
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    ArtifactError, ByteStream, CallRecord, HttpError, HttpRequest, HttpStream, NewArtifact, Provenance, Timestamp,
+    ArtifactError, CallRecord, HttpError, HttpRequest, HttpStream, NewArtifact, Provenance, Timestamp,
 };
 use crate::template;
 use crate::url;
@@ -148,11 +148,6 @@ impl Download<'_> {
             Ok(None) => {}
             Err(error) => return Err(artifact_fault(&media.output, error)),
         }
-        if let Some((mime, bytes)) = read_data_uri(link) {
-            let new = self.new_artifact(id, media, None, mime);
-            let bytes: ByteStream = Box::pin(stream::iter([Ok(bytes.into())]));
-            return self.caller.artifacts.put(new, bytes).await.map_err(|error| artifact_fault(&media.output, error));
-        }
         let request = self.plan.download_request(link).map_err(Fault::Permanent)?;
         let at = self.caller.now();
         let opened = self.caller.http.open_stream(&request).await;
@@ -168,7 +163,7 @@ impl Download<'_> {
             return Err(status_fault(media, &opened));
         }
         let head = display_head(&opened, None);
-        let new = self.new_artifact(id, media, Some(link), declared_mime(&opened.headers));
+        let new = self.new_artifact(id, media, link, declared_mime(&opened.headers));
         let (body, received) = measure_body(opened);
         let stored = self.caller.artifacts.put(new, body).await;
         let reply = match &stored {
@@ -179,9 +174,9 @@ impl Download<'_> {
         stored.map_err(|error| artifact_fault(&media.output, error))
     }
 
-    fn new_artifact(&self, id: &str, media: &MediaLink, link: Option<&str>, mime: Option<String>) -> NewArtifact {
-        let shown = link.map(url::without_query);
-        let name = shown.and_then(|link| link.rsplit('/').next()).filter(|name| name.contains('.'));
+    fn new_artifact(&self, id: &str, media: &MediaLink, link: &str, mime: Option<String>) -> NewArtifact {
+        let shown = url::without_query(link);
+        let name = shown.rsplit('/').next().filter(|name| name.contains('.'));
         NewArtifact {
             id: id.to_owned(),
             value_type: media.value_type,
@@ -194,7 +189,7 @@ impl Download<'_> {
                 step_id: self.call.step_id.clone(),
                 provider: self.plan.provider_name().to_owned(),
                 // The query of a link may be its signature.
-                link: shown.map(str::to_owned),
+                link: Some(shown.to_owned()),
                 link_expires_at: None,
             }),
         }

@@ -114,10 +114,10 @@ pub(crate) async fn poll(
     };
     let now = caller.now();
     let reading = match plan.poll_request(operation) {
-        Ok(request) => match caller.send(&call, "poll", &request).await {
+        Ok(request) => match caller.send_for_outputs(&call, "poll", &request, &plan).await {
             Ok(reply) => {
                 let (reader, operation) = (Arc::clone(&plan), operation.clone());
-                caller.read(reply, move |reply| reader.read_poll(&operation, reply)).await
+                caller.read_outputs(&call, &plan, reply, move |reply| reader.read_poll(&operation, reply)).await
             }
             Err(error) => reading_of_lost_poll(&error, from_http_error(&error, &request, true)),
         },
@@ -156,10 +156,10 @@ async fn fetch_result(caller: &mut Caller, plan: &Arc<CallPlan>, call: &Call, op
         Ok(request) => request,
         Err(error) => return ReplyReading::Failed(error),
     };
-    match caller.send(call, "result", &request).await {
+    match caller.send_for_outputs(call, "result", &request, plan).await {
         Ok(reply) => {
             let (reader, operation) = (Arc::clone(plan), operation.clone());
-            caller.read(reply, move |reply| reader.read_result(&operation, reply)).await
+            caller.read_outputs(call, plan, reply, move |reply| reader.read_result(&operation, reply)).await
         }
         Err(error) => reading_of_lost_poll(&error, from_http_error(&error, &request, true)),
     }

@@ -43,10 +43,10 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
     if let Some(answer) = hold_back(caller, call, plan, &limit).await {
         return answer;
     }
-    match caller.send(call, CallRecord::SUBMIT, request).await {
+    match caller.send_for_outputs(call, CallRecord::SUBMIT, request, plan).await {
         Ok(reply) => {
             let reader = Arc::clone(plan);
-            let reading = caller.read(reply, move |reply| reader.read_submit(reply)).await;
+            let reading = caller.read_outputs(call, plan, reply, move |reply| reader.read_submit(reply)).await;
             if let ReplyReading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
