@@ -18,9 +18,7 @@ use crate::artifact::{Artifact, output_artifact_id};
 use crate::call::{CallError, CallPlan, ErrorClass, MediaLink, Operation, PendingDownloads};
 use crate::engine::{Answer, Call};
 use crate::ports::store::size::json_len;
-use crate::ports::{
-    ArtifactError, CallRecord, HttpError, HttpRequest, HttpStream, NewArtifact, Provenance, Timestamp,
-};
+use crate::ports::{ArtifactError, CallRecord, HttpError, HttpRequest, HttpStream, NewArtifact, Provenance, Timestamp};
 use crate::template;
 use crate::url;
 
