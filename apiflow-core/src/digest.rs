@@ -23,7 +23,8 @@ pub fn hash_bytes(bytes: &[u8]) -> String {
     format_hex(Sha256::new_with_prefix(bytes))
 }
 
-fn format_hex(hash: Sha256) -> String {
+/// Finishes a hash; returns hexadecimal digits.
+pub(crate) fn format_hex(hash: Sha256) -> String {
     hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
         text.push(char::from(HEX[usize::from(byte >> 4)]));
         text.push(char::from(HEX[usize::from(byte & 15)]));

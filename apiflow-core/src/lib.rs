@@ -12,7 +12,7 @@
 //! | runs that survive a crash | [`Runtime::submit_job`] | `runtime` |
 //! | a store, client or evaluator of one's own | the traits in [`ports`] | none |
 //!
-//! Everything outside the features `runtime`, `http`, `boa` and `sandbox` is pure: it uses no clock, randomness,
+//! Everything outside the features `runtime`, `http`, `boa`, `artifacts` and `sandbox` is pure: it uses no clock, randomness,
 //! environment, files, network, tokio or JavaScript engine. A host provides those through [`ports`].
 //!
 //! # Validate only
@@ -151,6 +151,8 @@
 //! ```
 
 pub mod artifact;
+#[cfg(feature = "artifacts")]
+pub mod artifacts;
 #[cfg(feature = "boa")]
 pub mod boa;
 pub mod call;

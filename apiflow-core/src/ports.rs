@@ -1,5 +1,6 @@
 //! Ports: what a host provides to the core, as few, small traits that are used as `Arc<dyn …>`.
 
+mod artifact_records;
 mod artifacts;
 mod clock;
 mod evaluator;
@@ -7,6 +8,7 @@ mod http;
 mod secrets;
 pub(crate) mod store;
 
+pub use artifact_records::{ArtifactFilter, ArtifactRecords, ArtifactRow, ArtifactUsage, BlobRow};
 pub use artifacts::{ArtifactError, ArtifactReader, Artifacts, ByteStream, NewArtifact, Provenance};
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};

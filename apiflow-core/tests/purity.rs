@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 /// Rooms that are allowed to know the world.
-const OPEN: [&str; 6] = ["runtime", "runtime.rs", "http", "http.rs", "boa", "boa.rs"];
+const OPEN: [&str; 8] = ["artifacts", "artifacts.rs", "boa", "boa.rs", "http", "http.rs", "runtime", "runtime.rs"];
 
 /// Clocks, randomness, environment, files, network, runtimes, engines, and maps whose order depends on the process.
 const FORBIDDEN: [&str; 16] = [

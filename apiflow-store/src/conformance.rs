@@ -3,6 +3,7 @@
 
 mod accounts;
 mod admins;
+mod artifacts;
 mod checks;
 mod documents;
 mod removal;
@@ -46,6 +47,15 @@ pub async fn run_accounts(make: impl AsyncFn() -> Arc<dyn Accounts>) {
 /// After all have run, naming the cases that failed.
 pub async fn run_secrets(make: impl AsyncFn() -> Stores) {
     run(async || Arc::new(make().await), &[secrets::CASES]).await;
+}
+
+/// Runs all cases of [`ArtifactRecords`](apiflow_core::ports::ArtifactRecords), and of what jobs do to artifacts, each on an empty store of
+/// its own that `make` returns.
+///
+/// # Panics
+/// After all have run, naming the cases that failed.
+pub async fn run_artifacts(make: impl AsyncFn() -> Stores) {
+    run(async || Arc::new(make().await), &[artifacts::CASES]).await;
 }
 
 async fn run<P: ?Sized>(make: impl AsyncFn() -> Arc<P>, cases: &[&[Case<P>]]) {

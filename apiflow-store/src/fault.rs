@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use apiflow_core::ports::{StoreError, StoreFault};
+use apiflow_core::ports::{ArtifactError, StoreError, StoreFault};
 use sqlx::migrate::MigrateError;
 
 use crate::RecordError;
@@ -64,6 +64,15 @@ pub(crate) fn record_error(error: impl Borrow<sqlx::Error>) -> RecordError {
     match fault_of(error) {
         Some(fault) => RecordError::Unavailable { fault, cause: error.to_string() },
         None => RecordError::Backend(error.to_string()),
+    }
+}
+
+/// Converts a database error to an error of the port for artifacts.
+pub(crate) fn artifact_error(error: impl Borrow<sqlx::Error>) -> ArtifactError {
+    let error = error.borrow();
+    match fault_of(error) {
+        Some(fault) => ArtifactError::Unavailable(format!("{fault} ({error})")),
+        None => ArtifactError::Unavailable(error.to_string()),
     }
 }
 

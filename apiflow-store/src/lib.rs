@@ -4,6 +4,7 @@
 //! declarations, their accounts, and their provider keys. [`open()`] selects the database by its URL.
 
 mod accounts;
+mod artifact_rows;
 mod commit_rows;
 #[cfg(feature = "conformance")]
 pub mod conformance;

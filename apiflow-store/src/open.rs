@@ -3,7 +3,7 @@
 use std::fmt::Display;
 use std::sync::Arc;
 
-use apiflow_core::ports::Store;
+use apiflow_core::ports::{ArtifactRecords, Store};
 
 use crate::fault::fault_of;
 use crate::{Accounts, Documents, PostgresStore, SecretStore, SqliteStore};
@@ -19,6 +19,8 @@ pub struct Stores {
     pub accounts: Arc<dyn Accounts>,
     /// Store of provider keys.
     pub secrets: Arc<dyn SecretStore>,
+    /// Store of the records of artifacts.
+    pub artifacts: Arc<dyn ArtifactRecords>,
     /// Counter of the statements that all of them send.
     pub statements: Arc<dyn StatementCounter>,
 }
@@ -30,13 +32,16 @@ pub trait StatementCounter: Send + Sync {
     fn statements_executed(&self) -> u64;
 }
 
-impl<S: Store + Documents + Accounts + SecretStore + StatementCounter + 'static> From<Arc<S>> for Stores {
+impl<S: Store + Documents + Accounts + SecretStore + ArtifactRecords + StatementCounter + 'static> From<Arc<S>>
+    for Stores
+{
     fn from(store: Arc<S>) -> Self {
         Self {
             store: store.clone(),
             documents: store.clone(),
             accounts: store.clone(),
             secrets: store.clone(),
+            artifacts: store.clone(),
             statements: store,
         }
     }

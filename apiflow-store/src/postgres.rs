@@ -4,6 +4,7 @@
 //! a concurrency key first, then a job's row, then everything that belongs to the job.
 
 mod accounts;
+mod artifacts;
 mod columns;
 mod commits;
 mod documents;
@@ -151,6 +152,7 @@ fn migrations() -> Migrator {
         migration(6, "submit_pauses", include_str!("../migrations/postgres/0006_submit_pauses.sql")),
         migration(7, "job_numbers", include_str!("../migrations/postgres/0007_job_numbers.sql")),
         migration(8, "journal_deletion", include_str!("../migrations/postgres/0008_journal_deletion.sql")),
+        migration(9, "artifacts", include_str!("../migrations/postgres/0009_artifacts.sql")),
     ])
 }
 

@@ -4,12 +4,14 @@
 //! transaction (`group_commit`), and a few threads with reading connections perform reads.
 
 mod accounts;
+mod artifacts;
 mod commits;
 mod connection;
 mod creations;
 mod documents;
 mod erasures;
 mod errors;
+mod filter_query;
 mod group_commit;
 mod insert;
 mod job_journal;

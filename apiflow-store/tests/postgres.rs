@@ -33,6 +33,12 @@ async fn postgres_keeps_every_rule_of_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn postgres_keeps_every_rule_of_artifacts() {
+    let Some(schemas) = Schemas::new("artifacts") else { return };
+    conformance::run_artifacts(async || schemas.empty().await.into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_stores_share_the_jobs_of_one_database() {
     let Some(schemas) = Schemas::new("shared") else { return };
     let url = schemas.url_of_empty().await;

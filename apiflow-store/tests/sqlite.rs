@@ -58,6 +58,12 @@ async fn sqlite_keeps_every_rule_of_secrets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn sqlite_keeps_every_rule_of_artifacts() {
+    let files = Files::new();
+    conformance::run_artifacts(async || files.empty().await.into()).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_stores_share_the_jobs_of_one_file() {
     let files = Files::new();
     let path = files.path();

@@ -7,6 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_core::Stream;
+use serde::{Deserialize, Serialize};
 
 use super::{HttpError, Timestamp};
 use crate::artifact::Artifact;
@@ -28,14 +29,14 @@ pub struct NewArtifact {
     pub mime: Option<String>,
     /// File name, if one is known.
     pub name: Option<String>,
-    /// Name of the user who uploads it; `None` for the output of a job, which belongs to the job's user.
+    /// Id of the user who uploads it; `None` for the output of a job, which belongs to the job's user.
     pub owner: Option<String>,
     /// Where an output comes from; `None` for an upload.
     pub provenance: Option<Provenance>,
 }
 
 /// Where an output comes from.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Provenance {
     /// Id of the job.
     pub job: String,
@@ -78,12 +79,18 @@ pub enum ArtifactError {
         limit_bytes: u64,
     },
     /// The user's artifacts would exceed their quota; nothing was stored.
-    #[error("the artifacts of `{user}` would exceed the quota of {quota_bytes} bytes: delete some")]
+    #[error("the user's artifacts would exceed the quota of {quota_bytes} bytes: delete some")]
     OverQuota {
-        /// Name of the user.
+        /// Id of the user.
         user: String,
         /// Maximum size of all artifacts of the user, in bytes.
         quota_bytes: u64,
+    },
+    /// The job of an output does not exist any more; nothing was stored.
+    #[error("job `{job}` does not exist any more")]
+    NoJob {
+        /// Id of the job.
+        job: String,
     },
     /// The content is not what was declared; nothing was stored.
     #[error("the content is {found}, not {wanted}")]

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 
+use super::artifacts::{drop_outputs, read_outputs_of_steps};
 use super::columns::bind_steps;
 use super::statements::CountedTransaction;
 use super::{PostgresStore, now};
@@ -58,6 +59,8 @@ impl PostgresStore {
 
 async fn erase_part(connection: &mut CountedTransaction, number: i64, erasure: &Erasure) -> Result<(), sqlx::Error> {
     let Erasure { job, values, events, steps, calls, rest } = erasure;
+    let outputs = read_outputs_of_steps(connection, job, steps).await?;
+    drop_outputs(connection, job, &outputs).await?;
     sqlx::query(sql::ERASE_SNAPSHOT).bind(number).execute(connection.count_statement()).await?;
     sqlx::query(MESSAGES).bind(job).execute(connection.count_statement()).await?;
     sqlx::query(VALUES).bind(number).bind(to_ints(values)).execute(connection.count_statement()).await?;

@@ -10,6 +10,7 @@ use async_trait::async_trait;
 use sqlx::QueryBuilder;
 
 use super::PostgresStore;
+use super::artifacts::{drop_outputs, read_outputs};
 use crate::fault::store_error;
 use crate::job_rows::{self, PROBE_BYTES, from_int, to_int};
 use crate::sql;
@@ -58,11 +59,14 @@ impl JobRecords for PostgresStore {
     }
 
     async fn delete_job(&self, job: &str) -> Result<(), StoreError> {
-        // An ended job stays ended, and a missing one stays missing: no lock is needed between the two.
-        let gone =
-            sqlx::query(sql::DELETE_JOB).bind(job).execute(self.pool.count_statement()).await.map_err(store_error)?;
+        let mut transaction = self.pool.begin().await.map_err(store_error)?;
+        let outputs = read_outputs(&mut transaction, job).await.map_err(store_error)?;
+        // An ended job stays ended, and a missing one stays missing: no lock is needed before.
+        let gone = sqlx::query(sql::DELETE_JOB).bind(job).execute(transaction.count_statement()).await;
+        let gone = gone.map_err(store_error)?;
         if gone.rows_affected() > 0 {
-            return Ok(());
+            drop_outputs(&mut transaction, job, &outputs).await.map_err(store_error)?;
+            return transaction.commit().await.map_err(store_error);
         }
         let job = job.to_owned();
         Err(if self.read_status(&job).await?.is_some() {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use apiflow_core::ports::{DueErasure, ErasedJob, Erasure, StoreError};
 use rusqlite::params;
 
+use super::artifacts::{drop_outputs, read_outputs_of_steps};
 use super::commits::{put_steps, step_values};
 use super::connection::Connection;
 use super::errors::QueryError;
@@ -58,6 +59,8 @@ impl SqliteStore {
 
 fn erase_rows(connection: &Connection, number: i64, erasure: &Erasure) -> rusqlite::Result<()> {
     let Erasure { job, values, events, steps, calls, rest } = erasure;
+    let outputs = read_outputs_of_steps(connection, job, steps)?;
+    drop_outputs(connection, job, &outputs)?;
     connection.execute(sql::ERASE_SNAPSHOT, params![number])?;
     connection.execute(ERASE_MESSAGES, params![job])?;
     connection.execute(ERASE_VALUES, params![number, to_json_text(values)])?;

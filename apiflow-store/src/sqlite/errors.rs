@@ -1,6 +1,6 @@
 //! Maps errors of SQLite: whether the store is unavailable, and why.
 
-use apiflow_core::ports::{StoreError, StoreFault};
+use apiflow_core::ports::{ArtifactError, StoreError, StoreFault};
 use rusqlite::ffi;
 
 use crate::RecordError;
@@ -32,6 +32,12 @@ impl From<StoreError> for QueryError<StoreError> {
 
 impl From<RecordError> for QueryError<RecordError> {
     fn from(error: RecordError) -> Self {
+        Self::Refused(error)
+    }
+}
+
+impl From<ArtifactError> for QueryError<ArtifactError> {
+    fn from(error: ArtifactError) -> Self {
         Self::Refused(error)
     }
 }
@@ -79,6 +85,19 @@ impl PortError for RecordError {
 
     fn closed_error() -> Self {
         Self::Backend(CLOSED.to_owned())
+    }
+}
+
+impl PortError for ArtifactError {
+    fn of_sqlite(error: &rusqlite::Error) -> Self {
+        match find_fault(error) {
+            Some(fault) => Self::Unavailable(format!("{fault} ({error})")),
+            None => Self::Unavailable(error.to_string()),
+        }
+    }
+
+    fn closed_error() -> Self {
+        Self::Unavailable(CLOSED.to_owned())
     }
 }
 

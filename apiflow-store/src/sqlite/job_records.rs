@@ -7,12 +7,13 @@ use apiflow_core::ports::{
     CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepRow, StoreError,
 };
 use async_trait::async_trait;
-use rusqlite::types::Value as SqlValue;
-use rusqlite::{ToSql, params};
+use rusqlite::params;
 
 use super::SqliteStore;
+use super::artifacts::{drop_outputs, read_outputs};
 use super::connection::Connection;
-use crate::job_rows::{self, JobColumns, PROBE_BYTES, from_int, to_int};
+use super::filter_query::FilterQuery;
+use crate::job_rows::{self, PROBE_BYTES, from_int, to_int};
 use crate::sql;
 
 const BYTES_IN_FLIGHT: &str = "SELECT bytes FROM user_bytes WHERE user_id = $1";
@@ -22,7 +23,7 @@ const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_row
 #[async_trait]
 impl JobRecords for SqliteStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-        let mut query = JobQuery::new(sql::JOBS);
+        let mut query = FilterQuery::new(sql::JOBS);
         job_rows::push_job_filter!(query, filter, before, limit);
         self.read(move |connection| Ok(job_rows::convert_all(query.fetch_all(connection)?, job_rows::job_row)?)).await
     }
@@ -66,8 +67,9 @@ impl JobRecords for SqliteStore {
             if !JobStatus::parse(&status).is_some_and(JobStatus::is_final) {
                 return Err(StoreError::Active { job: job.clone() }.into());
             }
+            let outputs = read_outputs(connection, &job)?;
             connection.execute(sql::DELETE_JOB, params![job])?;
-            Ok(())
+            Ok(drop_outputs(connection, &job, &outputs)?)
         })
         .await
     }
@@ -93,55 +95,6 @@ impl JobRecords for SqliteStore {
             Ok(())
         })
         .await
-    }
-}
-
-/// A parameter of a filter.
-struct FilterValue(SqlValue);
-
-impl From<&str> for FilterValue {
-    fn from(text: &str) -> Self {
-        Self(SqlValue::Text(text.to_owned()))
-    }
-}
-
-impl From<&String> for FilterValue {
-    fn from(text: &String) -> Self {
-        Self(SqlValue::Text(text.clone()))
-    }
-}
-
-impl From<i64> for FilterValue {
-    fn from(number: i64) -> Self {
-        Self(SqlValue::Integer(number))
-    }
-}
-
-/// A query of jobs under construction, with its parameters.
-struct JobQuery {
-    sql: String,
-    parameters: Vec<SqlValue>,
-}
-
-impl JobQuery {
-    fn new(start: &str) -> Self {
-        Self { sql: start.to_owned(), parameters: Vec::new() }
-    }
-
-    fn push(&mut self, sql: &str) -> &mut Self {
-        self.sql.push_str(sql);
-        self
-    }
-
-    fn push_bind(&mut self, parameter: impl Into<FilterValue>) -> &mut Self {
-        self.sql.push('?');
-        self.parameters.push(parameter.into().0);
-        self
-    }
-
-    fn fetch_all(&self, connection: &Connection) -> rusqlite::Result<Vec<JobColumns>> {
-        let parameters: Vec<&dyn ToSql> = self.parameters.iter().map(|value| value as &dyn ToSql).collect();
-        connection.fetch_all(&self.sql, &parameters)
     }
 }
 
