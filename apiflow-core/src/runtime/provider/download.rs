@@ -267,7 +267,7 @@ fn artifact_fault(output: &str, error: ArtifactError) -> Fault {
             return Fault::Temporary { reason: error.to_string(), retry_after_ms: 0 };
         }
         ArtifactError::TooLarge { .. } | ArtifactError::OverQuota { .. } => ErrorClass::OutputTooLarge,
-        ArtifactError::WrongType { .. } => ErrorClass::OutputInvalid,
+        ArtifactError::WrongType { .. } | ArtifactError::NoJob { .. } => ErrorClass::OutputInvalid,
     };
     Fault::Permanent(not_stored(class, output, &error.to_string()))
 }
