@@ -102,7 +102,7 @@ async fn create_job(store: &Subject, id: &str) {
 /// Ends all jobs that have not ended.
 async fn end_jobs(store: &Subject) {
     for _ in 0..500 {
-        for claim in store.store.claim_due_jobs("w", 10, Duration::from_secs(60)).await.expect("jobs are claimed") {
+        for claim in store.store.claim_due_jobs("w", 10, Duration::from_mins(1)).await.expect("jobs are claimed") {
             let state = JobState { status: JobStatus::Completed, ..JobState::new(1) };
             let release = LeaseChange::Release { wake_at: None };
             let turn = Commit::new(&claim.job, claim.version, Timestamp(2), state, release);
