@@ -55,6 +55,7 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
             documents,
             accounts,
             secrets,
+            artifacts: Arc::clone(&stores.artifacts),
             statements: Arc::clone(&stores.statements),
         },
         cached_documents,
