@@ -31,8 +31,8 @@ async fn check(mime: &str, content: &[u8], expected: (Option<(u32, u32)>, Option
     }
 }
 
-fn make_box(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
-    [&(content.len() as u32 + 8).to_be_bytes(), name.as_slice(), content].concat()
+fn make_box(name: &str, content: &[u8]) -> Vec<u8> {
+    [&(content.len() as u32 + 8).to_be_bytes(), name.as_bytes(), content].concat()
 }
 
 fn make_mp4(is_turned: bool) -> Vec<u8> {
@@ -44,17 +44,17 @@ fn make_mp4(is_turned: bool) -> Vec<u8> {
     track[entry..entry + 4].copy_from_slice(&0x0001_0000_u32.to_be_bytes());
     track[76..80].copy_from_slice(&(640_u32 << 16).to_be_bytes());
     track[80..84].copy_from_slice(&(360_u32 << 16).to_be_bytes());
-    let sound = make_box(b"trak", &make_box(b"tkhd", &[0; 84]));
-    let picture = make_box(b"trak", &make_box(b"tkhd", &track));
-    let moov = make_box(b"moov", &[make_box(b"mvhd", &movie), sound, picture].concat());
-    [make_box(b"ftyp", b"isom\0\0\0\0"), make_box(b"mdat", &[7; 5000]), moov].concat()
+    let sound = make_box("trak", &make_box("tkhd", &[0; 84]));
+    let picture = make_box("trak", &make_box("tkhd", &track));
+    let moov = make_box("moov", &[make_box("mvhd", &movie), sound, picture].concat());
+    [make_box("ftyp", b"isom\0\0\0\0"), make_box("mdat", &[7; 5000]), moov].concat()
 }
 
 #[tokio::test]
 async fn mp4_tells_its_facts_at_its_end() {
     check("video/mp4", &make_mp4(false), (Some((640, 360)), Some(2.5))).await;
     check("video/mp4", &make_mp4(true), (Some((360, 640)), Some(2.5))).await;
-    check("video/mp4", &make_box(b"moov", &make_box(b"mvhd", &[0; 100])), (None, None)).await;
+    check("video/mp4", &make_box("moov", &make_box("mvhd", &[0; 100])), (None, None)).await;
 }
 
 #[tokio::test]
@@ -94,7 +94,7 @@ async fn mp3_counts_frames_or_has_one_bit_rate() {
 
 #[tokio::test]
 async fn flac_and_ogg_count_samples() {
-    let packed = (44_100_u64 << 44 | 1 << 41 | 15 << 36 | 22_050).to_be_bytes();
+    let packed = (44_100_u64 << 44 | 1 << 41 | 15 << 36 | 0x5622).to_be_bytes();
     let flac = [&b"fLaC\0\0\0\x22"[..], &[0; 10], &packed, &[0; 16]].concat();
     check("audio/flac", &flac, (None, Some(0.5))).await;
     let page = |granule: u64, packet: &[u8]| {
@@ -124,7 +124,7 @@ async fn images_tell_their_dimensions() {
     check("image/png", &png, (Some((2, 3)), None)).await;
     check("image/svg+xml", b"<svg width='10' height='10'/>", (None, None)).await;
     // A photo whose preview fills the head.
-    let preview = [&[0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff][..], &[0; 65_533]].concat();
+    let preview = [&[0xff, 0xd8, 0xff, 0xe1, 0xff, 0xff][..], &vec![0; 65_533]].concat();
     let frame = [0xff, 0xc0, 0, 17, 8, 0, 20, 0, 30, 3, 1, 0x22, 0, 2, 0x11, 1, 3, 0x11, 1, 0xff, 0xd9];
     let jpeg = [preview.as_slice(), &frame].concat();
     let MediaFacts { width, height, .. } = facts_of("image/jpeg", &jpeg, 65_536).await;
