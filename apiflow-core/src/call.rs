@@ -12,6 +12,8 @@ mod error;
 mod http_failure;
 #[cfg(any(feature = "http", test))]
 mod json_memory;
+mod known_artifacts;
+mod media_inputs;
 mod media_value;
 mod merged_declarations;
 mod operation_rule;
@@ -42,6 +44,11 @@ use serde_json::Value;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;
+#[cfg(feature = "runtime")]
+pub(crate) use self::known_artifacts::mentioned_artifacts;
+pub use self::known_artifacts::{KnownArtifact, KnownArtifacts};
+#[cfg(feature = "runtime")]
+pub(crate) use self::media_inputs::MAX_CALL_FILES;
 #[cfg(feature = "runtime")]
 pub(crate) use self::media_value::is_in_reply;
 pub use self::plan::{CallPlan, compile_call};
@@ -74,6 +81,8 @@ pub struct CallContext<'a> {
     pub attempt: u32,
     /// The same for all sendings of one attempt; the value of `idempotency_header`.
     pub idempotency_key: &'a str,
+    /// The artifacts that the inputs refer to; others are not recognized.
+    pub artifacts: &'a KnownArtifacts,
 }
 
 /// A provider's long-running work. Journalled before it is waited for; contains everything needed to follow the work

@@ -6,6 +6,8 @@
 
 mod attempt_request;
 mod expressions;
+#[cfg(feature = "runtime")]
+mod known_artifacts;
 mod preparation;
 mod value_cache;
 
@@ -17,6 +19,8 @@ use crate::openflow::NumberOrTransform;
 use crate::ports::{Evaluator, StoreError, ValueRef};
 
 pub(crate) use self::attempt_request::build_request;
+#[cfg(feature = "runtime")]
+pub(crate) use self::known_artifacts::find_artifacts;
 pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};
 
 /// The environment of evaluations.

@@ -12,6 +12,7 @@ mod masker_cache;
 mod policy;
 mod reply;
 mod reply_memory;
+mod request_body;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Client, Method, Response, Url};
+use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION};
+use reqwest::{Body, Client, Method, Response, Url};
 use tokio::time::Instant;
 
 use self::dns_resolver::{Lookup, PORT, PolicyResolver};
@@ -31,8 +32,9 @@ use self::masker_cache::MaskerCache;
 use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::reply_memory::ReplyMemory;
+use self::request_body::{BodyFault, OutgoingBody};
 use crate::origin::Origin;
-use crate::ports::{BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, Secrets};
+use crate::ports::{Artifacts, BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, Secrets};
 use crate::template::{self, Resolved};
 
 /// Maximum number of redirects that a GET or HEAD follows.
@@ -72,7 +74,7 @@ impl Default for HttpLimits {
     }
 }
 
-/// Sends requests under the outgoing policy.
+/// Sends requests under the outgoing policy. Clones share connections and limits.
 ///
 /// Secrets are written into a request when it is sent, and masked as `$NAME` in the reply and in errors, in every
 /// encoding in which they may occur there. Values under 8 bytes are not masked in a reply's headers and body. A
@@ -81,13 +83,15 @@ impl Default for HttpLimits {
 /// A timeout is an [`HttpError::Connect`] only if [`HttpLimits::connect_timeout`] ended the connection attempt. The
 /// fate of a request whose own `timeout` is shorter is unknown, because the pool does not report whether it was given a
 /// connection.
+#[derive(Clone)]
 pub struct Http {
     client: Client,
     policy: Arc<OutgoingPolicy>,
     secrets: Arc<dyn Secrets>,
+    artifacts: Option<Arc<dyn Artifacts>>,
     limits: HttpLimits,
-    memory: ReplyMemory,
-    maskers: MaskerCache,
+    memory: Arc<ReplyMemory>,
+    maskers: Arc<MaskerCache>,
 }
 
 impl Http {
@@ -122,7 +126,14 @@ impl Http {
                 let cause = failure::root_message(&error);
                 HttpError::Connect(format!("TLS cannot be set up: {cause}; check that root certificates are installed"))
             })?;
-        Ok(Self { client, policy, secrets, limits, memory: ReplyMemory::new(&limits), maskers: MaskerCache::default() })
+        let memory = Arc::new(ReplyMemory::new(&limits));
+        Ok(Self { client, policy, secrets, artifacts: None, limits, memory, maskers: Arc::default() })
+    }
+
+    /// Sets where the files of requests are read from; without it, a request that sends an artifact is refused.
+    pub fn with_artifacts(mut self, artifacts: Arc<dyn Artifacts>) -> Self {
+        self.artifacts = Some(artifacts);
+        self
     }
 
     /// Returns how many bytes are reserved for replies, and how many may be.
@@ -172,12 +183,24 @@ impl Http {
 
     async fn send_hop(&self, draft: &CheckedRequest, hop: &Hop) -> Result<Response, HttpError> {
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
-        if let Some(body) = &draft.resolved.body {
-            outgoing = outgoing.body(body.clone());
+        let fault = BodyFault::default();
+        if let Some(body) = &draft.body {
+            outgoing = match body.whole_bytes() {
+                Some(bytes) => outgoing.body(bytes),
+                None => outgoing.body(Body::wrap_stream(body.open(&fault))),
+            };
+            // A stream has no length of its own.
+            if let Some(size) = body.size_bytes() {
+                outgoing = outgoing.header(CONTENT_LENGTH, size);
+            }
         }
         let port = hop.target.port;
         let sent = PORT.scope(port, outgoing.send()).await;
-        sent.map_err(|error| failure::classify_error(error, &hop.target.host, draft.is_safe()))
+        sent.map_err(|error| match fault.take() {
+            // An incomplete request is no request: the provider cannot act on it.
+            Some(reason) => HttpError::Connect(format!("the request was not sent to its end: {reason}")),
+            None => failure::classify_error(error, &hop.target.host, draft.is_safe()),
+        })
     }
 
     /// Builds the request that follows a redirect; credentials are removed unless they may be sent to the new host.
@@ -240,6 +263,8 @@ struct CheckedRequest {
     url: Url,
     filling: Filling,
     resolved: Resolved,
+    /// The body, which is taken out of `resolved`.
+    body: Option<OutgoingBody>,
 }
 
 /// One request as it is sent: the first one, or one that follows a redirect.
@@ -260,8 +285,12 @@ impl CheckedRequest {
         let target = Target::from_url(&url).map_err(HttpError::Refused)?;
         let origin = origin_of(&url).map_err(HttpError::Refused)?;
         let filling = Filling::look_up_secrets(request, &origin, http.secrets.as_ref(), &http.maskers).await?;
-        let resolved = filling.fill_request(request)?;
-        Ok(Self { method, target, origin, url, filling, resolved })
+        let mut resolved = filling.fill_request(request)?;
+        let body = match resolved.body.take() {
+            Some(segments) => Some(OutgoingBody::check(segments, http.artifacts.as_ref()).await?),
+            None => None,
+        };
+        Ok(Self { method, target, origin, url, filling, resolved, body })
     }
 
     /// Returns whether the method is safe (RFC 9110 §9.2.1), so that the request may be repeated at another location.

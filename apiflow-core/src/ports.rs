@@ -5,6 +5,7 @@ mod artifacts;
 mod clock;
 mod evaluator;
 mod http;
+mod request_media;
 mod secrets;
 pub(crate) mod store;
 
@@ -16,6 +17,7 @@ pub use http::{
     BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace,
     SecretUse,
 };
+pub use request_media::{MediaForm, MediaUse, PartContent, RequestPart, SentArtifact, SentMedia};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
     Args, CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure,

@@ -29,6 +29,7 @@ impl CallPlan {
                 headers: Vec::new(),
                 body: RequestBody::None,
                 secrets: Vec::new(),
+                media: Vec::new(),
                 masked_secrets: self.secrets.iter().cloned().collect(),
                 credential_origins: Vec::new(),
                 timeout: DOWNLOAD_TIMEOUT,

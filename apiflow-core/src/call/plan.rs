@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::media_inputs::SentAs;
 use super::merged_declarations::{Entry, Merged, connector_findings, relocate_findings};
 use super::operation_rule::{self, Rule};
 use super::output::Mapping;
@@ -28,6 +29,10 @@ pub struct CallPlan {
     pub(super) accept: Option<String>,
     pub(super) body: BodyPlan,
     pub(super) kind: BodyKind,
+    /// Size of the largest file that may be sent inside a request, if one is declared, in bytes.
+    pub(super) max_data_uri_bytes: Option<u64>,
+    /// Whether files can be uploaded to the provider before they are sent.
+    pub(super) has_upload: bool,
     pub(super) success: Success,
     pub(super) rule: Option<Rule>,
     pub(super) idempotent: bool,
@@ -83,6 +88,7 @@ pub(super) enum BodyPlan {
 pub(super) enum BodyKind {
     Json,
     Form,
+    Multipart,
     Raw,
     None,
 }
@@ -134,9 +140,9 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         .into_iter()
         .map(|(name, entry)| (name, compile_text(&merged, &entry, &mut found)))
         .collect();
-    let kind = compile_kind(&merged, &mut found);
+    let kind = compile_kind(&merged);
     let body = compile_body(&merged, &method, kind, &mut found);
-    check_inputs(&merged, &mut found);
+    check_inputs(&merged, kind, &mut found);
     let rule = merged.get("operation").and_then(|entry| {
         let mut rule = operation_rule::read(entry.value, &entry.pointer, &mut found)?;
         let texts = rule.submit_headers.iter_mut().filter_map(|(_, text)| text.as_mut());
@@ -166,6 +172,8 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         accept: string_option(&merged, "accept"),
         body,
         kind,
+        max_data_uri_bytes: merged.get("max_data_uri_bytes").and_then(|entry| entry.value.as_u64()),
+        has_upload: false,
         success,
         rule,
         idempotent: merged.get("idempotent").is_some_and(|entry| entry.value == &Value::Bool(true)),
@@ -230,18 +238,12 @@ fn compile_path(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> Option<Text
     Some(compiled)
 }
 
-fn compile_kind(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) -> BodyKind {
-    let Some(entry) = merged.get("body_kind") else { return BodyKind::Json };
-    match entry.value.as_str() {
+fn compile_kind(merged: &Merged<'_>) -> BodyKind {
+    match merged.get("body_kind").and_then(|entry| entry.value.as_str()) {
         Some("form") => BodyKind::Form,
+        Some("multipart") => BodyKind::Multipart,
         Some("raw") => BodyKind::Raw,
         Some("none") => BodyKind::None,
-        Some("multipart") => {
-            let message = "`body_kind` `multipart` is not supported yet";
-            let help = "use `json` or `form` if the provider accepts them";
-            found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, &entry.pointer, message).with_help(help));
-            BodyKind::None
-        }
         Some(_) | None => BodyKind::Json,
     }
 }
@@ -293,24 +295,27 @@ fn overlay_body(
     BodyPlan::Overlay(fields)
 }
 
-/// Checks that the body of a form is an object, and a raw body a string.
+/// Checks that the body of a form or of multipart is an object, and a raw body a string.
 fn check_form(entry: &Entry<'_>, body: &Template, kind: BodyKind, found: &mut Vec<Diagnostic>) {
     let fits = match (kind, body) {
         (BodyKind::Json | BodyKind::None, _) => true,
-        (BodyKind::Form, Template::Object(_) | Template::Text(_)) => true,
+        (BodyKind::Form | BodyKind::Multipart, Template::Object(_) | Template::Text(_)) => true,
         (BodyKind::Raw, Template::Text(_)) => true,
-        (BodyKind::Form, Template::Constant(_) | Template::List(_)) => false,
+        (BodyKind::Form | BodyKind::Multipart, Template::Constant(_) | Template::List(_)) => false,
         (BodyKind::Raw, Template::Constant(_) | Template::List(_) | Template::Object(_)) => false,
     };
     if !fits {
-        let wanted =
-            if kind == BodyKind::Form { "a form body must be an object" } else { "a raw body must be a string" };
+        let wanted = match kind {
+            BodyKind::Form => "a form body must be an object",
+            BodyKind::Multipart => "a multipart body must be an object",
+            BodyKind::Raw | BodyKind::Json | BodyKind::None => "a raw body must be a string",
+        };
         found.push(Diagnostic::new_error(codes::BAD_BODY, &entry.pointer, wanted));
     }
 }
 
-/// Reports duplicate names, unsupported ways of sending, and placeholders that name no input.
-fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
+/// Reports duplicate names, ways of sending that do not fit the body, and placeholders that name no input.
+fn check_inputs(merged: &Merged<'_>, kind: BodyKind, found: &mut Vec<Diagnostic>) {
     let inputs: Vec<&str> = merged.node.input.iter().map(|input| input.name.as_str()).collect();
     let outputs: Vec<&str> = merged.node.output.iter().map(|output| output.name.as_str()).collect();
     for (list, names) in [("input", &inputs), ("output", &outputs)] {
@@ -322,9 +327,11 @@ fn check_inputs(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
         }
     }
     for (index, input) in merged.node.input.iter().enumerate() {
-        if let Some(sent_as) = input.r#as.as_deref().filter(|sent_as| *sent_as != "url") {
-            let message = format!("`as` `{sent_as}` is not supported yet: media inputs are sent as links");
-            found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, format!("/input/{index}/as"), message));
+        if SentAs::of_input(input) == Some(SentAs::Multipart) && !matches!(kind, BodyKind::Multipart | BodyKind::Raw) {
+            let message = "`as` `multipart` needs a body that consists of files";
+            let help = "set `data.body_kind` to `multipart`, or to `raw` if the file is the whole body";
+            let fault = Diagnostic::new_error(codes::BAD_BODY, format!("/input/{index}/as"), message);
+            found.push(fault.with_help(help));
         }
     }
     if inputs.is_empty() {

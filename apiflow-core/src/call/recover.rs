@@ -10,7 +10,7 @@ use super::operation_rule::RecoverRule;
 use super::plan::CallPlan;
 use super::reply_body::Body;
 use super::{CallError, ErrorClass, RecoveryReading};
-use crate::ports::{HttpReply, HttpRequest, RequestBody, Timestamp};
+use crate::ports::{HttpReply, HttpRequest, MediaForm, MediaUse, RequestBody, Timestamp};
 use crate::url;
 
 impl CallPlan {
@@ -80,6 +80,7 @@ impl CallPlan {
 /// What was sent, as far as a list can repeat it.
 struct Sent {
     input: Option<Value>,
+    media: Vec<MediaUse>,
     /// Strings outside of the input: the joined segments of the URL's path, and the other strings of the body.
     url: String,
     texts: Vec<String>,
@@ -88,7 +89,7 @@ struct Sent {
 impl Sent {
     fn from_request(submitted: &HttpRequest, rule: &RecoverRule) -> Self {
         let body: Value = match &submitted.body {
-            RequestBody::None => Value::Null,
+            RequestBody::None | RequestBody::Multipart { .. } | RequestBody::Media(_) => Value::Null,
             RequestBody::Text(text) => serde_json::from_str(text).unwrap_or(Value::Null),
         };
         let input = rule.sent.find_in(&body).into_value();
@@ -97,12 +98,13 @@ impl Sent {
             .filter(|(key, _)| rule.sent.first_key() != Some(key))
             .filter_map(|(_, value)| value.as_str().map(str::to_owned))
             .collect();
-        Self { input, url: format!("{}/", url::without_query(&submitted.url)), texts }
+        let media = submitted.media.clone();
+        Self { input, media, url: format!("{}/", url::without_query(&submitted.url)), texts }
     }
 
     fn matches_item(&self, rule: &RecoverRule, item: &Value) -> bool {
         let same_input = match (&self.input, rule.input.find_in(item).into_value()) {
-            (Some(sent), Some(listed)) => includes_input(&listed, sent),
+            (Some(sent), Some(listed)) => self.includes_input(&listed, sent),
             (Some(_) | None, _) => false,
         };
         let names: Vec<String> = rule.mentions.iter().filter_map(|path| path.find_text(item)).collect();
@@ -114,15 +116,33 @@ impl Sent {
         let in_text = |text: &String| text == name || text.split(':').any(|part| part == name);
         !name.is_empty() && (self.url.contains(&format!("/{name}/")) || self.texts.iter().any(in_text))
     }
-}
 
-/// Returns whether the listed input is the one that was sent; the provider may have added defaults.
-fn includes_input(listed: &Value, sent: &Value) -> bool {
-    match (listed, sent) {
-        (Value::Object(listed), Value::Object(sent)) => {
-            sent.iter().all(|(key, value)| listed.get(key).is_some_and(|listed| is_same_json(listed, value)))
+    /// Returns whether the listed input is the one that was sent; the provider may have added defaults.
+    fn includes_input(&self, listed: &Value, sent: &Value) -> bool {
+        match (listed, sent) {
+            (Value::Object(listed), Value::Object(sent)) => {
+                sent.iter().all(|(key, value)| listed.get(key).is_some_and(|listed| self.is_same(listed, value)))
+            }
+            _ => self.is_same(listed, sent),
         }
-        _ => is_same_json(listed, sent),
+    }
+
+    /// Compares a listed value with the one that was sent. A link to a file may have another signature, and the content
+    /// of a file may be listed in any form.
+    fn is_same(&self, listed: &Value, sent: &Value) -> bool {
+        match (listed, sent) {
+            (Value::Array(listed), Value::Array(sent)) => {
+                listed.len() == sent.len() && listed.iter().zip(sent).all(|(listed, sent)| self.is_same(listed, sent))
+            }
+            (listed, Value::String(text)) => match self.media.iter().find(|used| text.contains(&used.marker)) {
+                None => is_same_json(listed, sent),
+                Some(MediaUse { form: MediaForm::Url(link), .. }) => {
+                    listed.as_str().is_some_and(|listed| url::without_query(listed) == url::without_query(link))
+                }
+                Some(_) => true,
+            },
+            _ => is_same_json(listed, sent),
+        }
     }
 }
 

@@ -4,12 +4,15 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::media_inputs::MediaInputs;
 use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
 use crate::ports::HttpRequest;
-use crate::template::{DraftBody, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair};
+use crate::template::{
+    DraftBody, DraftContent, DraftPart, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair,
+};
 use crate::url;
 
 /// Time limit of a submit that only returns an id, in milliseconds.
@@ -32,13 +35,15 @@ impl CallPlan {
     /// Builds the request that starts the work.
     ///
     /// # Errors
-    /// [`ErrorClass::InvalidInput`] if an argument does not fit where a template uses it.
+    /// [`ErrorClass::InvalidInput`] if an argument does not fit where a template uses it, or a file cannot be sent there.
     pub fn submit_request(
         &self,
         arguments: &Map<String, Value>,
         context: &CallContext<'_>,
     ) -> Result<HttpRequest, CallError> {
-        let scope = TemplateScope::for_submit(arguments, context.job_id, context.step_id, context.attempt);
+        let (media, arguments) = MediaInputs::find(self, arguments, context.artifacts)?;
+        let scope = TemplateScope::for_submit(&arguments, context.job_id, context.step_id, context.attempt)
+            .with_files(media.files.clone());
         let unplaced = || arguments.iter().filter(|(name, _)| !self.placed.contains(name));
         let mut pairs = expand_pairs(&self.query, &scope)?;
         let body = match &self.body {
@@ -53,7 +58,7 @@ impl CallPlan {
             BodyPlan::Given(template) => Some(template.expand_value(&scope)),
             BodyPlan::Overlay(fields) => Some(lay_over(fields, unplaced(), &scope)),
         };
-        let body = self.write_body(body)?;
+        let body = self.write_body(body, &media)?;
         let mut headers = self.submit_headers(&scope, context)?;
         set_content_type(&mut headers, &body);
         let draft = DraftRequest {
@@ -65,7 +70,9 @@ impl CallPlan {
             credential_origins: Origin::of_url(&self.base_url).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(self.submit_timeout_ms()),
         };
-        Ok(draft.seal_request())
+        let mut request = draft.seal_request();
+        media.attach_to(&mut request, self)?;
+        Ok(request)
     }
 
     /// Builds the request that asks for the state.
@@ -271,7 +278,7 @@ impl CallPlan {
         Ok(headers)
     }
 
-    fn write_body(&self, body: Option<Expanded>) -> Result<DraftBody, CallError> {
+    fn write_body(&self, body: Option<Expanded>, media: &MediaInputs) -> Result<DraftBody, CallError> {
         let body = match body {
             None | Some(Expanded::Absent) => return Ok(DraftBody::None),
             Some(body) => body,
@@ -280,26 +287,81 @@ impl CallPlan {
             BodyKind::None => Ok(DraftBody::None),
             BodyKind::Json => Ok(DraftBody::Json(body)),
             BodyKind::Raw => {
+                if let Expanded::Value(text) = &body
+                    && let Some(file) = media.file_of_text(text)
+                {
+                    return Ok(DraftBody::Media(file.clone()));
+                }
                 let pieces = body.into_pieces().map_err(|fault| argument_misfit("body", &fault))?;
                 Ok(pieces.map_or(DraftBody::None, DraftBody::Raw))
             }
             BodyKind::Form => {
-                let fields = match body {
-                    Expanded::Object(fields) => fields,
-                    Expanded::Value(Value::Object(fields)) => {
-                        fields.into_iter().map(|(name, value)| (name, Expanded::Value(value))).collect()
-                    }
-                    Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::List(_) => {
-                        return Err(argument_misfit("body", "a form body must be an object"));
-                    }
-                };
                 let mut pairs = Vec::new();
-                for (name, value) in fields {
+                for (name, value) in body_fields(body, "a form body must be an object")? {
                     push_pairs(&mut pairs, &name, value)?;
                 }
                 Ok(DraftBody::Form(pairs))
             }
+            BodyKind::Multipart => {
+                let mut parts = Vec::new();
+                for (name, value) in body_fields(body, "a multipart body must be an object")? {
+                    push_parts(&mut parts, &name, value, media)?;
+                }
+                // Files come last, because some servers ignore what follows them (S3).
+                parts.sort_by_key(|part| matches!(part.content, DraftContent::Media(_)));
+                Ok(DraftBody::Multipart(parts))
+            }
         }
+    }
+}
+
+/// Returns the fields of a body that must be an object.
+fn body_fields(body: Expanded, otherwise: &str) -> Result<Vec<(String, Expanded)>, CallError> {
+    match body {
+        Expanded::Object(fields) => Ok(fields),
+        Expanded::Value(Value::Object(fields)) => {
+            Ok(fields.into_iter().map(|(name, value)| (name, Expanded::Value(value))).collect())
+        }
+        Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::List(_) => {
+            Err(argument_misfit("body", otherwise))
+        }
+    }
+}
+
+/// Adds the parts of one field: a list repeats the name, an object is a part of JSON, a file is a part of its own; null
+/// and absent values are skipped.
+fn push_parts(parts: &mut Vec<DraftPart>, name: &str, value: Expanded, media: &MediaInputs) -> Result<(), CallError> {
+    for item in list_items(value) {
+        if let Expanded::Value(text) = &item
+            && let Some(file) = media.file_of_text(text)
+        {
+            parts.push(DraftPart {
+                name: name.to_owned(),
+                file_name: Some(file.file_name()),
+                content_type: Some(file.mime().to_owned()),
+                content: DraftContent::Media(file.clone()),
+            });
+            continue;
+        }
+        let is_json = matches!(&item, Expanded::Object(_) | Expanded::List(_))
+            || matches!(&item, Expanded::Value(Value::Object(_) | Value::Array(_)));
+        let pieces = item.into_pieces().map_err(|fault| argument_misfit(&format!("`{name}`"), &fault))?;
+        parts.extend(pieces.map(|pieces| DraftPart {
+            name: name.to_owned(),
+            file_name: None,
+            content_type: is_json.then(|| "application/json".to_owned()),
+            content: DraftContent::Text(pieces),
+        }));
+    }
+    Ok(())
+}
+
+/// Returns the elements of a list, or the single value.
+fn list_items(value: Expanded) -> Vec<Expanded> {
+    match value {
+        Expanded::List(items) => items,
+        Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
+        single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
     }
 }
 
@@ -343,12 +405,7 @@ fn expand_pairs(templates: &[(String, Template)], scope: &TemplateScope<'_>) -> 
 
 /// Adds the pairs of one value: a list repeats the name; null and absent values are skipped.
 fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), CallError> {
-    let items = match value {
-        Expanded::List(items) => items,
-        Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
-        single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
-    };
-    for item in items {
+    for item in list_items(value) {
         let pieces = item.into_pieces().map_err(|fault| argument_misfit(&format!("`{name}`"), &fault))?;
         pairs.extend(pieces.map(|pieces| (name.to_owned(), pieces)));
     }
@@ -389,6 +446,9 @@ fn set_content_type(headers: &mut Pairs, body: &DraftBody) {
         DraftBody::Form(_) => set(headers, "Content-Type", "application/x-www-form-urlencoded"),
         DraftBody::Json(_) if !declared => set(headers, "Content-Type", "application/json"),
         DraftBody::Raw(_) if !declared => set(headers, "Content-Type", "text/plain; charset=utf-8"),
-        DraftBody::Json(_) | DraftBody::Raw(_) => {}
+        DraftBody::Media(media) if !declared => set(headers, "Content-Type", media.mime()),
+        // It names the boundary, which is derived from the whole request.
+        DraftBody::Multipart(_) => headers.retain(|(name, _)| !name.eq_ignore_ascii_case("content-type")),
+        DraftBody::Json(_) | DraftBody::Raw(_) | DraftBody::Media(_) => {}
     }
 }

@@ -3,6 +3,7 @@ mod bodies;
 mod failures;
 mod fal;
 mod headers;
+mod media;
 mod outputs;
 mod overrides;
 mod replicate;
@@ -10,13 +11,15 @@ mod urls;
 
 use serde_json::{Map, Value, json};
 
-use super::{CallContext, CallError, CallPlan, Operation, ReplyReading, compile_call};
+use super::{CallContext, CallError, CallPlan, KnownArtifacts, Operation, ReplyReading, compile_call};
 use crate::catalog::{Connector, Node, parse_connector, parse_node};
 use crate::ports::{HttpReply, HttpRequest, MemoryHold};
 use crate::template::display_request;
 
 const CONTEXT: CallContext<'static> =
-    CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1" };
+    CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1", artifacts: &NO_ARTIFACTS };
+
+static NO_ARTIFACTS: KnownArtifacts = KnownArtifacts::NONE;
 
 /// Returns the connector and node of the founding document, unchanged except for the connector's id.
 fn founding() -> (Value, Value) {

@@ -28,6 +28,7 @@ pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut
     fields.read_raw("body");
     fields.read_word("body_kind", &BODY_KINDS);
     fields.read_string("accept");
+    fields.number_from("max_data_uri_bytes", 0.0);
     check_nested(&mut fields, "success", check_success);
     check_nested(&mut fields, "operation", check_operation);
     fields.read_bool("idempotent");

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::approvals::ApprovalAction;
 use super::report::{Report, ReportEvent, ReportRequest, ReportStep, ResultSource};
 use super::{DryRun, Outcome, Sending, sample_outputs};
+use crate::call::KnownArtifacts;
 use crate::engine::{
     Answer, Call, Event, Fact, GateSelector, Input, OpenWork, Program, Recorded, Run, Start, error_names,
 };
@@ -176,7 +177,9 @@ where
             return Err(Stop::Limit(format!("a dry run makes at most {calls} calls: check for an endless loop")));
         }
         let input = self.values.resolve_reference(&call.args).await?;
-        let built = self.prepared.plans().plan_at(&call.path).and_then(|plan| build_request(JOB, &plan, call, &input));
+        let artifacts = KnownArtifacts::assume_all(&input);
+        let plan = self.prepared.plans().plan_at(&call.path);
+        let built = plan.and_then(|plan| build_request(JOB, &plan, call, &input, &artifacts));
         let request = match built {
             Ok(request) => template::display_request(&request),
             Err(error) => {

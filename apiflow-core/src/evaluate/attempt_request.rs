@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::call::{CallContext, CallPlan};
+use crate::call::{CallContext, CallPlan, KnownArtifacts};
 use crate::engine::Call;
 use crate::ports::HttpRequest;
 
@@ -12,10 +12,17 @@ use crate::ports::HttpRequest;
 ///
 /// # Errors
 /// The error object of the step.
-pub(crate) fn build_request(job: &str, plan: &CallPlan, call: &Call, arguments: &Value) -> Result<HttpRequest, Value> {
+pub(crate) fn build_request(
+    job: &str,
+    plan: &CallPlan,
+    call: &Call,
+    arguments: &Value,
+    artifacts: &KnownArtifacts,
+) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{job}-{}", call.first_effect);
-    let context = CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key };
+    let context =
+        CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key, artifacts };
     let mut request =
         plan.submit_request(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error.to_object())?;
     // The step's own timeout may be shorter than the node's.

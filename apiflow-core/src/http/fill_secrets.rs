@@ -67,7 +67,10 @@ impl Filling {
     pub(super) fn fill_request(&self, request: &HttpRequest) -> Result<Resolved, HttpError> {
         let values = self.secrets.iter().map(|filled| (filled.reference.clone(), filled.secret.value.clone()));
         let values: BTreeMap<_, _> = values.collect();
-        template::resolve_secrets(request, &values).map_err(|error: ResolveError| HttpError::Secret(error.to_string()))
+        template::resolve_secrets(request, &values).map_err(|error| match error {
+            ResolveError::Unknown(_) | ResolveError::Control(_) => HttpError::Secret(error.to_string()),
+            ResolveError::MediaInHead(_) | ResolveError::NotUploaded(_) => HttpError::Refused(error.to_string()),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
 //! The client with real servers on the loopback interface.
 
 mod fate;
+mod media;
 mod memory;
 mod refusals;
 mod secrets;
@@ -149,6 +150,7 @@ fn request(method: &str, url: &str) -> HttpRequest {
         headers: Vec::new(),
         body: RequestBody::None,
         secrets: Vec::new(),
+        media: Vec::new(),
         masked_secrets: Vec::new(),
         credential_origins: Vec::new(),
         timeout: Duration::from_secs(5),

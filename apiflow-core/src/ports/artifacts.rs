@@ -123,6 +123,13 @@ pub trait Artifacts: Send + Sync {
     /// Deletes an artifact; returns whether it existed.
     async fn delete(&self, id: &str) -> Result<bool, ArtifactError>;
 
+    /// Returns the id of the artifact whose stable URL ([`Artifact::url`]) this is, if it can be one; whether it exists is
+    /// not checked. Inputs that are such URLs are sent as artifacts.
+    fn id_of_url(&self, url: &str) -> Option<String> {
+        let _ = url;
+        None
+    }
+
     /// Returns a URL under which a provider can download an artifact for `valid_for` without credentials; `None` if this
     /// host is not reachable from other machines.
     fn public_url(&self, id: &str, valid_for: Duration) -> Option<String>;

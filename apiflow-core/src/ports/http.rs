@@ -13,6 +13,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::ByteStream;
+use super::request_media::{MediaUse, RequestPart, SentMedia};
 use crate::origin::SecretOrigin;
 
 /// The body of a request.
@@ -20,12 +21,21 @@ use crate::origin::SecretOrigin;
 pub enum RequestBody {
     /// The request has no body.
     None,
-    /// Text with unresolved secrets: JSON, a form or anything else.
+    /// Text with unresolved secrets and media: JSON, a form or anything else.
     Text(String),
+    /// `multipart/form-data` (RFC 7578).
+    Multipart {
+        /// Separates the parts; the same each time that the request is sent.
+        boundary: String,
+        /// The parts, in order.
+        parts: Vec<RequestPart>,
+    },
+    /// The bytes of a file.
+    Media(SentMedia),
 }
 
-/// A request as it is journalled: secrets are references (`$NAME`), which are resolved when the request is written to
-/// the socket.
+/// A request as it is journalled: secrets are references (`$NAME`) and files are named, not contained; both are written
+/// when the request is written to the socket.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct HttpRequest {
     /// Method, in upper case.
@@ -38,6 +48,9 @@ pub struct HttpRequest {
     pub body: RequestBody,
     /// The secret references; everything else is sent as it is, even if it looks like one.
     pub secrets: Vec<SecretUse>,
+    /// The files that the text refers to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub media: Vec<MediaUse>,
     /// Names of further secrets that the call sends in other requests, for example in its submit: they are not sent,
     /// but masked in the reply, which may echo them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -41,6 +41,9 @@ const STEP_PAGE_SIZE: u32 = 500;
 #[derive(Clone)]
 pub struct Local {
     http: Arc<dyn HttpClient>,
+    /// The client of [`Local::new`], which reads the files of requests from the artifacts.
+    #[cfg(all(feature = "http", feature = "boa"))]
+    own_http: Option<Http>,
     artifacts: Arc<dyn Artifacts>,
     evaluator: Arc<dyn Evaluator>,
     /// The store of runs; without one, each run has a store in memory, which is dropped with it.
@@ -87,22 +90,43 @@ impl Local {
     #[cfg(all(feature = "http", feature = "boa"))]
     pub fn new(secrets: impl Secrets + 'static, policy: OutgoingPolicy) -> Result<Self, LocalError> {
         let http = Http::new(policy, Arc::new(secrets), HttpLimits::default())?;
-        Ok(Self::with_parts(Arc::new(http), Arc::new(BoaEvaluator::new())))
+        let mut local = Self::with_parts(Arc::new(http.clone()), Arc::new(BoaEvaluator::new()));
+        local.own_http = Some(http);
+        let artifacts = Arc::clone(&local.artifacts);
+        Ok(local.with_artifacts(artifacts))
     }
 
     /// Creates an instance without declarations; `http` sends calls, and `evaluator` evaluates JavaScript.
     pub fn with_parts(http: Arc<dyn HttpClient>, evaluator: Arc<dyn Evaluator>) -> Self {
-        Self { http, artifacts: Arc::new(MemoryArtifacts::new()), evaluator, store: None, catalog: Catalog::default() }
+        Self {
+            http,
+            #[cfg(all(feature = "http", feature = "boa"))]
+            own_http: None,
+            artifacts: Arc::new(MemoryArtifacts::new()),
+            evaluator,
+            store: None,
+            catalog: Catalog::default(),
+        }
     }
 
-    /// Replaces the client that sends calls.
+    /// Replaces the client that sends calls. It reads the files of requests from artifacts of its own, if it has any.
     pub fn with_http_client(mut self, http: impl HttpClient + 'static) -> Self {
+        #[cfg(all(feature = "http", feature = "boa"))]
+        {
+            self.own_http = None;
+        }
         self.http = Arc::new(http);
         self
     }
 
     /// Sets where media is kept; by default in memory, until the last clone of this instance is dropped.
     pub fn with_artifacts(mut self, artifacts: Arc<dyn Artifacts>) -> Self {
+        #[cfg(all(feature = "http", feature = "boa"))]
+        if let Some(http) = self.own_http.take() {
+            let http = http.with_artifacts(Arc::clone(&artifacts));
+            self.http = Arc::new(http.clone());
+            self.own_http = Some(http);
+        }
         self.artifacts = artifacts;
         self
     }

@@ -76,6 +76,10 @@ impl Artifacts for MemoryArtifacts {
         Ok(self.kept().remove(id).is_some())
     }
 
+    fn id_of_url(&self, url: &str) -> Option<String> {
+        url.strip_prefix("memory:").map(str::to_owned)
+    }
+
     fn public_url(&self, _: &str, _: Duration) -> Option<String> {
         None
     }

@@ -3,13 +3,16 @@
 use serde_json::{Map, Value, json};
 
 use super::resolve_secrets::replace_markers;
-use crate::ports::{HttpRequest, RequestBody, split_reference};
+use crate::ports::{
+    HttpRequest, MediaForm, MediaUse, PartContent, RequestBody, RequestPart, SentMedia, split_reference,
+};
 
 /// Maximum size of a data URI that is shown, in bytes; longer ones are replaced by their type and size.
 const SHOWN_DATA_URI_BYTES: usize = 1024;
 
 /// Formats a request for users and logs: `{"method", "url", "headers": {name: value}, "body"}`, with secrets as
-/// `$NAME`, a JSON body as JSON, no body as null, and long data URIs as their type and size.
+/// `$NAME`, a JSON body as JSON, no body as null, files and long data URIs as their type and size. A multipart body is an
+/// object; a name with several parts has an array.
 pub(crate) fn display_request(request: &HttpRequest) -> Value {
     let markers = marker_values(request);
     let mut headers = Map::new();
@@ -22,6 +25,8 @@ pub(crate) fn display_request(request: &HttpRequest) -> Value {
             let shown = replace_markers(text, &markers);
             serde_json::from_str(&shown).unwrap_or(Value::String(shown))
         }
+        RequestBody::Media(media) => Value::String(media.describe()),
+        RequestBody::Multipart { parts, .. } => display_parts(parts, &markers),
     };
     json!({
         "method": request.method,
@@ -37,11 +42,34 @@ pub(crate) fn display_url(request: &HttpRequest) -> String {
 }
 
 fn marker_values(request: &HttpRequest) -> Vec<(&str, String)> {
-    request
-        .secrets
-        .iter()
-        .map(|secret| (secret.marker.as_str(), format!("${}", split_reference(&secret.name).1)))
-        .collect()
+    let secrets = request.secrets.iter();
+    let secrets = secrets.map(|secret| (secret.marker.as_str(), format!("${}", split_reference(&secret.name).1)));
+    secrets.chain(request.media.iter().map(|used| (used.marker.as_str(), display_media(used)))).collect()
+}
+
+/// Describes a file in a text; a link to it is shown without its signature.
+fn display_media(used: &MediaUse) -> String {
+    match (&used.form, &used.media) {
+        (MediaForm::Url(_), SentMedia::Artifact(artifact)) => artifact.url.clone(),
+        (MediaForm::Uploaded(value), _) => value.clone(),
+        (MediaForm::Url(_) | MediaForm::DataUri | MediaForm::Base64 | MediaForm::Upload, media) => media.describe(),
+    }
+}
+
+fn display_parts(parts: &[RequestPart], markers: &[(&str, String)]) -> Value {
+    let mut fields: Map<String, Value> = Map::new();
+    for part in parts {
+        let shown = Value::String(match &part.content {
+            PartContent::Text(text) => replace_markers(text, markers),
+            PartContent::Media(media) => media.describe(),
+        });
+        match fields.get_mut(&part.name) {
+            None => drop(fields.insert(part.name.clone(), shown)),
+            Some(Value::Array(items)) => items.push(shown),
+            Some(first) => *first = Value::Array(vec![first.take(), shown]),
+        }
+    }
+    Value::Object(fields)
 }
 
 /// Replaces long data URIs by their type and size, because media does not belong in logs.

@@ -4,12 +4,14 @@ use serde_json::{Map, Value, json};
 
 use super::compile::Template;
 use super::template_string::{Part, Placeholder, Root, Text};
-use crate::json::{PathMatch, scalar_text};
+use crate::json::scalar_text;
 
 /// The values of placeholders.
 #[derive(Debug)]
 pub(crate) struct TemplateScope<'a> {
     input: Option<Value>,
+    /// The inputs with files as objects, for paths that lead into a file.
+    files: Option<Value>,
     reply: Option<&'a Value>,
     job: Value,
     step: Value,
@@ -44,6 +46,7 @@ impl<'a> TemplateScope<'a> {
     pub(crate) fn for_submit(input: &Map<String, Value>, job_id: &str, step_id: &str, attempt: u32) -> Self {
         Self {
             input: Some(Value::Object(input.clone())),
+            files: None,
             reply: None,
             job: json!({"id": job_id}),
             step: json!({"id": step_id, "attempt": attempt}),
@@ -52,22 +55,28 @@ impl<'a> TemplateScope<'a> {
 
     /// Creates the scope of what is built from a reply.
     pub(crate) fn for_reply(reply: &'a Value) -> Self {
-        Self { input: None, reply: Some(reply), job: json!({}), step: json!({}) }
+        Self { input: None, files: None, reply: Some(reply), job: json!({}), step: json!({}) }
     }
 
     /// Creates the scope of a request that belongs to no attempt, in which every placeholder is absent.
     pub(crate) fn without_attempt() -> Self {
-        Self { input: None, reply: None, job: json!({}), step: json!({}) }
+        Self { input: None, files: None, reply: None, job: json!({}), step: json!({}) }
+    }
+
+    /// Adds the inputs with files as objects, which paths such as `input.image.mime` lead into.
+    pub(crate) fn with_files(mut self, files: Option<Value>) -> Self {
+        self.files = files;
+        self
     }
 
     fn value_at(&self, place: &Placeholder) -> Option<Value> {
-        let root = match place.root {
-            Root::Input => self.input.as_ref(),
-            Root::Reply => self.reply,
-            Root::Job => Some(&self.job),
-            Root::Step => Some(&self.step),
-        };
-        root.map_or(PathMatch::Absent, |value| place.path.find_in(value)).into_value()
+        let find = |root: Option<&Value>| root.and_then(|value| place.path.find_in(value).into_value());
+        match place.root {
+            Root::Input => find(self.input.as_ref()).or_else(|| find(self.files.as_ref())),
+            Root::Reply => find(self.reply),
+            Root::Job => find(Some(&self.job)),
+            Root::Step => find(Some(&self.step)),
+        }
     }
 }
 

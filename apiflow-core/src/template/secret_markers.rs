@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 
 use super::expand::{Expanded, Piece, join_pieces, percent_encode};
 use crate::origin::SecretOrigin;
-use crate::ports::{HttpRequest, RequestBody, SecretPlace, SecretUse};
+use crate::ports::{HttpRequest, PartContent, RequestBody, RequestPart, SecretPlace, SecretUse, SentMedia};
 
 /// A request whose secrets are separate from its text.
 #[derive(Debug, Clone)]
@@ -31,13 +31,32 @@ pub(crate) enum DraftBody {
     /// Names and values, not yet percent-encoded.
     Form(Vec<(String, Vec<Piece>)>),
     Raw(Vec<Piece>),
+    Multipart(Vec<DraftPart>),
+    Media(SentMedia),
+}
+
+/// A part of a multipart body of a draft.
+#[derive(Debug, Clone)]
+pub(crate) struct DraftPart {
+    pub(crate) name: String,
+    pub(crate) file_name: Option<String>,
+    pub(crate) content_type: Option<String>,
+    pub(crate) content: DraftContent,
+}
+
+/// The content of a part.
+#[derive(Debug, Clone)]
+pub(crate) enum DraftContent {
+    Text(Vec<Piece>),
+    Media(SentMedia),
 }
 
 impl DraftRequest {
     /// Replaces each secret by a marker.
     ///
     /// A marker is a hash of all the request's text, and its occurrences are counted afterwards: nothing that an input
-    /// or a reply contains can be mistaken for a marker, nor change where the secret is written.
+    /// or a reply contains can be mistaken for a marker, nor change where the secret is written. The boundary of a
+    /// multipart body is derived in the same way.
     pub(crate) fn seal_request(self) -> HttpRequest {
         let plain = self.render_parts(&mut |_, _| String::new());
         let text = plain.whole_text();
@@ -52,9 +71,11 @@ impl DraftRequest {
             let unique = uses.iter().all(|((name, place), count)| {
                 whole.matches(&secret_marker(&text, salt, name, *place)).count() == *count
             });
-            if unique {
-                return self
-                    .finish_request(rendered, uses.into_keys(), |name, place| secret_marker(&text, salt, name, place));
+            let boundary = multipart_boundary(&text, salt);
+            if unique && !whole.contains(&boundary) {
+                return self.finish_request(rendered, boundary, uses.into_keys(), |name, place| {
+                    secret_marker(&text, salt, name, place)
+                });
             }
         }
         unreachable!("a text of bounded length cannot contain every marker")
@@ -75,18 +96,29 @@ impl DraftRequest {
             },
             DraftBody::Form(pairs) => RequestBody::Text(join_pairs(pairs, &mut |name| write(name, SecretPlace::Url))),
             DraftBody::Raw(pieces) => RequestBody::Text(join_pieces(pieces, &mut |name| write(name, SecretPlace::Raw))),
+            DraftBody::Media(media) => RequestBody::Media(media.clone()),
+            DraftBody::Multipart(parts) => RequestBody::Multipart {
+                boundary: String::new(),
+                parts: parts.iter().map(|part| part.render(write)).collect(),
+            },
         };
         Rendered { url, headers, body }
     }
 
     fn finish_request(
         self,
-        rendered: Rendered,
+        mut rendered: Rendered,
+        multipart_boundary: String,
         uses: impl Iterator<Item = (String, SecretPlace)>,
         marker: impl Fn(&str, SecretPlace) -> String,
     ) -> HttpRequest {
         let secrets: Vec<SecretUse> =
             uses.map(|(name, place)| SecretUse { marker: marker(&name, place), name, place }).collect();
+        if let RequestBody::Multipart { boundary, .. } = &mut rendered.body {
+            let content_type = format!("multipart/form-data; boundary={multipart_boundary}");
+            rendered.headers.push(("Content-Type".to_owned(), content_type));
+            *boundary = multipart_boundary;
+        }
         let masked_secrets = self.masked_secrets.into_iter();
         let masked_secrets = masked_secrets.filter(|name| secrets.iter().all(|used| used.name != *name)).collect();
         HttpRequest {
@@ -96,8 +128,25 @@ impl DraftRequest {
             body: rendered.body,
             masked_secrets,
             secrets,
+            media: Vec::new(),
             credential_origins: self.credential_origins,
             timeout: self.timeout,
+        }
+    }
+}
+
+impl DraftPart {
+    fn render(&self, write: &mut impl FnMut(&str, SecretPlace) -> String) -> RequestPart {
+        RequestPart {
+            name: self.name.clone(),
+            file_name: self.file_name.clone(),
+            content_type: self.content_type.clone(),
+            content: match &self.content {
+                DraftContent::Text(pieces) => {
+                    PartContent::Text(join_pieces(pieces, &mut |name| write(name, SecretPlace::Raw)))
+                }
+                DraftContent::Media(media) => PartContent::Media(media.clone()),
+            },
         }
     }
 }
@@ -131,8 +180,19 @@ impl Rendered {
         for (name, value) in &self.headers {
             text.extend(["\n", name, ": ", value]);
         }
-        if let RequestBody::Text(body) = &self.body {
-            text.extend(["\n\n", body]);
+        match &self.body {
+            RequestBody::None => {}
+            RequestBody::Text(body) => text.extend(["\n\n", body]),
+            RequestBody::Media(media) => text.extend(["\n\n", &media.describe()]),
+            RequestBody::Multipart { parts, .. } => {
+                for part in parts {
+                    text.extend(["\n\n", &part.name, "\n", part.file_name.as_deref().unwrap_or_default(), "\n"]);
+                    match &part.content {
+                        PartContent::Text(content) => text.push_str(content),
+                        PartContent::Media(media) => text.push_str(&media.describe()),
+                    }
+                }
+            }
         }
         text
     }
@@ -140,13 +200,23 @@ impl Rendered {
 
 /// Returns a marker of letters and digits only, which needs no escaping in a URL, a header or a JSON string.
 fn secret_marker(text: &str, salt: u32, name: &str, place: SecretPlace) -> String {
+    derive_word("apiflowsecret", &[text, &salt.to_string(), name, &format!("{place:?}")])
+}
+
+/// Returns the boundary of a multipart body.
+fn multipart_boundary(text: &str, salt: u32) -> String {
+    derive_word("apiflowboundary", &[text, &salt.to_string()])
+}
+
+/// Returns a word of letters and digits that is derived from texts.
+pub(crate) fn derive_word(prefix: &str, parts: &[&str]) -> String {
     use std::fmt::Write as _;
     let mut hash = Sha256::new();
-    for part in [text, &salt.to_string(), name, &format!("{place:?}")] {
+    for part in parts {
         hash.update(u64::try_from(part.len()).unwrap_or(u64::MAX).to_le_bytes());
         hash.update(part.as_bytes());
     }
-    let mut marker = String::from("apiflowsecret");
+    let mut marker = String::from(prefix);
     for byte in hash.finalize().iter().take(20) {
         write!(marker, "{byte:02x}").expect("writing to a string cannot fail");
     }

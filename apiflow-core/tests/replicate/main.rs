@@ -82,7 +82,8 @@ impl Bench {
         )
         .expect("a client");
         let artifacts = Arc::new(MemoryArtifacts::new());
-        let parts = RuntimeParts { store: store.clone(), artifacts, http: Arc::new(http), evaluator, clock };
+        let http = Arc::new(http.with_artifacts(artifacts.clone()));
+        let parts = RuntimeParts { store: store.clone(), artifacts, http, evaluator, clock };
         let runtime = Runtime::new(parts.clone(), settings.clone());
         let (working, stop) = work(&runtime);
         Self { runtime, store, provider, parts, settings, working, stop }

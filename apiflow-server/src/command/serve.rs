@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::http::{Http, OutgoingPolicy};
-use apiflow_core::ports::Clock;
+use apiflow_core::ports::{Artifacts, Clock};
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
@@ -257,11 +257,12 @@ fn runtime_parts(
     let policy =
         OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
     let limits = settings.http_limits().map_err(|error| error.to_string())?;
+    let artifacts: Arc<dyn Artifacts> = Arc::new(MemoryArtifacts::new());
     let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
-        artifacts: Arc::new(MemoryArtifacts::new()),
-        http: Arc::new(http),
+        artifacts: Arc::clone(&artifacts),
+        http: Arc::new(http.with_artifacts(artifacts)),
         evaluator: Arc::new(sandbox_evaluator()?),
         clock: Arc::clone(clock),
     })

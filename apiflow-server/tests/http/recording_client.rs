@@ -146,10 +146,11 @@ impl RecordingClient {
             HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1), ..HttpLimits::default() },
         )
         .expect("TLS can be set up");
+        let artifacts = Arc::new(MemoryArtifacts::new());
         let parts = RuntimeParts {
             store: stores.store.clone(),
-            artifacts: Arc::new(MemoryArtifacts::new()),
-            http: Arc::new(http),
+            artifacts: artifacts.clone(),
+            http: Arc::new(http.with_artifacts(artifacts)),
             evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),
         };

@@ -88,11 +88,11 @@ fn types_are_checked_and_never_coerced() {
         "input `a`: it must be an integer, not a string",
     );
     check_fault(&json!({"name": "a", "type": "image"}), &json!({"a": ""}), "input `a`: it is empty");
-    check_fault(
-        &json!({"name": "a", "type": "image"}),
-        &json!({"a": {"artifact": "a1", "url": "https://e.com/1.png"}}),
-        "input `a`: it must be an image (a link or a data URI), not an object",
-    );
+    let artifact = json!({"a": {"artifact": "a1", "url": "https://e.com/1.png"}});
+    for r#type in ["image", "video", "audio", "file", "string"] {
+        check(&json!({"name": "a", "type": r#type}), &artifact, &artifact);
+    }
+    check_fault(&json!({"name": "a", "type": "integer"}), &artifact, "input `a`: it must be an integer, not an object");
 }
 
 #[test]

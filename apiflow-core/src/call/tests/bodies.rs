@@ -18,6 +18,7 @@ fn check_text(data: &Value, given: &Value, expected: (Option<&str>, Option<&str>
     let body = match &request.body {
         RequestBody::None => None,
         RequestBody::Text(text) => Some(text.as_str()),
+        RequestBody::Multipart { .. } | RequestBody::Media(_) => panic!("no file was given"),
     };
     assert_eq!((content_type.map(|(_, value)| value.as_str()), body), expected, "{data} {given}");
 }

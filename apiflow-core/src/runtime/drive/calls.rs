@@ -63,7 +63,7 @@ impl Drive<'_> {
         let submit = match self.plans.plan_at(&call.path) {
             Ok(plan) => {
                 let arguments = self.values.resolve_reference(&call.args).await?;
-                Submit::build(&self.job, plan, &call, &arguments)
+                Submit::build(&self.job, plan, &call, &arguments, self.inner.parts.artifacts.as_ref()).await
             }
             Err(error) => Err(error),
         };

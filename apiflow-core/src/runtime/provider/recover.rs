@@ -9,7 +9,7 @@ use super::poll::{PollContext, Polled, RecoveryContext};
 use super::submit::apply_operation_accepted;
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, RecoveryReading, from_http_error};
 use crate::engine::{Answer, Call};
-use crate::evaluate::{ValueCache, build_request};
+use crate::evaluate::{ValueCache, build_request, find_artifacts};
 use crate::ports::{HttpRequest, StoreError, Timestamp};
 
 /// Time for the owner of an attempt to record that a provider's work belongs to it, in milliseconds.
@@ -73,7 +73,9 @@ pub(crate) async fn recover_attempt(
         });
     }
     let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve_reference(&recovery.args).await?;
-    let submitted = match build_request(&caller.job, &plan, &call, &arguments) {
+    let artifacts = find_artifacts(caller.artifacts.as_ref(), &plan, &arguments).await;
+    let built = artifacts.and_then(|artifacts| build_request(&caller.job, &plan, &call, &arguments, &artifacts));
+    let submitted = match built {
         Ok(submitted) => submitted,
         Err(error) => return Ok(Polled::Answered(Answer::Failed { error })),
     };

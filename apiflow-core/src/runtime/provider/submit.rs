@@ -8,8 +8,8 @@ use serde_json::{Value, json};
 use super::Caller;
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
-use crate::evaluate::build_request;
-use crate::ports::{CallRecord, HttpRequest};
+use crate::evaluate::{build_request, find_artifacts};
+use crate::ports::{Artifacts, CallRecord, HttpRequest};
 
 /// Maximum number of tries to cancel work at a provider.
 const MAX_CANCEL_TRIES: u32 = 3;
@@ -28,9 +28,16 @@ impl Submit {
     /// Builds the submit of an attempt.
     ///
     /// # Errors
-    /// The error object of the step, if an argument is invalid.
-    pub(crate) fn build(job: &str, plan: Arc<CallPlan>, call: &Call, arguments: &Value) -> Result<Self, Value> {
-        let request = build_request(job, &plan, call, arguments)?;
+    /// The error object of the step, if an argument is invalid or an artifact cannot be read.
+    pub(crate) async fn build(
+        job: &str,
+        plan: Arc<CallPlan>,
+        call: &Call,
+        arguments: &Value,
+        artifacts: &dyn Artifacts,
+    ) -> Result<Self, Value> {
+        let artifacts = find_artifacts(artifacts, &plan, arguments).await?;
+        let request = build_request(job, &plan, call, arguments, &artifacts)?;
         Ok(Self { plan, request })
     }
 }
