@@ -16,6 +16,7 @@ mod known_artifacts;
 mod media_inputs;
 mod media_value;
 mod merged_declarations;
+mod operation_limits;
 mod operation_rule;
 mod output;
 mod plan;
@@ -83,6 +84,8 @@ pub struct CallContext<'a> {
     pub idempotency_key: &'a str,
     /// The artifacts that the inputs refer to; others are not recognized.
     pub artifacts: &'a KnownArtifacts,
+    /// Time limit of the step, if its module has a `timeout`, in milliseconds.
+    pub timeout_ms: Option<u64>,
 }
 
 /// A provider's long-running work. Journalled before it is waited for; contains everything needed to follow the work
@@ -101,12 +104,18 @@ pub struct Operation {
     /// Absolute URL that cancels the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cancel_url: Option<String>,
+    /// Body that is sent with the cancellation, if the provider requires one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cancel_body: Option<Value>,
     /// Absolute URL of the result, if it is fetched separately.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub result_url: Option<String>,
     /// State of the work in the provider's vocabulary.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub state: Option<String>,
+    /// Whether the work still waits for its turn at the provider.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_queued: bool,
     /// Progress of the work, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,

@@ -160,6 +160,7 @@ pub(crate) const NEXT_DUE: &str = concat!(
 );
 pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \
      WHERE job_id = $1 AND effect = $2";
+pub(crate) const REPLACE_TICKET: &str = "UPDATE job_polls SET ticket = $3 WHERE job_id = $1 AND effect = $2";
 pub(crate) const PROGRESS: &str = concat!(
     "UPDATE job_steps SET progress = $3 WHERE job = ",
     job_number!(),

@@ -2,6 +2,10 @@
 
 use serde_json::{Map, Value};
 
+mod limits;
+
+pub(super) use self::limits::{CancelRule, DeadlineHeader, Limits};
+use self::limits::{read_cancel, read_deadline_header, read_limits};
 use super::presets;
 use super::reply_link::Link;
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
@@ -26,8 +30,11 @@ pub(super) struct Rule {
     pub(super) output: Option<JsonPath>,
     pub(super) poll: PollRule,
     pub(super) result: Option<LinkRule>,
-    pub(super) cancel: Option<LinkRule>,
+    pub(super) cancel: Option<CancelRule>,
     pub(super) progress: Option<Progress>,
+    pub(super) limits: Limits,
+    /// The header that tells the provider how long the work may take.
+    pub(super) deadline_header: Option<DeadlineHeader>,
     /// Whether the submit is held open until the work ends or the provider's limit is reached.
     pub(super) hold: bool,
     /// How long the provider holds a submit open, in seconds.
@@ -43,7 +50,16 @@ pub(super) struct Rule {
 #[derive(Debug, Clone)]
 pub(super) enum StateRule {
     /// A word at a path; each state has a set of words, in lower case.
-    Words { path: JsonPath, done: Vec<String>, failed: Vec<String>, cancelled: Vec<String>, moderated: Vec<String> },
+    Words {
+        path: JsonPath,
+        queued: Vec<String>,
+        done: Vec<String>,
+        failed: Vec<String>,
+        cancelled: Vec<String>,
+        moderated: Vec<String>,
+        /// The provider does not know the work.
+        missing: Vec<String>,
+    },
     /// A boolean at a path, true once the work has ended.
     Flag(JsonPath),
     /// The HTTP status of a poll.
@@ -56,7 +72,9 @@ pub(super) enum StateRule {
 #[derive(Debug, Clone, Default)]
 pub(super) struct ErrorRule {
     pub(super) message: Vec<JsonPath>,
-    /// Words in the message that indicate moderation.
+    /// Paths of a code beside the message.
+    pub(super) code: Vec<JsonPath>,
+    /// Words in the message or the code that indicate moderation.
     pub(super) moderated: Vec<String>,
 }
 
@@ -80,8 +98,8 @@ pub(super) struct LinkRule {
 /// How a reply shows the progress.
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
-    /// A number from 0 to 1, or from 0 to 100.
-    Number(JsonPath),
+    /// A number from 0 to the given maximum; without one, from 0 to 1 or from 0 to 100.
+    Number(JsonPath, Option<f64>),
     /// A log; its last percentage is used.
     Log(JsonPath),
 }
@@ -157,7 +175,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     let output = read_path(&mut fields, "output");
     let poll = read_inner(&mut fields, "poll", read_poll);
     let result = read_inner(&mut fields, "result", |fields| read_link(fields, "GET"));
-    let cancel = read_inner(&mut fields, "cancel", |fields| read_link(fields, "POST"));
+    let cancel = read_inner(&mut fields, "cancel", read_cancel);
     let progress = read_progress(&mut fields);
     read_path(&mut fields, "logs");
     if fields.read_value("webhook").is_some() {
@@ -168,6 +186,8 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
             "`webhook` is not supported yet: the operation is polled",
         ));
     }
+    let limits = read_limits(&mut fields);
+    let deadline_header = read_inner(&mut fields, "deadline_header", read_deadline_header);
     let hold = fields.read_word("submit", &["ack", "hold"]) == Some("hold");
     let ack = read_inner(&mut fields, "ack", |fields| Some(read_submit_style(fields))).unwrap_or_default();
     let held = read_inner(&mut fields, "hold", |fields| Some(read_submit_style(fields))).unwrap_or_default();
@@ -175,7 +195,8 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     require_field(&mut fields, "poll", poll.is_some());
     require_field(&mut fields, "state", state.is_some());
     fields.close();
-    let submit_only = ack.headers.iter().chain(&held.headers).map(|(name, _)| name.clone()).collect();
+    let submit_only = ack.headers.iter().chain(&held.headers).map(|(name, _)| name.clone());
+    let submit_only = submit_only.chain(deadline_header.iter().map(|header| header.name.clone())).collect();
     let hold_s = held.wait_s.unwrap_or(HOLD_S);
     let submit_headers = if hold { held.headers } else { ack.headers };
     let (state, poll) = (state?, poll?);
@@ -188,6 +209,8 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
         result,
         cancel,
         progress,
+        limits,
+        deadline_header,
         hold,
         hold_s,
         submit_headers,
@@ -262,10 +285,12 @@ fn read_state(fields: &mut Fields<'_, '_>) -> Option<StateRule> {
         });
         let words = word_path.map(|path| StateRule::Words {
             path,
+            queued: read_words(fields, "queued"),
             done: read_words(fields, "done"),
             failed: read_words(fields, "failed"),
             cancelled: read_words(fields, "cancelled"),
             moderated: read_words(fields, "moderated"),
+            missing: read_words(fields, "missing"),
         });
         let mut forms = [words, flag.map(StateRule::Flag), http, present.map(StateRule::Present)].into_iter().flatten();
         let state = forms.next();
@@ -302,18 +327,13 @@ fn read_statuses(fields: &mut Fields<'_, '_>, key: &'static str) -> Vec<u16> {
 
 fn read_error(fields: &mut Fields<'_, '_>) -> ErrorRule {
     let message = read_paths(fields, "message").unwrap_or_default();
+    let code = read_paths(fields, "code").unwrap_or_default();
     let moderated = fields.read_strings("moderated").unwrap_or_default();
-    ErrorRule { message, moderated }
+    ErrorRule { message, code, moderated }
 }
 
 fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
-    let body = fields.read_value("body").map(|body| {
-        let at = fields.pointer_of("body");
-        TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.sink }.compile_value(body, &at)
-    });
-    if body.as_ref().is_some_and(Template::has_secrets) {
-        fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it in a header");
-    }
+    let body = read_body(fields);
     let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
     let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);
     let max_interval_s = fields.number_from("max_interval_s", 0.05).unwrap_or(10.0).max(interval_s);
@@ -321,23 +341,40 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
     Some(PollRule { link, body, interval_s, growth, max_interval_s })
 }
 
+/// Reads the body of a request that follows a reply.
+fn read_body(fields: &mut Fields<'_, '_>) -> Option<Template> {
+    let value = fields.read_value("body")?;
+    let at = fields.pointer_of("body");
+    let body = TemplateCompiler { roots: &[Root::Reply], diagnostics: fields.sink }.compile_value(value, &at);
+    if body.has_secrets() {
+        fields.note_fault(codes::NOT_SUPPORTED, "body", "a secret is not allowed here: put it in a header");
+    }
+    Some(body)
+}
+
+/// Reads a method with `url` (links of which the first in the reply is used) or `path` (a path below `base_url` that
+/// the reply contains).
 fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
     let method = crate::declarations::headers::read_method(fields, "method").unwrap_or_else(|| method.to_owned());
-    let Some(texts) = one_or_more(fields, "url") else {
+    let below_base = read_path(fields, "path").map(Link::BelowBase);
+    let texts = one_or_more(fields, "url");
+    if texts.is_none() && below_base.is_none() {
         require_field(fields, "url", false);
         return None;
-    };
+    }
     let at = fields.pointer_of("url");
-    let links = texts.iter().filter_map(|text| Link::read(text, &at, fields.sink)).collect();
+    let links = texts.iter().flatten().filter_map(|text| Link::read(text, &at, fields.sink));
+    let links = links.chain(below_base).collect();
     Some(LinkRule { method, links })
 }
 
 fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
     if fields.read_value("progress")?.is_string() {
-        return read_path(fields, "progress").map(Progress::Number);
+        return read_path(fields, "progress").map(|path| Progress::Number(path, None));
     }
     read_inner(fields, "progress", |fields| {
-        let number = read_path(fields, "path").map(Progress::Number);
+        let max = fields.number_from("max", 0.001);
+        let number = read_path(fields, "path").map(|path| Progress::Number(path, max));
         let log = read_path(fields, "log").map(Progress::Log);
         number.or(log)
     })

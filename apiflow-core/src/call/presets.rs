@@ -2,8 +2,18 @@
 
 use serde_json::{Map, Value};
 
-const FILES: [(&str, &str); 2] =
-    [("fal", include_str!("presets/fal.json")), ("replicate", include_str!("presets/replicate.json"))];
+/// The presets by name, in order.
+const FILES: [(&str, &str); 9] = [
+    ("bfl", include_str!("presets/bfl.json")),
+    ("comfy", include_str!("presets/comfy.json")),
+    ("fal", include_str!("presets/fal.json")),
+    ("google_lro", include_str!("presets/google_lro.json")),
+    ("luma", include_str!("presets/luma.json")),
+    ("openai_video", include_str!("presets/openai_video.json")),
+    ("replicate", include_str!("presets/replicate.json")),
+    ("runway", include_str!("presets/runway.json")),
+    ("stability_result", include_str!("presets/stability_result.json")),
+];
 
 /// Returns a preset as a declaration would spell it out; its `description` says which endpoints it fits.
 pub(super) fn find_preset(name: &str) -> Option<Map<String, Value>> {

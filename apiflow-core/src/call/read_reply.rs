@@ -11,12 +11,15 @@ use super::retry_after::retry_after_ms;
 use super::{CallError, ErrorClass, Operation, ReplyReading, output};
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
-use crate::template::TemplateScope;
+use crate::template::{Template, TemplateScope};
 
 /// The state that a reply shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
+    Queued,
     Running,
+    /// The provider does not know the work.
+    Missing,
     Done,
     Failed,
     Cancelled,
@@ -44,7 +47,7 @@ impl CallPlan {
         let json = body.json().unwrap_or(&Value::Null);
         let operation = self.update_operation(rule, &Operation::default(), json, reply);
         match read_phase(&rule.state, json, None) {
-            Phase::Running if operation.poll_url.is_none() => {
+            Phase::Running | Phase::Queued if operation.poll_url.is_none() => {
                 let links: Vec<String> =
                     rule.poll.link.links.iter().map(super::reply_link::Link::describe_link).collect();
                 ReplyReading::Failed(self.lost_operation_error(
@@ -54,7 +57,8 @@ impl CallPlan {
                 ))
             }
             Phase::Running => ReplyReading::Running(operation),
-            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+            Phase::Queued => ReplyReading::Running(Operation { is_queued: true, ..operation }),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated | Phase::Missing) => {
                 self.read_end(ended, rule, operation, reply, &mut body)
             }
         }
@@ -79,7 +83,7 @@ impl CallPlan {
         let next = self.update_operation(rule, operation, json, reply);
         let phase = read_phase(&rule.state, json, Some(reply.status));
         // If the work failed, the operation's own rule says more than the rule of success.
-        if matches!(phase, Phase::Running | Phase::Done)
+        if matches!(phase, Phase::Running | Phase::Queued | Phase::Done)
             && body.json().is_some()
             && let Err(error) = self.body_succeeded(reply, &body, Purpose::Follow)
         {
@@ -87,7 +91,8 @@ impl CallPlan {
         }
         match phase {
             Phase::Running => ReplyReading::Running(next),
-            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated) => {
+            Phase::Queued => ReplyReading::Running(Operation { is_queued: true, ..next }),
+            ended @ (Phase::Done | Phase::Failed | Phase::Cancelled | Phase::Moderated | Phase::Missing) => {
                 self.read_end(ended, rule, next, reply, &mut body)
             }
         }
@@ -148,15 +153,19 @@ impl CallPlan {
             let base = self.reply_url(reply);
             rule.links.iter().find_map(|link| link.resolve_url(json, base, &self.base_url))
         };
-        let body = rule.poll.body.as_ref().map(|body| body.expand_value(&TemplateScope::for_reply(json)));
-        let body = body.and_then(|body| body.to_value(&mut |_| String::new()));
+        let fill = |body: Option<&Template>| {
+            body?.expand_value(&TemplateScope::for_reply(json)).to_value(&mut |_| String::new())
+        };
+        let cancel = rule.cancel.as_ref();
         Operation {
             id: known.id.clone().or_else(|| rule.id.as_ref()?.find_text(json)),
             poll_url: link(&rule.poll.link).or_else(|| known.poll_url.clone()),
-            poll_body: known.poll_body.clone().or(body),
-            cancel_url: rule.cancel.as_ref().and_then(link).or_else(|| known.cancel_url.clone()),
+            poll_body: known.poll_body.clone().or_else(|| fill(rule.poll.body.as_ref())),
+            cancel_url: cancel.and_then(|cancel| link(&cancel.link)).or_else(|| known.cancel_url.clone()),
+            cancel_body: known.cancel_body.clone().or_else(|| fill(cancel?.body.as_ref())),
             result_url: rule.result.as_ref().and_then(link).or_else(|| known.result_url.clone()),
             state: state_word(&rule.state, json).or_else(|| known.state.clone()),
+            is_queued: false,
             progress: read_progress(rule.progress.as_ref(), json).or(known.progress),
             retry_after_ms: retry_hint(reply),
             downloads: known.downloads.clone(),
@@ -184,9 +193,11 @@ impl CallPlan {
             let message = format!("{} finished the operation with the state `{state}`{reason}", self.provider);
             ReplyReading::Failed(with_id(self.error_with_reply(class, message, reply, body), operation.id.as_deref()))
         };
-        let moderated = said.as_deref().is_some_and(|text| is_moderated(&rule.error, text));
+        let code = rule.error.code.iter().find_map(|path| path.find_text(json));
+        let moderated = said.iter().chain(&code).any(|text| is_moderated(&rule.error, text));
         match phase {
-            Phase::Running => ReplyReading::Running(operation),
+            Phase::Running | Phase::Queued => ReplyReading::Running(operation),
+            Phase::Missing => failed(ErrorClass::NotFound),
             Phase::Moderated => failed(ErrorClass::Moderated),
             Phase::Failed | Phase::Done if moderated => failed(ErrorClass::Moderated),
             Phase::Failed => failed(ErrorClass::ProviderFailed),
@@ -262,7 +273,7 @@ fn is_passing(class: ErrorClass) -> bool {
 /// only say that the work was accepted.
 fn read_phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
     match rule {
-        StateRule::Words { path, done, failed, cancelled, moderated } => {
+        StateRule::Words { path, queued, done, failed, cancelled, moderated, missing } => {
             let word = path.find_text(json).map(|word| word.to_lowercase());
             let is_in = |words: &[String]| word.as_ref().is_some_and(|word| words.contains(word));
             match () {
@@ -270,6 +281,8 @@ fn read_phase(rule: &StateRule, json: &Value, status: Option<u16>) -> Phase {
                 () if is_in(failed) => Phase::Failed,
                 () if is_in(cancelled) => Phase::Cancelled,
                 () if is_in(moderated) => Phase::Moderated,
+                () if is_in(queued) => Phase::Queued,
+                () if is_in(missing) => Phase::Missing,
                 () => Phase::Running,
             }
         }
@@ -323,9 +336,9 @@ fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
 
 fn read_progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
     match rule? {
-        Progress::Number(path) => {
+        Progress::Number(path, max) => {
             let number = path.find_text(json)?.parse::<f64>().ok()?;
-            let part = if number > 1.0 { number / 100.0 } else { number };
+            let part = number / max.unwrap_or(if number > 1.0 { 100.0 } else { 1.0 });
             (0.0..=1.0).contains(&part).then_some(part)
         }
         Progress::Log(path) => last_percentage(&path.find_text(json)?),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::JsonPath;
-use crate::template::{Root, TemplateCompiler, TemplateScope, Text, join_pieces};
+use crate::template::{Root, TemplateCompiler, TemplateScope, Text, dot_segment, join_pieces};
 use crate::url;
 
 /// Where a URL comes from.
@@ -14,6 +14,8 @@ pub(super) enum Link {
     Reply(JsonPath),
     /// A template over the reply, whose result is absolute or appended to the connector's `base_url`.
     Template(Text),
+    /// A path into the reply, to a path below the connector's `base_url` that may have several segments.
+    BelowBase(JsonPath),
 }
 
 impl Link {
@@ -46,6 +48,11 @@ impl Link {
     pub(super) fn resolve_url(&self, reply: &Value, reply_url: &str, base_url: &str) -> Option<String> {
         match self {
             Self::Reply(path) => url::join_url(reply_url, &path.find_text(reply)?),
+            Self::BelowBase(path) => {
+                let text = path.find_text(reply)?;
+                let is_path = !text.contains(['?', '#', '\\', ':', '%']) && dot_segment(&text).is_none();
+                (is_path && !text.chars().any(char::is_whitespace)).then(|| url::append_path(base_url, &text))
+            }
             Self::Template(text) => {
                 let pieces = text.expand_path(&TemplateScope::for_reply(reply)).ok()?;
                 let text = join_pieces(&pieces, &mut |_| String::new());
@@ -57,7 +64,7 @@ impl Link {
     /// Describes the link for a message.
     pub(super) fn describe_link(&self) -> String {
         match self {
-            Self::Reply(path) => format!("`{}`", path.source()),
+            Self::Reply(path) | Self::BelowBase(path) => format!("`{}`", path.source()),
             Self::Template(text) => {
                 let names: Vec<String> = text
                     .places()

@@ -98,7 +98,7 @@ impl CallPlan {
     pub fn cancel_request(&self, operation: &Operation) -> Option<Result<HttpRequest, CallError>> {
         let rule = self.rule.as_ref()?.cancel.as_ref()?;
         let url = operation.cancel_url.as_ref()?;
-        Some(self.follow_link(&rule.method, url, None))
+        Some(self.follow_link(&rule.link.method, url, operation.cancel_body.clone()))
     }
 
     /// Builds the request that lists the provider's operations, to determine the fate of a submit; `None` if the
@@ -268,6 +268,12 @@ impl CallPlan {
                 }
                 (None, None) | (Some(_), Some(_)) => {}
             }
+        }
+        let timeout_ms = [context.timeout_ms, self.timeout_s.map(to_ms)].into_iter().flatten().min();
+        if let (Some(header), Some(timeout_ms)) = (self.deadline_header(), timeout_ms)
+            && !headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(&header.name))
+        {
+            set(&mut headers, &header.name, &header.value_for(timeout_ms));
         }
         if let Some(accept) = &self.accept {
             set(&mut headers, "Accept", accept);

@@ -6,6 +6,7 @@ mod headers;
 mod media;
 mod outputs;
 mod overrides;
+mod presets;
 mod replicate;
 mod urls;
 
@@ -17,7 +18,14 @@ use crate::ports::{HttpReply, HttpRequest, MemoryHold};
 use crate::template::display_request;
 
 const CONTEXT: CallContext<'static> =
-    CallContext { job_id: "job-1", step_id: "step-1", attempt: 2, idempotency_key: "key-1", artifacts: &NO_ARTIFACTS };
+    CallContext {
+        job_id: "job-1",
+        step_id: "step-1",
+        attempt: 2,
+        idempotency_key: "key-1",
+        artifacts: &NO_ARTIFACTS,
+        timeout_ms: None,
+    };
 
 static NO_ARTIFACTS: KnownArtifacts = KnownArtifacts::NONE;
 

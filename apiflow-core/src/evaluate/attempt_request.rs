@@ -21,8 +21,9 @@ pub(crate) fn build_request(
 ) -> Result<HttpRequest, Value> {
     let none = Map::new();
     let key = format!("{job}-{}", call.first_effect);
-    let context =
-        CallContext { job_id: job, step_id: &call.step_id, attempt: call.attempt, idempotency_key: &key, artifacts };
+    let timeout_ms = call.until.map(|until| until.since_ms(call.started_at));
+    let (step_id, attempt) = (call.step_id.as_str(), call.attempt);
+    let context = CallContext { job_id: job, step_id, attempt, idempotency_key: &key, artifacts, timeout_ms };
     let mut request =
         plan.submit_request(arguments.as_object().unwrap_or(&none), &context).map_err(|error| error.to_object())?;
     // The step's own timeout may be shorter than the node's.

@@ -177,6 +177,11 @@ impl ProviderWork for MemoryStore {
         self.lock_state().put_back(job, effect, due_at, progress);
         Ok(())
     }
+
+    async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
+        self.lock_state().replace_ticket(job, effect, ticket);
+        Ok(())
+    }
 }
 
 #[async_trait]

@@ -3,6 +3,7 @@
 mod attempt_exchange;
 mod download;
 mod keep_media;
+mod operation_limits;
 mod poll;
 mod recover;
 mod reply_filter;

@@ -140,7 +140,7 @@ impl Runtime {
                 let operation = self.inner.parts.store.read_values(job, &[*seq]).await?.pop().flatten();
                 let operation = serde_json::from_value(operation.unwrap_or_default())
                     .map_err(|error| StoreError::Backend(format!("an operation cannot be read: {error}")))?;
-                polls.push(operation_poll(call, operation));
+                polls.push(operation_poll(call, operation, self.inner.parts.clock.now()));
             }
         }
         Ok(polls)

@@ -289,8 +289,12 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
         }
     };
     match polled {
-        provider::Polled::Later { due_at, progress } => {
+        provider::Polled::Later { due_at, progress, context: next } => {
             let progress = progress.map(|progress| (context.step, progress));
+            if let Some(next) = next {
+                let ticket = serde_json::to_value(*next).expect("a context is plain data");
+                store.replace_poll_ticket(&due.job, effect, ticket).await?;
+            }
             store.reschedule_poll(&due.job, effect, due_at, progress).await?;
             if progress.is_some() {
                 inner.notifier.notify_change(&due.job, false);

@@ -8,6 +8,7 @@ mod founding;
 mod given_up;
 mod growth;
 mod hostile;
+mod operations;
 mod parallel;
 mod progress;
 mod queue;

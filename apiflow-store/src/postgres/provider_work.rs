@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::{PostgresStore, now};
 use crate::fault::store_error;
@@ -87,6 +88,12 @@ impl ProviderWork for PostgresStore {
             let told = sqlx::query(sql::PROGRESS).bind(job).bind(to_int(ordinal)).bind(progress).bind(to_int(effect));
             told.execute(self.pool.count_statement()).await.map_err(store_error)?;
         }
+        Ok(())
+    }
+
+    async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
+        let replaced = sqlx::query(sql::REPLACE_TICKET).bind(job).bind(to_int(effect)).bind(ticket.to_string());
+        replaced.execute(self.pool.count_statement()).await.map_err(store_error)?;
         Ok(())
     }
 }

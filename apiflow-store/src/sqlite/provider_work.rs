@@ -5,6 +5,7 @@ use std::time::Duration;
 use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
 use async_trait::async_trait;
 use rusqlite::params;
+use serde_json::Value;
 
 use super::{SqliteStore, now};
 use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
@@ -89,6 +90,15 @@ impl ProviderWork for SqliteStore {
             if let Some((ordinal, progress)) = progress {
                 connection.execute(sql::PROGRESS, params![job, to_int(ordinal), progress, to_int(effect)])?;
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
+        let (job, ticket) = (job.to_owned(), ticket.to_string());
+        self.write(move |connection| {
+            connection.execute(sql::REPLACE_TICKET, params![job, to_int(effect), ticket])?;
             Ok(())
         })
         .await

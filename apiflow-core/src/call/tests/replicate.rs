@@ -247,7 +247,8 @@ fn what_a_reply_does_not_repeat_is_kept() {
     let plan = working(&json!({}));
     let first = accepted(&plan);
     let next = running(plan.read_poll(&first, &answer(200, &json!({"status": "processing"}))));
-    assert_eq!(next, Operation { state: Some("processing".to_owned()), ..first });
+    assert!(first.is_queued, "it starts");
+    assert_eq!(next, Operation { state: Some("processing".to_owned()), is_queued: false, ..first });
 }
 
 #[test]

@@ -37,6 +37,9 @@ pub trait ProviderWork: Send + Sync {
         due_at: Timestamp,
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
+
+    /// Replaces what the poller of an attempt needs. Has no effect if the poll has ended.
+    async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError>;
 }
 
 /// The claim that a provider's work belongs to an attempt.
@@ -59,7 +62,7 @@ pub struct Poll {
     pub effect: u64,
     /// When it is due.
     pub due_at: Timestamp,
-    /// What the poller needs in addition to the job's bundle; small and immutable.
+    /// What the poller needs in addition to the job's bundle; small.
     pub ticket: Value,
 }
 

@@ -65,6 +65,12 @@ async fn a_poll_put_back_counts_its_try_and_keeps_progress(store: Subject) {
     let shown: Vec<_> = shown.iter().map(|step| (step.ordinal, step.progress)).collect();
     assert_eq!(shown, [(2, Some(0.375))], "progress never falls");
     assert_eq!(store.list_steps_in_progress("missing", 10).await, Ok(Vec::new()));
+    let ticket = serde_json::json!({"seen": "running"});
+    assert_eq!(store.replace_poll_ticket("a", 7, ticket.clone()).await, Ok(()));
+    assert_eq!(store.replace_poll_ticket("a", 8, ticket.clone()).await, Ok(()), "it may have ended");
+    assert_eq!(store.reschedule_poll("a", 7, PAST, None).await, Ok(()));
+    let taken = store.take_due_polls(1, LEASE_TIMEOUT).await.expect("polls are taken");
+    assert_eq!(taken.into_iter().map(|due| due.poll.ticket).collect::<Vec<_>>(), [ticket]);
 }
 
 async fn a_poll_that_is_over_is_not_put_back(store: Subject) {

@@ -124,7 +124,7 @@ impl Drive<'_> {
                 }
                 OpenWork::Poll(call) => {
                     if let Some(operation) = events.accepted.remove(&call.effect) {
-                        view.polls.push(operation_poll(call, operation));
+                        view.polls.push(operation_poll(call, operation, self.now()));
                     }
                 }
                 OpenWork::Download(call) => {
@@ -176,7 +176,8 @@ impl Drive<'_> {
         let search = call.recovery.filter(|search| events.searches.contains(&search.event))?;
         let plan = self.plans.plan_at(&call.path).ok();
         let due_at = first_look_at(plan.as_deref(), self.now(), search.settles_at);
-        Some(poll(call, due_at, PollSubject::Recovery(RecoveryContext::for_call(call, search))))
+        let subject = PollSubject::Recovery(RecoveryContext::for_call(call, search));
+        Some(poll(call, due_at, PollContext::for_call(call, subject)))
     }
 }
 
@@ -193,11 +194,11 @@ pub(super) fn attempts_in_recovery(run: &Run) -> BTreeSet<u64> {
 }
 
 /// Returns the poll of work that a provider has accepted.
-pub(in crate::runtime) fn operation_poll(call: &Call, operation: Operation) -> Poll {
-    poll(call, call.poll_at.unwrap_or(call.deadline), PollSubject::Operation(operation))
+pub(in crate::runtime) fn operation_poll(call: &Call, operation: Operation, accepted_at: Timestamp) -> Poll {
+    let context = PollContext::for_call(call, PollSubject::Operation(operation));
+    poll(call, call.poll_at.unwrap_or(call.deadline), PollContext { accepted_at: Some(accepted_at), ..context })
 }
 
-fn poll(call: &Call, due_at: Timestamp, subject: PollSubject) -> Poll {
-    let context = PollContext::for_call(call, subject);
+fn poll(call: &Call, due_at: Timestamp, context: PollContext) -> Poll {
     Poll { effect: call.effect, due_at, ticket: serde_json::to_value(context).expect("a context is plain data") }
 }

@@ -239,6 +239,12 @@ impl Job {
         Some(DuePoll { job: self.row.id.clone(), tries: waiting.tries, poll: waiting.poll.clone() })
     }
 
+    pub(super) fn replace_ticket(&mut self, effect: u64, ticket: Value) {
+        if let Some(waiting) = self.polls.get_mut(&effect) {
+            waiting.poll.ticket = ticket;
+        }
+    }
+
     pub(super) fn put_back(&mut self, effect: u64, due_at: Timestamp, progress: Option<(u64, f64)>) {
         let Some(waiting) = self.polls.get_mut(&effect) else { return };
         waiting.poll.due_at = due_at;

@@ -235,6 +235,12 @@ impl StoreState {
         due.into_iter().filter_map(|(_, id, effect)| self.jobs.get_mut(&id)?.take_poll(effect, until)).collect()
     }
 
+    pub(super) fn replace_ticket(&mut self, job: &str, effect: u64, ticket: Value) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.replace_ticket(effect, ticket);
+        }
+    }
+
     pub(super) fn put_back(&mut self, job: &str, effect: u64, due_at: Timestamp, progress: Option<(u64, f64)>) {
         if let Some(job) = self.jobs.get_mut(job) {
             job.put_back(effect, due_at, progress);

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::Caller;
+use super::operation_limits::{OperationLimits, PassedLimit};
 use super::submit::{CancelOutcome, ask_to_cancel};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error};
 use crate::engine::{Answer, Call, Recovery};
@@ -19,6 +20,12 @@ pub(crate) struct PollContext {
     pub(crate) path: String,
     pub(crate) attempt: u32,
     pub(crate) deadline: Timestamp,
+    /// When the provider accepted the work.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) accepted_at: Option<Timestamp>,
+    /// When the work was first seen running.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) running_since: Option<Timestamp>,
     #[serde(flatten)]
     pub(crate) subject: PollSubject,
 }
@@ -46,7 +53,12 @@ pub(crate) struct RecoveryContext {
 /// The outcome of a poll.
 pub(crate) enum Polled {
     /// No news: poll again at this time.
-    Later { due_at: Timestamp, progress: Option<f64> },
+    Later {
+        due_at: Timestamp,
+        progress: Option<f64>,
+        /// The context of further polls, if it changes.
+        context: Option<Box<PollContext>>,
+    },
     /// The attempt is answered.
     Answered(Answer),
 }
@@ -60,6 +72,8 @@ impl PollContext {
             path: call.path.clone(),
             attempt: call.attempt,
             deadline: call.deadline,
+            accepted_at: None,
+            running_since: None,
             subject,
         }
     }
@@ -128,15 +142,21 @@ pub(crate) async fn poll(
     } else {
         reading
     };
+    let reading = tolerate_missing(reading, &plan, context, now);
     let is_over = !matches!(reading, ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_));
-    if !is_over && now >= context.deadline {
+    let limits = OperationLimits::new(&plan, context, &reading, now);
+    if let Some(limit) = limits.passed_at(now).filter(|_| !is_over) {
         // Work that had ended by its deadline was paid for: only work that is still running is abandoned.
         let cancellation = ask_to_cancel(caller, &call, operation).await;
-        return Polled::Answered(Answer::Failed { error: too_slow(operation, &reading, &cancellation) });
+        return Polled::Answered(Answer::Failed { error: too_slow(operation, limit, &reading, &cancellation) });
     }
     let later = |hint: Option<u64>, progress| {
         let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
-        Polled::Later { due_at: now.plus_ms(wait).min(context.deadline), progress }
+        let due_at = now.plus_ms(wait).min(limits.first_moment());
+        let is_new = limits.running_since != context.running_since;
+        let context = is_new
+            .then(|| Box::new(PollContext { running_since: limits.running_since, ..context.clone() }));
+        Polled::Later { due_at, progress, context }
     };
     match reading {
         ReplyReading::Done(result) => Polled::Answered(Answer::Done { result }),
@@ -182,8 +202,31 @@ pub(super) fn error_with_operation(error: &CallError, followed: &Operation) -> V
     object
 }
 
-/// Returns the error of work that had not ended at its deadline, with the provider's last reply.
-fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
+/// Work that the provider does not know, as long as its submit is recent, may be known a moment later.
+fn tolerate_missing(reading: ReplyReading, plan: &CallPlan, context: &PollContext, now: Timestamp) -> ReplyReading {
+    match reading {
+        ReplyReading::Failed(error)
+            if error.class == ErrorClass::NotFound
+                && context.accepted_at.is_some_and(|at| now < at.plus_ms(plan.missing_grace_ms())) =>
+        {
+            ReplyReading::Again(error)
+        }
+        other @ (ReplyReading::Done(_)
+        | ReplyReading::Running(_)
+        | ReplyReading::Fetch(_)
+        | ReplyReading::Download(_)
+        | ReplyReading::Again(_)
+        | ReplyReading::Failed(_)) => other,
+    }
+}
+
+/// Returns the error of work that had not ended at a limit, with the provider's last reply.
+fn too_slow(
+    followed: &Operation,
+    limit: PassedLimit,
+    last: &ReplyReading,
+    cancellation: &CancelOutcome,
+) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),
@@ -193,19 +236,10 @@ fn too_slow(followed: &Operation, last: &ReplyReading, cancellation: &CancelOutc
         },
         ReplyReading::Done(_) | ReplyReading::Download(_) => "it has ended since".to_owned(),
     };
-    let left = match cancellation {
-        CancelOutcome::Accepted => "it was cancelled at the provider".to_owned(),
-        CancelOutcome::Undeclared => {
-            "it may continue and be charged, because the operation has no `cancel` rule".to_owned()
-        }
-        CancelOutcome::Failed(reason) => {
-            format!("it may continue and be charged, because cancelling it failed: {reason}")
-        }
-    };
-    let message = format!(
-        "the provider's operation `{id}` did not end before its deadline ({said}); {left}; raise the node's `data.timeout_s` if it needs longer"
-    );
-    let mut error = CallError::new(ErrorClass::Timeout, message);
+    let left = cancellation.describe();
+    let (happened, advice) = limit.describe();
+    let message = format!("the provider's operation `{id}` {happened} ({said}); {left}; {advice}");
+    let mut error = CallError::new(ErrorClass::Timeout, message).with_detail("limit", limit.name());
     if let ReplyReading::Again(CallError { detail: Value::Object(known), .. }) = last {
         for key in ["status", "url", "excerpt"] {
             if let Some(value) = known.get(key) {

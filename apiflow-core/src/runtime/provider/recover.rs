@@ -69,7 +69,7 @@ pub(crate) async fn recover_attempt(
         return Ok(if caller.now() >= settles_at {
             Polled::Answered(Answer::Repeat)
         } else {
-            Polled::Later { due_at: settles_at, progress: None }
+            Polled::Later { due_at: settles_at, progress: None, context: None }
         });
     }
     let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve_reference(&recovery.args).await?;
@@ -99,7 +99,7 @@ pub(crate) async fn recover_attempt(
     let pause = (FIRST_PAUSE_MS << tries.min(16)).min(MAX_PAUSE_MS).max(hint);
     let next = if looked_at < settles_at { settles_at } else { gives_up_at };
     let due_at = caller.now().plus_ms(pause).min(next).max(caller.now().plus_ms(1));
-    Ok(Polled::Later { due_at, progress: None })
+    Ok(Polled::Later { due_at, progress: None, context: None })
 }
 
 /// The outcome of searching the provider's list.

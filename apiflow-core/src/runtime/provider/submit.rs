@@ -154,34 +154,76 @@ pub(super) fn apply_operation_accepted(
 /// Asks the provider to cancel the work; a failure is not an error.
 pub(crate) async fn cancel_work(caller: &mut Caller, call: &Call, operation: Value) -> Answer {
     let operation: Operation = serde_json::from_value(operation).unwrap_or_default();
-    // The call's record contains the outcome.
-    let _cancellation = ask_to_cancel(caller, call, &operation).await;
+    let outcome = ask_to_cancel(caller, call, &operation).await;
+    // What becomes of the work shows in the record of the last request.
+    let note = outcome.describe();
+    match caller.records.last_mut() {
+        Some(record) => record.reply["note"] = json!(note),
+        None => caller.records.push(CallRecord {
+            step: call.step,
+            attempt: call.attempt,
+            purpose: "cancel".to_owned(),
+            at: caller.now(),
+            duration_ms: 0,
+            request: Value::Null,
+            reply: json!({"note": note}),
+        }),
+    }
     Answer::Cancelled
 }
 
 /// The outcome of asking a provider to cancel work.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum CancelOutcome {
-    /// The provider accepted the request.
-    Accepted,
+    /// The provider accepted the request; whether the work is charged, if that is known.
+    Accepted(Option<bool>),
+    /// The provider says that the work has already ended.
+    AlreadyEnded,
+    /// The provider answered with this status, as it does for work that has ended; but also for work that it never knew.
+    MayHaveEnded(u16),
     /// The operation does not declare how to cancel.
     Undeclared,
     /// The request was refused or did not arrive, for this reason.
     Failed(String),
 }
 
+impl CancelOutcome {
+    /// Describes what becomes of the work, and whether it may be charged.
+    pub(super) fn describe(&self) -> String {
+        match self {
+            Self::Accepted(None) => "it was cancelled at the provider, which may still charge for it".to_owned(),
+            Self::Accepted(Some(true)) => "it was cancelled at the provider, which charges for it".to_owned(),
+            Self::Accepted(Some(false)) => "it was cancelled at the provider, which does not charge for it".to_owned(),
+            Self::AlreadyEnded => "it had already ended at the provider, and may be charged".to_owned(),
+            Self::MayHaveEnded(status) => format!(
+                "it may have ended already, or continue and be charged: cancelling it failed: the provider answered \
+                 {status}"
+            ),
+            Self::Undeclared => {
+                "it may continue and be charged, because the operation has no `cancel` rule".to_owned()
+            }
+            Self::Failed(reason) => format!("it may continue and be charged, because cancelling it failed: {reason}"),
+        }
+    }
+}
+
 /// Asks the provider to cancel work; repeats the request if the provider is overloaded or unreachable.
 pub(super) async fn ask_to_cancel(caller: &mut Caller, call: &Call, operation: &Operation) -> CancelOutcome {
-    let request = match caller.plan_at(&call.path).map(|plan| plan.cancel_request(operation)) {
-        Ok(Some(Ok(request))) => request,
-        Ok(Some(Err(error))) => return CancelOutcome::Failed(error.message),
-        Ok(None) | Err(_) => return CancelOutcome::Undeclared,
+    let Ok(plan) = caller.plan_at(&call.path) else { return CancelOutcome::Undeclared };
+    let request = match plan.cancel_request(operation) {
+        Some(Ok(request)) => request,
+        Some(Err(error)) => return CancelOutcome::Failed(error.message),
+        None => return CancelOutcome::Undeclared,
     };
     let mut reason = String::new();
     for tries in 1..=MAX_CANCEL_TRIES {
         let answered = caller.send(call, "cancel", &request).await;
         reason = match answered {
-            Ok(reply) if (200..300).contains(&reply.status) => return CancelOutcome::Accepted,
+            Ok(reply) if (200..300).contains(&reply.status) => {
+                return CancelOutcome::Accepted(plan.is_cancelled_work_billed());
+            }
+            Ok(reply) if plan.is_ended_by_status(reply.status) => return CancelOutcome::AlreadyEnded,
+            Ok(reply) if [404, 409, 410].contains(&reply.status) => return CancelOutcome::MayHaveEnded(reply.status),
             Ok(reply) => {
                 let reason = format!("the provider answered {}", reply.status);
                 if reply.status < 500 && reply.status != 429 {

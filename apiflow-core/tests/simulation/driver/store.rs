@@ -246,6 +246,11 @@ impl ProviderWork for Troubled {
         self.before().await?;
         self.after(self.inner.reschedule_poll(job, effect, due_at, progress).await)
     }
+
+    async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
+        self.before().await?;
+        self.after(self.inner.replace_poll_ticket(job, effect, ticket).await)
+    }
 }
 
 #[async_trait]
