@@ -17,15 +17,14 @@ use crate::catalog::{Connector, Node, parse_connector, parse_node};
 use crate::ports::{HttpReply, HttpRequest, MemoryHold};
 use crate::template::display_request;
 
-const CONTEXT: CallContext<'static> =
-    CallContext {
-        job_id: "job-1",
-        step_id: "step-1",
-        attempt: 2,
-        idempotency_key: "key-1",
-        artifacts: &NO_ARTIFACTS,
-        timeout_ms: None,
-    };
+const CONTEXT: CallContext<'static> = CallContext {
+    job_id: "job-1",
+    step_id: "step-1",
+    attempt: 2,
+    idempotency_key: "key-1",
+    artifacts: &NO_ARTIFACTS,
+    timeout_ms: None,
+};
 
 static NO_ARTIFACTS: KnownArtifacts = KnownArtifacts::NONE;
 

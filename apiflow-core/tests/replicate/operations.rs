@@ -55,7 +55,12 @@ async fn time_in_the_queue_and_running_time_have_limits_of_their_own() {
         let provider = Scripted::start(script).await;
         let bench = start(&provider, &data(&json!({"queue_timeout_s": 0.8, "run_timeout_s": 0.4}))).await;
         let job = bench.ended().await;
-        assert_eq!((&error(&job)["name"], &error(&job)["limit"]), (&json!("timeout"), &json!(limit)), "{:?}", job.state);
+        assert_eq!(
+            (&error(&job)["name"], &error(&job)["limit"]),
+            (&json!("timeout"), &json!(limit)),
+            "{:?}",
+            job.state
+        );
         assert_eq!(provider.seen("DELETE /v1/works/w1").len(), 1, "it is cancelled");
         let message = error(&job)["message"].as_str().unwrap_or_default();
         assert!(message.contains("may still charge"), "{message}");
@@ -112,7 +117,8 @@ async fn a_cancellation_says_what_becomes_of_the_work() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_held_submit_that_is_not_over_is_followed() {
     let held = json!({"submit": "hold", "hold": {"header": {"Prefer": "wait=1"}, "wait_s": 1}});
-    let script = vec![("POST /v1/x", vec![state("working")]), ("GET /v1/works/w1", vec![state("working"), state("done")])];
+    let script =
+        vec![("POST /v1/x", vec![state("working")]), ("GET /v1/works/w1", vec![state("working"), state("done")])];
     let provider = Scripted::start(script).await;
     let bench = start(&provider, &data(&held)).await;
     let job = tokio::time::timeout(Duration::from_secs(20), bench.ended()).await.expect("it ends");

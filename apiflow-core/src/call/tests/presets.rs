@@ -92,7 +92,11 @@ fn each_preset_reads_the_states_of_its_provider() {
                 (200, json!({"status": "queued", "progress": 0}), "queued"),
                 (200, json!({"status": "in_progress", "progress": 1}), "running 0.01"),
                 (200, json!({"status": "completed"}), "fetch https://api.example.com/v1/videos/o1/content"),
-                (200, json!({"status": "failed", "error": {"code": "moderation_blocked", "message": "no"}}), "moderated"),
+                (
+                    200,
+                    json!({"status": "failed", "error": {"code": "moderation_blocked", "message": "no"}}),
+                    "moderated",
+                ),
             ],
         ),
         (

@@ -79,9 +79,7 @@ impl PassedLimit {
                 "raise the operation's `queue_timeout_s` if it may wait longer",
             ),
             Self::Run => ("ran too long", "raise the operation's `run_timeout_s` if it may run longer"),
-            Self::Whole => {
-                ("did not end before its deadline", "raise the node's `data.timeout_s` if it needs longer")
-            }
+            Self::Whole => ("did not end before its deadline", "raise the node's `data.timeout_s` if it needs longer"),
         }
     }
 }

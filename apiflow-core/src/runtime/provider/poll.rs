@@ -154,8 +154,7 @@ pub(crate) async fn poll(
         let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
         let due_at = now.plus_ms(wait).min(limits.first_moment());
         let is_new = limits.running_since != context.running_since;
-        let context = is_new
-            .then(|| Box::new(PollContext { running_since: limits.running_since, ..context.clone() }));
+        let context = is_new.then(|| Box::new(PollContext { running_since: limits.running_since, ..context.clone() }));
         Polled::Later { due_at, progress, context }
     };
     match reading {
@@ -221,12 +220,7 @@ fn tolerate_missing(reading: ReplyReading, plan: &CallPlan, context: &PollContex
 }
 
 /// Returns the error of work that had not ended at a limit, with the provider's last reply.
-fn too_slow(
-    followed: &Operation,
-    limit: PassedLimit,
-    last: &ReplyReading,
-    cancellation: &CancelOutcome,
-) -> Value {
+fn too_slow(followed: &Operation, limit: PassedLimit, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),

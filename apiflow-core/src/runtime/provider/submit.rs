@@ -199,9 +199,7 @@ impl CancelOutcome {
                 "it may have ended already, or continue and be charged: cancelling it failed: the provider answered \
                  {status}"
             ),
-            Self::Undeclared => {
-                "it may continue and be charged, because the operation has no `cancel` rule".to_owned()
-            }
+            Self::Undeclared => "it may continue and be charged, because the operation has no `cancel` rule".to_owned(),
             Self::Failed(reason) => format!("it may continue and be charged, because cancelling it failed: {reason}"),
         }
     }
