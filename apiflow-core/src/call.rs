@@ -177,6 +177,7 @@ pub enum ReplyReading {
 
 /// What the provider's list of operations says about a submit of unknown fate.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time")]
 pub enum RecoveryReading {
     /// The provider accepted the submit: continue by polling.
     Found(Operation),

@@ -33,6 +33,7 @@ pub(crate) struct PollContext {
 /// The purpose of a poll.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, for one poll")]
 pub(crate) enum PollSubject {
     /// To follow accepted work to its end.
     Operation(Operation),
