@@ -22,6 +22,7 @@ mod output;
 mod plan;
 mod plans;
 mod presets;
+mod price;
 #[cfg(feature = "runtime")]
 mod rate_limit_key;
 mod read_reply;
@@ -35,6 +36,7 @@ mod reply_rules;
 mod request;
 mod retry_after;
 mod secret_overrides;
+mod submit_limits;
 #[cfg(test)]
 mod tests;
 mod unsupported_settings;
@@ -55,6 +57,8 @@ pub(crate) use self::media_value::is_in_reply;
 pub use self::plan::{CallPlan, compile_call};
 pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
+pub(crate) use self::price::check_price;
+pub use self::price::{AttemptEnd, Price, ReportedCost};
 #[cfg(feature = "runtime")]
 pub(crate) use self::rate_limit_key::rate_limit_key;
 #[cfg(feature = "runtime")]
@@ -68,6 +72,7 @@ pub(crate) use self::reply_media::{
 };
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
+pub(crate) use self::submit_limits::check_limits;
 use crate::ports::HttpRequest;
 use crate::value_type::ValueType;
 
@@ -122,6 +127,9 @@ pub struct Operation {
     /// The provider's hint when to poll next, in milliseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_after_ms: Option<u64>,
+    /// What replies have said about the cost of the work.
+    #[serde(default, skip_serializing_if = "ReportedCost::is_empty")]
+    pub reported_cost: ReportedCost,
     /// What remains to be downloaded after the work has ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub downloads: Option<Box<PendingDownloads>>,

@@ -169,6 +169,7 @@ pub mod expression;
 pub mod http;
 pub mod json;
 pub mod layout;
+pub mod money;
 pub mod openflow;
 pub mod origin;
 pub mod ports;

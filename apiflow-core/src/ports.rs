@@ -20,8 +20,10 @@ pub use http::{
 pub use request_media::{MediaForm, MediaUse, PartContent, RequestPart, SentArtifact, SentMedia};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
-    Args, CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure,
-    EventRow, Idempotency, InboxMessage, Iter, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
-    JobStart, JobState, JobStatus, LeaseChange, LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease,
-    ReusedResult, SharedBundle, SnapshotRow, StepRow, StepStatus, Store, StoreError, StoreFault, ValueRef,
+    Args, AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, CachedResult, CallRecord,
+    Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, Idempotency, InboxMessage,
+    Iter, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobState, JobStatus, LeaseChange,
+    LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease, RequestWindow, Reservation, ReusedResult,
+    SharedBundle, SnapshotRow, Spending, StepRow, StepStatus, Store, StoreError, StoreFault, SubmitLimits,
+    SubmitSlotRequest, SubmitSlots, UnknownPrice, UsageFilter, UsageGroup, UsageRow, ValueRef, day_of,
 };

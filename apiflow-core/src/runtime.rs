@@ -36,6 +36,7 @@ pub use notifier::Watch;
 pub use requested_recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -245,6 +246,8 @@ struct Inner {
     suspects: Arc<Semaphore>,
     health: StoreHealth,
     unrecorded: UnrecordedAnswers,
+    /// Whether a job of this process has called a provider with limits.
+    uses_submit_slots: AtomicBool,
 }
 
 impl Runtime {
@@ -261,6 +264,7 @@ impl Runtime {
                 prepared: PreparedJobs::default(),
                 intake: Mutex::default(),
                 suspects: Arc::new(Semaphore::new(1)),
+                uses_submit_slots: AtomicBool::new(false),
             }),
         }
     }

@@ -5,6 +5,7 @@
 mod document;
 mod dry_run;
 mod job;
+mod spending;
 mod user;
 
 pub use document::{
@@ -16,6 +17,7 @@ pub use job::{
     Approval, Call, Job, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest, RunRequest,
     RunWorkflowRequest, Step,
 };
+pub use spending::{Budget, NewBudget, Scope, Usage, UsageItem};
 pub use user::{
     Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
     User, UserPatch,

@@ -8,6 +8,7 @@ mod jobs;
 mod runs;
 mod secrets;
 mod session;
+mod spending;
 mod tokens;
 mod users;
 
@@ -42,6 +43,7 @@ use crate::users::cookies;
         (name = "jobs", description = "Runs of nodes and workflows"),
         (name = "users", description = "Users, sessions and tokens"),
         (name = "secrets", description = "Provider keys"),
+        (name = "usage", description = "What calls cost, and budgets"),
         (name = "health", description = "Health and metrics, for operators"),
     ),
 )]
@@ -90,7 +92,8 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(session::router())
         .merge(tokens::router())
         .merge(users::router())
-        .merge(secrets::router());
+        .merge(secrets::router())
+        .merge(spending::router());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();
     document.paths.paths.values_mut().flat_map(path_operations).for_each(add_problem);

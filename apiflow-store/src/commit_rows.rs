@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use apiflow_core::ports::{CallRecord, Commit, EventRow, LeaseChange, StepRow};
+use apiflow_core::ports::{AttemptCharge, CallRecord, Commit, EventRow, LeaseChange, StepRow, day_of};
 use serde::Serialize;
 use serde_json::json;
 
@@ -30,6 +30,8 @@ pub(crate) struct Turn<'a> {
     pub(crate) erase_at: Option<i64>,
     /// Total size of the values of its events, in bytes of JSON.
     pub(crate) value_bytes: i64,
+    /// What its attempts have cost, as JSON.
+    pub(crate) cost: Option<String>,
 }
 
 impl<'a> Turn<'a> {
@@ -56,6 +58,7 @@ impl<'a> Turn<'a> {
             wake_at: wake_at.map(|moment| moment.0),
             erase_at: state.erase_at.map(|moment| moment.0),
             value_bytes: to_int(commit.value_bytes()),
+            cost: (!state.cost.is_empty()).then(|| to_json_text(&state.cost)),
         }
     }
 }
@@ -170,6 +173,32 @@ pub(crate) struct Cached<'a> {
     pub(crate) ttl: i64,
 }
 
+/// What an attempt cost: added to a row of `usage_sums`.
+pub(crate) struct Charge<'a> {
+    pub(crate) turn: i32,
+    pub(crate) day: i64,
+    pub(crate) node_id: &'a str,
+    pub(crate) currency: &'a str,
+    pub(crate) amount: i64,
+    pub(crate) held: i64,
+    pub(crate) unknown: i64,
+}
+
+impl<'a> Charge<'a> {
+    fn of_attempt(turn: i32, day: i64, charge: &'a AttemptCharge) -> Self {
+        let amount = charge.cost.amount;
+        Self {
+            turn,
+            day,
+            node_id: &charge.node_id,
+            currency: &charge.cost.currency,
+            amount: amount.unwrap_or_default().to_units(),
+            held: if amount.is_some() { 0 } else { charge.held.to_units() },
+            unknown: i64::from(amount.is_none()),
+        }
+    }
+}
+
 /// All rows of several commits, of different jobs.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
@@ -183,6 +212,9 @@ pub(crate) struct Batch<'a> {
     pub(crate) taken: Vec<(i32, i64)>,
     pub(crate) cached: Vec<Cached<'a>>,
     pub(crate) snapshots: Vec<Snapshot>,
+    pub(crate) charges: Vec<Charge<'a>>,
+    /// Steps whose attempts end, by turn and ordinal.
+    pub(crate) ended_attempts: Vec<(i32, i64)>,
 }
 
 impl<'a> Batch<'a> {
@@ -205,6 +237,9 @@ impl<'a> Batch<'a> {
             let ttl = duration_ms(Duration::from_secs(row.ttl_s));
             Cached { turn, key: &row.key, value: to_json_text(&row.value), ttl }
         }));
+        let day = day_of(commit.at);
+        self.charges.extend(commit.charges.iter().map(|charge| Charge::of_attempt(turn, day, charge)));
+        self.ended_attempts.extend(commit.ended_attempts.iter().map(|step| (turn, to_int(*step))));
         if let Some(snapshot) = &commit.snapshot {
             self.snapshots.push(Snapshot { turn, seq: to_int(snapshot.seq), state: to_json_text(&snapshot.state) });
         }

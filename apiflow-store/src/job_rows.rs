@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::time::Duration;
 
+use apiflow_core::money::Cost;
 use apiflow_core::ports::{
     CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SharedBundle,
     SnapshotRow, StepRow, StepStatus, StoreError, Timestamp, ValueRef,
@@ -108,7 +109,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         created_by,
         created_at,
         updated_at,
-        status,
+        status_and_cost,
         priority,
         retry_count,
         started_at,
@@ -118,6 +119,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         last_seq,
         erase_at,
     ) = columns;
+    let (status, cost) = status_and_cost.split_once(' ').unwrap_or((&status_and_cost, ""));
     Ok(JobRow {
         id,
         name,
@@ -127,9 +129,10 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
         state: JobState {
-            status: job_status(&status)?,
+            status: job_status(status)?,
             priority,
             retry_count: from_int(retry_count),
+            cost: if cost.is_empty() { Cost::default() } else { parse_json(cost)? },
             started_at: started_at.map(Timestamp),
             finished_at: finished_at.map(Timestamp),
             output: parse_optional(output)?,
@@ -163,6 +166,8 @@ pub(crate) struct StepBody<'a> {
     retry_at: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     approval: Option<Cow<'a, Value>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cost: Option<Cow<'a, Cost>>,
 }
 
 impl<'a> StepBody<'a> {
@@ -176,6 +181,7 @@ impl<'a> StepBody<'a> {
             provider_id: step.provider_id.as_deref().map(Cow::Borrowed),
             retry_at: step.retry_at,
             approval: step.approval.as_ref().map(Cow::Borrowed),
+            cost: step.cost.as_ref().map(Cow::Borrowed),
         }
     }
 }
@@ -199,6 +205,7 @@ pub(crate) fn step_row(columns: StepColumns) -> Result<StepRow, StoreError> {
         provider_id: body.provider_id.map(Cow::into_owned),
         retry_at: body.retry_at,
         approval: body.approval.map(Cow::into_owned),
+        cost: body.cost.map(Cow::into_owned),
     })
 }
 

@@ -17,8 +17,10 @@ mod pause_check;
 mod postgres;
 mod secrets;
 mod slots;
+mod spending;
 mod sql;
 mod sqlite;
+mod submit_slots;
 mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};

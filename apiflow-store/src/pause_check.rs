@@ -1,12 +1,13 @@
-//! Remembers that the last commit found no paused submits, so that the call after it need not query them again.
+//! Remembers that the last commit found no paused submits and no budgets, so that the call after it need not query them
+//! again.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// How long that is trusted. A pause that another process begins within this time may be missed.
+/// How long that is trusted. A pause or a budget that another process begins within this time may be missed.
 const MAX_CHECK_AGE: Duration = Duration::from_millis(50);
 
-/// When it was last known that no submits were paused.
+/// When it was last known that no submits were paused or limited by budgets.
 #[derive(Debug, Default)]
 pub(crate) struct PauseCheck(Mutex<Moments>);
 
@@ -26,12 +27,12 @@ impl PauseCheck {
         }
     }
 
-    /// Records that this process has recorded a pause.
+    /// Records that this process has recorded a pause or a budget.
     pub(crate) fn note_pause(&self) {
         *self.lock() = Moments { none_since: None, paused_at: Some(Instant::now()) };
     }
 
-    /// Whether nothing is paused, as far as was known a moment ago.
+    /// Whether nothing is paused and no budget exists, as far as was known a moment ago.
     pub(crate) fn is_none_paused(&self) -> bool {
         self.lock().none_since.is_some_and(|moment| moment.elapsed() < MAX_CHECK_AGE)
     }

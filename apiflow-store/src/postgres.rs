@@ -15,7 +15,9 @@ mod job_records;
 mod provider_work;
 mod secrets;
 mod slots;
+mod spending;
 mod statements;
+mod submit_slots;
 mod writer;
 
 use std::sync::Arc;
@@ -153,6 +155,7 @@ fn migrations() -> Migrator {
         migration(7, "job_numbers", include_str!("../migrations/postgres/0007_job_numbers.sql")),
         migration(8, "journal_deletion", include_str!("../migrations/postgres/0008_journal_deletion.sql")),
         migration(9, "artifacts", include_str!("../migrations/postgres/0009_artifacts.sql")),
+        migration(10, "spending", include_str!("../migrations/postgres/0010_spending.sql")),
     ])
 }
 

@@ -77,10 +77,12 @@ macro_rules! replace_step {
 }
 pub(crate) use replace_step;
 
-/// The columns of [`crate::job_rows::JobColumns`].
+/// The columns of [`crate::job_rows::JobColumns`]. The cost follows the status after a space, because a row of more
+/// columns could not be read as a tuple.
 macro_rules! job_columns {
     () => {
-        "id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, retry_count, \
+        "id, name, workflow_id, node_id, created_by, created_at, updated_at, \
+         status || ' ' || coalesce(cost, '') AS status_and_cost, priority, retry_count, \
          started_at, finished_at, output, error, last_seq, erase_at"
     };
 }
@@ -101,6 +103,14 @@ macro_rules! submit_pause {
     };
 }
 pub(crate) use submit_pause;
+
+/// Whether submits are restrained: paused at any provider, or limited by a budget.
+macro_rules! is_restrained {
+    ($now:expr) => {
+        concat!("(EXISTS (SELECT 1 FROM submit_pauses WHERE until > ", $now, ") OR EXISTS (SELECT 1 FROM budgets))")
+    };
+}
+pub(crate) use is_restrained;
 
 /// Finds the job of an idempotency key, by the database's clock.
 macro_rules! job_by_key {
@@ -156,6 +166,7 @@ pub(crate) const NEXT_DUE: &str = concat!(
          WHERE jobs.priority = level.priority AND due_at IS NOT NULL) AS at FROM level \
      UNION ALL SELECT MIN(erase_ready_at) AS at FROM jobs WHERE erase_ready_at IS NOT NULL \
      UNION ALL SELECT MIN(look_at) AS at FROM job_slots WHERE look_at IS NOT NULL \
+     UNION ALL SELECT MIN(look_at) AS at FROM submit_slots WHERE look_at IS NOT NULL \
      UNION ALL SELECT MIN(ready_at) AS at FROM job_polls) AS moments"
 );
 pub(crate) const PUT_BACK: &str = "UPDATE job_polls SET due_at = $3, ready_at = $3, tries = tries + 1 \

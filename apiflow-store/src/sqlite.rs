@@ -22,6 +22,8 @@ mod provider_work;
 mod readers;
 mod secrets;
 mod slots;
+mod spending;
+mod submit_slots;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};

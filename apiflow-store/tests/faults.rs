@@ -6,6 +6,7 @@ mod new_job;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use apiflow_core::money::Cost;
 use apiflow_core::ports::{
     CachedResult, CallRecord, Claim, Commit, Concurrency, Created, Erasure, EventRow, JobJournal, JobQueue, JobRecords,
     JobState, JobStatus, LeaseChange, NewJob, Timestamp,
@@ -83,6 +84,7 @@ fn turn(claim: &Claim, status: JobStatus) -> Commit {
         status,
         priority: 0,
         retry_count: 0,
+        cost: Cost::default(),
         started_at: None,
         finished_at: None,
         output: None,

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiflow_core::money::Cost;
 use apiflow_core::ports::{
     Commit, Created, EventRow, JobJournal, JobQueue, JobRecords, JobState, JobStatus, LeaseChange, NewJob, StoreError,
     StoreFault, Timestamp,
@@ -32,6 +33,7 @@ fn turn(job: &str, version: u64, status: JobStatus, value: Value) -> Commit {
         status,
         priority: 0,
         retry_count: 0,
+        cost: Cost::default(),
         started_at: None,
         finished_at: None,
         output: None,

@@ -39,10 +39,12 @@ pub enum ErrorClass {
     ProviderFailed,
     /// The outgoing policy forbids the call; nothing was sent.
     Refused,
+    /// A budget does not allow what the call costs; nothing was sent.
+    BudgetExceeded,
 }
 
 impl ErrorClass {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Auth,
         Self::Payment,
         Self::InvalidInput,
@@ -57,6 +59,7 @@ impl ErrorClass {
         Self::Cancelled,
         Self::ProviderFailed,
         Self::Refused,
+        Self::BudgetExceeded,
     ];
 
     /// Returns the name of the class, as error objects and the journal contain it.
@@ -76,6 +79,7 @@ impl ErrorClass {
             Self::Cancelled => "cancelled",
             Self::ProviderFailed => "provider_failed",
             Self::Refused => "refused",
+            Self::BudgetExceeded => "budget_exceeded",
         }
     }
 
@@ -85,7 +89,8 @@ impl ErrorClass {
     }
 
     /// Returns whether a module's `retry` may make another attempt: not if it could cost twice, if the same request
-    /// would be refused again, or if a paid reply cannot be read, since the next one would read the same.
+    /// would be refused again, or if a paid reply cannot be read, since the next one would read the same. A budget
+    /// stays exceeded for as long as its period lasts.
     ///
     /// The engine, the validator and the documentation take the rule from here.
     pub fn may_retry(self) -> bool {
@@ -96,7 +101,8 @@ impl ErrorClass {
             | Self::Moderated
             | Self::SubmitUnknown
             | Self::OutputInvalid
-            | Self::OutputTooLarge => false,
+            | Self::OutputTooLarge
+            | Self::BudgetExceeded => false,
             Self::NotFound
             | Self::RateLimited
             | Self::Unavailable

@@ -8,11 +8,14 @@ use super::media_inputs::SentAs;
 use super::merged_declarations::{Entry, Merged, connector_findings, relocate_findings};
 use super::operation_rule::{self, Rule};
 use super::output::Mapping;
+use super::price::Price;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
+use super::submit_limits::read_limits;
 use super::unsupported_settings::warn_of_unsupported;
 use crate::declarations::{Connector, Node, NodeInput};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes, has_errors};
+use crate::ports::SubmitLimits;
 use crate::template::{Part, Root, Template, TemplateCompiler, Text, dot_segment};
 use crate::url;
 
@@ -46,6 +49,22 @@ pub struct CallPlan {
     pub(super) placed: Vec<String>,
     /// References to all secrets of the call.
     pub(super) secrets: BTreeSet<String>,
+    /// What an attempt costs, if that is declared.
+    pub(super) price: Option<Price>,
+    /// The connector's limits on submits.
+    pub(super) limits: Option<SubmitLimits>,
+}
+
+impl CallPlan {
+    /// Returns what an attempt costs, if that is declared.
+    pub fn price(&self) -> Option<&Price> {
+        self.price.as_ref()
+    }
+
+    /// Returns the limits on submits of the connector, if it has any.
+    pub fn limits(&self) -> Option<SubmitLimits> {
+        self.limits
+    }
 }
 
 impl CallPlan {
@@ -158,6 +177,11 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         .get_from_connector("hosts")
         .map(|entry| FollowedHost::read_all(entry.value, &entry.pointer, &mut found))
         .unwrap_or_default();
+    let price =
+        merged.get("price").and_then(|entry| Price::read(entry.value, &entry.pointer, &node.output, &mut found));
+    // All nodes of a connector share its limits.
+    let limits =
+        merged.get_from_connector("limits").and_then(|entry| read_limits(entry.value, &entry.pointer, &mut found));
     let outputs = Mapping::compile_outputs(&node.output, &mut found);
     warn_of_unsupported(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
@@ -185,6 +209,8 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         outputs,
         placed,
         secrets,
+        price,
+        limits,
     };
     plan.check_readable(&node.output, &mut found);
     (plan, found)

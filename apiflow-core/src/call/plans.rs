@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{CallPlan, compile_call};
 use crate::declarations::Catalog;
@@ -14,18 +14,38 @@ pub(crate) struct CallPlans {
     catalog: Arc<Catalog>,
     plans: Mutex<BTreeMap<String, Arc<CallPlan>>>,
     catalog_digest: OnceLock<String>,
+    /// Whether any declaration has a price or limits.
+    counts_attempts: OnceLock<bool>,
 }
 
 impl CallPlans {
     /// Creates the plans of a catalog; each is compiled on first use.
     pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, plans: Mutex::default(), catalog_digest: OnceLock::new() }
+        Self { catalog, plans: Mutex::default(), catalog_digest: OnceLock::new(), counts_attempts: OnceLock::new() }
     }
 
     /// Returns a hash of the whole catalog: cached results of sub-flows are valid for the same declarations only.
     pub(crate) fn catalog_digest(&self) -> &str {
         let compute = || hash_value(&serde_json::to_value(&*self.catalog).expect("declarations are plain data"));
         self.catalog_digest.get_or_init(compute)
+    }
+
+    /// Returns whether attempts of any node have a price or share limits, so that their ends have to be recorded.
+    pub(crate) fn count_attempts(&self) -> bool {
+        *self.counts_attempts.get_or_init(|| {
+            let has_price =
+                |data: &Option<Map<String, Value>>| data.as_ref().is_some_and(|data| data.contains_key("price"));
+            self.have_limits()
+                || self.catalog.nodes.values().any(|node| has_price(&node.data))
+                || self.catalog.connectors.values().any(|connector| has_price(&connector.data))
+        })
+    }
+
+    /// Returns whether a connector has limits.
+    pub(crate) fn have_limits(&self) -> bool {
+        let has_limits =
+            |data: &Option<Map<String, Value>>| data.as_ref().is_some_and(|data| data.contains_key("limits"));
+        self.catalog.connectors.values().any(|connector| has_limits(&connector.data))
     }
 
     /// Returns the declarations behind a call, as JSON.

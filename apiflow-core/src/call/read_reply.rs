@@ -168,6 +168,7 @@ impl CallPlan {
             is_queued: false,
             progress: read_progress(rule.progress.as_ref(), json).or(known.progress),
             retry_after_ms: retry_hint(reply),
+            reported_cost: known.reported_cost.clone(),
             downloads: known.downloads.clone(),
         }
     }

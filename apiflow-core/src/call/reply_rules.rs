@@ -226,7 +226,8 @@ impl FollowedHost {
 const FORM: [&str; 5] =
     [codes::WRONG_TYPE, codes::UNKNOWN_FIELD, codes::MISSING_FIELD, codes::BAD_VALUE, codes::BAD_METHOD];
 
-fn keep_form(read: impl FnOnce(&mut Vec<Diagnostic>), faults: &mut Vec<Diagnostic>) {
+/// Keeps the findings about the form of a part of a declaration.
+pub(super) fn keep_form(read: impl FnOnce(&mut Vec<Diagnostic>), faults: &mut Vec<Diagnostic>) {
     let mut found = Vec::new();
     read(&mut found);
     faults.extend(found.into_iter().filter(|fault| FORM.contains(&fault.code.as_str())));

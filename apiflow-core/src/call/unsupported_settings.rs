@@ -1,4 +1,4 @@
-//! Settings of connectors and nodes that are accepted but have no effect yet: credentials, limits, media hosts, prices.
+//! Settings of connectors and nodes that are accepted but have no effect yet: credentials, media hosts.
 
 use super::merged_declarations::Merged;
 use crate::diagnostic::{Diagnostic, codes};
@@ -7,9 +7,7 @@ use crate::diagnostic::{Diagnostic, codes};
 pub(super) fn warn_of_unsupported(merged: &Merged<'_>, found: &mut Vec<Diagnostic>) {
     for (key, help) in [
         ("auth", "write the credentials in `header`, as `$NAME`"),
-        ("limits", "calls slow down only after the provider returns 429"),
         ("media_hosts", "links are passed on exactly as the provider returns them"),
-        ("price", "costs are not tracked"),
     ] {
         if let Some(entry) = merged.get(key) {
             let message = format!("`{key}` is not supported yet and has no effect");

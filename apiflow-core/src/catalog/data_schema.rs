@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::call::{check_errors, check_hosts, check_operation, check_success};
+use crate::call::{check_errors, check_hosts, check_limits, check_operation, check_price, check_success};
 use crate::declarations::headers::{is_header_name, read_headers, read_method};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::{Fields, wrong_type};
@@ -36,12 +36,12 @@ pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut
         fields.note_fault(codes::BAD_VALUE, "idempotency_header", "`idempotency_header` is not a header name");
     }
     fields.number_from("timeout_s", 0.001);
-    fields.read_raw("price");
+    check_nested(&mut fields, "price", check_price);
     if owner == Owner::Connector {
         fields.read_raw("auth");
         check_nested(&mut fields, "hosts", check_hosts);
         fields.read_strings("media_hosts");
-        fields.read_object("limits");
+        check_nested(&mut fields, "limits", check_limits);
         check_nested(&mut fields, "errors", check_errors);
     }
     fields.close();

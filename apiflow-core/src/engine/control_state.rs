@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::{CacheKey, Call, Ending, GateSelector, Start};
+use crate::money::Cost;
 use crate::ports::{Args, JobStatus, StepRow, Timestamp, ValueRef};
 
 /// The names that are in scope in a module's expressions.
@@ -58,6 +59,9 @@ pub(super) struct Control {
     /// Approvals and disapprovals that no gate has taken yet, in order of arrival.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) approvals: Vec<ReceivedApproval>,
+    /// What its attempts have cost.
+    #[serde(default, skip_serializing_if = "Cost::is_empty")]
+    pub(super) cost: Cost,
     /// How the flow ended; the job ends once no orphan is left.
     pub(super) ending: Option<Ending>,
 }
@@ -150,6 +154,12 @@ pub(super) struct OpenStep {
     /// Set while the provider refuses work: how often its call was postponed, and since when.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) postponed: Option<Postponed>,
+    /// Whether the current attempt got its slot before it was known that it waits for one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) slot_granted: bool,
+    /// The last attempt whose cost was recorded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) cost_of: Option<u64>,
     /// Key under which the result is cached for later runs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cache: Option<CacheKey>,
@@ -165,6 +175,9 @@ pub(super) struct Postponed {
     pub(super) since: Timestamp,
     /// How often the provider has refused it.
     pub(super) refusals: u32,
+    /// Whether it waits for a slot of its connector's limits.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) waits_for_slot: bool,
 }
 
 impl OpenStep {

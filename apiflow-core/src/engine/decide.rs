@@ -17,6 +17,7 @@ use super::control_state::{Frame, OpenStep, Stage};
 use super::program::ModuleDef;
 use super::{Answer, Call, Event, Fact, Input, Recorded, Run};
 use crate::call::Operation;
+use crate::money::AttemptCost;
 use crate::ports::{Timestamp, ValueRef};
 
 /// Minimum time for the downloads of a result, in milliseconds.
@@ -88,6 +89,7 @@ pub(super) fn take_input(turn: &mut Turn<'_>, input: Input) {
         }
         Input::Concluded { frame, concluded } => module_end::take_conclusion(turn, frame, concluded),
         Input::Fact(Fact::Answered { effect, answer }) => take_answer(turn, effect, answer),
+        Input::Fact(Fact::SlotGranted { step }) => postpone::take_slot(turn, step),
         Input::Fact(Fact::Approval { target, approver, counts_for, disapproves, payload }) => {
             if turn.run.control.ending.is_none() {
                 gates::take_approval(
@@ -97,6 +99,7 @@ pub(super) fn take_input(turn: &mut Turn<'_>, input: Input) {
                 );
             }
         }
+        Input::Cost { effect, cost } => record_cost(turn, effect, cost),
         Input::OverLimit { message } => module_end::fail_over_limit(turn, message),
         Input::Abandon { error } => return module_end::abandon_job(turn, error),
         Input::Fact(Fact::Cancel { reason, by }) => {
@@ -163,7 +166,8 @@ fn take_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {
         // Another reading of the same work: its result is being downloaded already.
         Answer::Accepted { .. } | Answer::Downloading { .. } => {}
         Answer::Failed { error } => module_end::fail_attempt(turn, frame, error, None, false),
-        Answer::NotAccepted { error, patience_ms, sent } => {
+        Answer::NotAccepted { error, waits_for_slot: true, .. } => postpone::queue_call(turn, frame, effect, error),
+        Answer::NotAccepted { error, patience_ms, sent, waits_for_slot: false } => {
             postpone::postpone_call(turn, frame, postpone::Refusal { effect, error, patience_ms, sent });
         }
         Answer::Repeat => module_start::start_attempt(turn, frame),
@@ -183,6 +187,15 @@ fn start_download(turn: &mut Turn<'_>, frame: u64, effect: u64, operation: &Oper
     let deadline = open.until.map_or(longest, |until| until.min(longest));
     let event = Event::DownloadStarted { frame, effect, provider_id: operation.id.clone(), deadline };
     turn.emit_with(event, Some(operation_to_json(operation)));
+}
+
+/// Records what an open attempt cost.
+fn record_cost(turn: &mut Turn<'_>, effect: u64, cost: AttemptCost) {
+    if turn.run.control.orphans.contains_key(&effect) {
+        turn.emit_event(Event::CostRecorded { frame: 0, effect, cost });
+    } else if let Some(&frame) = turn.run.control.effects.get(&effect) {
+        turn.emit_event(Event::CostRecorded { frame, effect, cost });
+    }
 }
 
 fn take_orphan_answer(turn: &mut Turn<'_>, effect: u64, answer: Answer) {

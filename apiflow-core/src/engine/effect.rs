@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use super::{CacheKey, ExpressionNames, GateSelector, error_names};
 use crate::call::Operation;
+use crate::money::AttemptCost;
 use crate::openflow::{InputTransform, NumberOrTransform};
 use crate::ports::{Timestamp, ValueRef};
 
@@ -305,6 +306,9 @@ pub enum Answer {
         patience_ms: u64,
         /// Whether the provider was asked; if not, nothing was sent because its rate limit is known.
         sent: bool,
+        /// Whether the call waits for a slot of its connector's limits, without a deadline; [`Fact::SlotGranted`] follows.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        waits_for_slot: bool,
     },
     /// Its fate is unknown, but the call may be repeated: start another attempt.
     Repeat,
@@ -367,6 +371,11 @@ pub enum Fact {
         /// The answer to the attempt.
         answer: Answer,
     },
+    /// A call that waited for a slot of its connector's limits has it.
+    SlotGranted {
+        /// Ordinal of the step.
+        step: u64,
+    },
     /// A user approved or disapproved.
     Approval {
         /// The gate that is meant.
@@ -414,6 +423,13 @@ pub enum Input {
     },
     /// An event outside of the job.
     Fact(Fact),
+    /// What an attempt cost; given before the answer that ends it.
+    Cost {
+        /// Id of the attempt.
+        effect: u64,
+        /// What it cost.
+        cost: AttemptCost,
+    },
     /// The job exceeds a limit of its runtime: it fails with this message, and its open work is cancelled.
     OverLimit {
         /// Which limit was exceeded, and how to fix it.

@@ -6,6 +6,7 @@ mod start;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::money::AttemptCost;
 use crate::ports::{JobStatus, Timestamp, ValueRef};
 
 pub use start::Start;
@@ -162,6 +163,16 @@ pub enum Event {
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         handled: bool,
     },
+    /// An attempt of a node with a price is about to end, and this is what it cost.
+    CostRecorded {
+        /// The list that contains the module; 0 for an attempt that is no longer waited for.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        frame: u64,
+        /// Id of the attempt.
+        effect: u64,
+        /// What it cost.
+        cost: AttemptCost,
+    },
     /// The provider refused a call and is asked again later. That is not a retry: the attempt that follows has the same
     /// number.
     CallPostponed {
@@ -176,6 +187,15 @@ pub enum Event {
         error: Value,
         /// Whether the provider was asked.
         sent: bool,
+        /// Whether the call waits for a slot of its connector's limits.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        for_slot: bool,
+    },
+    /// A call got its slot before it was known that it waits for one.
+    SlotGranted {
+        /// The list that contains the module.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        frame: u64,
     },
     /// A retry was scheduled.
     RetryScheduled {

@@ -1,6 +1,7 @@
 //! Records events in the control state: accepts every event and never decides.
 
 mod calls;
+mod costs;
 mod frames;
 mod gates;
 mod job;
@@ -44,8 +45,14 @@ pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event)
             let result = result.clone().unwrap_or(ValueRef::Row(seq));
             steps::record_attempt_failure(run, *frame, Failure { error: error.clone(), result, handled: *handled });
         }
-        Event::CallPostponed { frame, effect: _, until, error, sent } => {
-            calls::record_postponement(run, *frame, *until, error, *sent);
+        Event::CostRecorded { frame, effect, cost } => costs::record_cost(run, *frame, *effect, cost),
+        Event::CallPostponed { frame, effect: _, until, error, sent, for_slot } => {
+            calls::record_postponement(run, *frame, *until, error, (*sent, *for_slot));
+        }
+        Event::SlotGranted { frame } => {
+            if let Some(step) = step_of(run, *frame) {
+                step.slot_granted = true;
+            }
         }
         Event::RetryScheduled { frame, at } => steps::record_retry(run, *frame, *at),
         Event::StepCompleted { frame, result, cache: _ } => {

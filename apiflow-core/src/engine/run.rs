@@ -114,6 +114,27 @@ impl Run {
         self.orphans().chain(self.live_frames().flat_map(|(&frame, state)| open_work_of(frame, state)))
     }
 
+    /// Returns the attempts that have not ended, including those that are no longer waited for.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn open_attempts(&self) -> impl Iterator<Item = &super::Call> {
+        let of_frame = |frame: &u64| {
+            let step = self.control.frames.get(frame)?.step.as_ref()?;
+            if let Stage::Call(open) = &step.stage { Some(open) } else { None }
+        };
+        self.control.effects.values().filter_map(of_frame).chain(self.control.orphans.values())
+    }
+
+    /// Returns an attempt that has not ended.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn open_attempt(&self, effect: u64) -> Option<&super::Call> {
+        let frame = self.control.effects.get(&effect);
+        let of_frame = |frame: &u64| {
+            let step = self.control.frames.get(frame)?.step.as_ref()?;
+            if let Stage::Call(open) = &step.stage { Some(open) } else { None }
+        };
+        frame.and_then(of_frame).or_else(|| self.control.orphans.get(&effect))
+    }
+
     fn orphans(&self) -> impl Iterator<Item = OpenWork<'_>> {
         self.control.orphans.values().map(OpenWork::Cancel)
     }
@@ -148,6 +169,7 @@ impl Run {
             status: self.shown_status(),
             priority: self.priority(),
             retry_count: self.control.retry_count,
+            cost: self.control.cost.clone(),
             started_at: self.control.started_at,
             finished_at: self.control.finished_at,
             output: ending.and_then(|ending| ending.output.clone()),

@@ -6,6 +6,7 @@
 //! - a message is delivered to the inbox without a lease, stored once per key, and wakes the job;
 //! - of the jobs that share a key of [`Concurrency`], at most as many run at the same time as each of them allows, and
 //!   they start in the order of priority, then age;
+//! - budgets and the limits of providers hold for all processes that share the store, and for jobs whose worker is gone;
 //! - leases, wake-ups, polls, pauses, erasures and the expiry of cached results follow the store's own clock (the
 //!   database's).
 
@@ -18,7 +19,12 @@ pub use self::job_records::{JobFilter, JobRecords};
 pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim};
 pub use self::shared_bundle::SharedBundle;
+pub use self::spending::{
+    AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, Reservation, Spending, UnknownPrice,
+    UsageFilter, UsageGroup, UsageRow, day_of,
+};
 pub use self::steps::{StepRow, StepStatus};
+pub use self::submit_slots::{RequestWindow, SubmitLimits, SubmitSlotRequest, SubmitSlots};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
 pub use self::value_ref::{Args, Iter, ValueRef};
 
@@ -32,7 +38,9 @@ mod jobs;
 mod provider_work;
 mod shared_bundle;
 pub(crate) mod size;
+mod spending;
 mod steps;
+mod submit_slots;
 mod turns;
 mod value_ref;
 
@@ -81,7 +89,7 @@ impl StoreError {
     }
 }
 
-/// Stores jobs durably: the combination of four traits, implemented for every type that implements them.
-pub trait Store: JobQueue + JobJournal + ProviderWork + JobRecords {}
+/// Stores jobs durably: the combination of six traits, implemented for every type that implements them.
+pub trait Store: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots {}
 
-impl<S: JobQueue + JobJournal + ProviderWork + JobRecords + ?Sized> Store for S {}
+impl<S: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + ?Sized> Store for S {}

@@ -27,6 +27,8 @@ mod recovering;
 mod sharing;
 mod sizing;
 mod slots;
+mod spending;
+mod submit_slots;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -74,6 +76,8 @@ pub fn all_cases() -> Vec<Case> {
         erasing::CASES,
         recovering::CASES,
         sizing::CASES,
+        spending::CASES,
+        submit_slots::CASES,
     ]
     .concat()
 }
@@ -99,7 +103,9 @@ pub async fn run(make: impl AsyncFn() -> Arc<dyn Store>) {
 /// If a turn is lost or taken twice, a slot is given twice, or the work does not end.
 pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
     sharing::workers_that_steal_jobs_finish_each_once(stores.clone()).await;
-    sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores).await;
+    sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores.clone()).await;
+    spending::stores_that_race_for_a_budget_spend_no_more_than_it_allows(stores.clone()).await;
+    submit_slots::stores_that_race_for_submit_slots_give_no_more_than_there_are(stores).await;
 }
 
 /// Lists functions as cases, named after the functions.

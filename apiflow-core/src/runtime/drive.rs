@@ -1,6 +1,7 @@
 //! Drives one claimed job until it waits or ends: loads it, decides, commits and performs effects.
 
 mod calls;
+mod costs;
 mod ended_steps;
 mod open_work;
 mod release;
@@ -21,7 +22,7 @@ use super::inbox_payload::InboxPayload;
 use super::notifier::{Mailbox, RegisteredDrive};
 use super::store_health::pause_ms;
 use super::{Inner, RuntimeSettings, abandon};
-use crate::call::CallPlans;
+use crate::call::{CallPlans, ReportedCost};
 use crate::engine::{Answer, Program, Recorded, Run, error_names};
 use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Claim, Created, JobRow, JobStart, LoadedJob, NewJob, StoreError, Timestamp};
@@ -150,6 +151,7 @@ struct Returned {
     effect: u64,
     answer: Answer,
     calls: Vec<CallRecord>,
+    reported_cost: ReportedCost,
 }
 
 /// An input of the next turn.
@@ -181,6 +183,8 @@ struct Drive<'a> {
     returns: (mpsc::UnboundedSender<Returned>, mpsc::UnboundedReceiver<Returned>),
     /// Facts for the next turn.
     facts: VecDeque<Taken>,
+    /// Open attempts that may have a reservation or a slot, with the ordinals of their steps.
+    counted: BTreeMap<u64, u64>,
     /// Attempts of unknown fate that polls search for.
     sought: BTreeSet<u64>,
     /// Inbox messages that have been taken.
@@ -236,6 +240,9 @@ impl<'a> Drive<'a> {
 
     fn new(inner: &'a Arc<Inner>, version: u64, prepared: &Prepared, run: Run, committed: JobRow) -> Self {
         let job = committed.id.clone();
+        if prepared.plans().have_limits() {
+            inner.note_submit_limits();
+        }
         Self {
             inner,
             version,
@@ -244,6 +251,7 @@ impl<'a> Drive<'a> {
             job,
             committed,
             value_bytes: 0,
+            counted: costs::counted_attempts(&run, prepared.plans()),
             sought: open_work::attempts_in_recovery(&run),
             run: run.with_limits(inner.settings.run_limits()),
             plans: prepared.plans().clone(),

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::call::ReportedCost;
 use crate::engine::{Answer, Fact};
 use crate::ports::CallRecord;
 
@@ -15,12 +16,20 @@ pub(super) struct InboxPayload {
     /// The calls that led to an answer.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(super) calls: Vec<CallRecord>,
+    /// What replies have said about the cost of the attempt.
+    #[serde(default, skip_serializing_if = "ReportedCost::is_empty")]
+    pub(super) reported_cost: ReportedCost,
 }
 
 impl InboxPayload {
     /// Creates the payload of an answer to an attempt, with the calls that led to it.
     pub(super) fn from_answer(effect: u64, answer: Answer, calls: Vec<CallRecord>) -> Self {
-        Self { fact: Fact::Answered { effect, answer }, calls }
+        Self { fact: Fact::Answered { effect, answer }, calls, reported_cost: ReportedCost::default() }
+    }
+
+    /// Adds what replies have said about the cost of the attempt.
+    pub(super) fn with_reported_cost(self, reported_cost: ReportedCost) -> Self {
+        Self { reported_cost, ..self }
     }
 
     /// Returns the payload as the store keeps it.
@@ -31,7 +40,7 @@ impl InboxPayload {
 
 impl From<Fact> for InboxPayload {
     fn from(fact: Fact) -> Self {
-        Self { fact, calls: Vec::new() }
+        Self { fact, calls: Vec::new(), reported_cost: ReportedCost::default() }
     }
 }
 

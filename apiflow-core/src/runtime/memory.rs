@@ -3,7 +3,9 @@
 mod cache;
 mod job;
 mod slots;
+mod spending;
 mod state;
+mod submit_slots;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,9 +17,10 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter,
-    JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
-    RenewedLease, StepRow, StoreError, Timestamp,
+    Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure,
+    EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob,
+    NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError,
+    SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
 };
 
 /// Stores jobs in memory; everything is lost with the process.
@@ -181,6 +184,41 @@ impl ProviderWork for MemoryStore {
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
         self.lock_state().replace_ticket(job, effect, ticket);
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Spending for MemoryStore {
+    async fn reserve_budget(&self, request: Reservation) -> Result<BudgetDecision, StoreError> {
+        Ok(self.lock_state().reserve_budget(request))
+    }
+
+    async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
+        Ok(self.lock_state().read_usage(filter))
+    }
+
+    async fn list_budgets(&self, now: Timestamp) -> Result<Vec<BudgetState>, StoreError> {
+        Ok(self.lock_state().list_budgets(now))
+    }
+
+    async fn put_budget(&self, budget: Budget) -> Result<(), StoreError> {
+        self.lock_state().put_budget(budget);
+        Ok(())
+    }
+
+    async fn delete_budget(&self, id: &str) -> Result<bool, StoreError> {
+        Ok(self.lock_state().delete_budget(id))
+    }
+}
+
+#[async_trait]
+impl SubmitSlots for MemoryStore {
+    async fn request_submit_slot(&self, request: SubmitSlotRequest) -> Result<bool, StoreError> {
+        Ok(self.lock_state().request_submit_slot(request, self.clock.now()))
+    }
+
+    async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
+        self.lock_state().assign_submit_slots(self.clock.now())
     }
 }
 

@@ -1,5 +1,6 @@
 //! Calls of providers: submitting, polling, cancelling, and searching for attempts of unknown fate.
 
+mod admission;
 mod attempt_exchange;
 mod download;
 mod keep_media;

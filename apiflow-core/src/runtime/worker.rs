@@ -1,6 +1,7 @@
 //! The main loop of a worker: claims due jobs, renews leases, polls providers.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::OwnedSemaphorePermit;
@@ -12,7 +13,7 @@ use super::inbox_payload::InboxPayload;
 use super::intake::Intake;
 use super::provider::{self, Caller, PollContext, PollSubject};
 use super::{Inner, abandon, drive, erasure};
-use crate::call::CallPlans;
+use crate::call::{CallPlans, ReportedCost};
 use crate::ports::{Claim, DuePoll, StoreError, Timestamp};
 
 /// Maximum number of concurrent polls.
@@ -151,6 +152,9 @@ async fn take_due(inner: &Arc<Inner>, in_flight: &mut InFlight, looks: bool) -> 
     let now = inner.parts.clock.now();
     let mut asked = looks;
     let mut took = false;
+    if looks || inner.uses_submit_slots() {
+        inner.assign_submit_slots().await?;
+    }
     if in_flight.take_due(DueKind::Jobs, now) || looks && in_flight.free_places(DueKind::Jobs) > 0 {
         asked = true;
         took |= take_jobs(inner, in_flight).await?;
@@ -242,6 +246,10 @@ async fn take_erasures(inner: &Arc<Inner>, in_flight: &mut InFlight) -> Result<b
 /// Records when the store has something due next: its clock may be behind, and other processes write to it.
 async fn note_next_due(inner: &Inner, now: Timestamp) -> Result<(), StoreError> {
     let Some(next) = inner.parts.store.read_next_due_at().await? else { return Ok(()) };
+    if next <= now {
+        // Nothing was taken: a waiting call of another process may have to get its slot.
+        inner.note_submit_limits();
+    }
     let next = next.max(now.plus_ms(1));
     for kind in [DueKind::Jobs, DueKind::Polls, DueKind::Erasures] {
         inner.notifier.due.add_moment(kind, next);
@@ -305,7 +313,8 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
         provider::Polled::Answered(answer) => {
             let calls = std::mem::take(&mut caller.records);
             let key = answer.delivery_key(effect, recovery);
-            let payload = InboxPayload::from_answer(effect, answer, calls);
+            let reported_cost = std::mem::take(&mut caller.reported_cost);
+            let payload = InboxPayload::from_answer(effect, answer, calls).with_reported_cost(reported_cost);
             inner.record_answer(&due.job, &key, &payload, Some(effect)).await?;
             Ok(())
         }
@@ -341,6 +350,24 @@ async fn renew_leases(inner: &Inner) {
 }
 
 impl Inner {
+    /// Gives free slots of providers' limits to waiting calls, and wakes their jobs.
+    pub(super) async fn assign_submit_slots(&self) -> Result<(), StoreError> {
+        for job in self.parts.store.assign_submit_slots().await? {
+            self.notifier.notify_mail(&job);
+        }
+        Ok(())
+    }
+
+    /// Returns whether free slots may have to be given by this process.
+    pub(super) fn uses_submit_slots(&self) -> bool {
+        self.uses_submit_slots.load(Ordering::Relaxed)
+    }
+
+    /// Notes that jobs of this process call providers with limits.
+    pub(super) fn note_submit_limits(&self) {
+        self.uses_submit_slots.store(true, Ordering::Relaxed);
+    }
+
     /// Drives a job, then frees its seat.
     pub(super) async fn drive_in_seat(&self, drive: impl Future<Output = ()>, seat: Option<OwnedSemaphorePermit>) {
         drive.await;
@@ -360,6 +387,7 @@ impl Inner {
             max_result_bytes: self.settings.max_result_bytes,
             listing_delay_ms: self.settings.grace_ms().saturating_mul(2),
             records: Vec::new(),
+            reported_cost: ReportedCost::default(),
         }
     }
 }

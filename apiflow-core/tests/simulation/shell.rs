@@ -229,6 +229,7 @@ fn told_input(input: &Input) -> String {
         Input::Prepared { frame, prepared, bound_ms: _ } => format!("what frame {frame} needs: {prepared:?}"),
         Input::Concluded { frame, concluded } => format!("what follows in frame {frame}: {concluded:?}"),
         Input::Fact(fact) => format!("{fact:?}"),
+        Input::Cost { effect, cost } => format!("that #{effect} cost {cost:?}"),
         Input::OverLimit { message } => format!("that it is over a limit: {message}"),
         Input::Abandon { error } => format!("that it is abandoned: {error}"),
     }

@@ -1,5 +1,6 @@
 //! Jobs, their steps and calls, and the requests that start them.
 
+use apiflow_core::money::Cost;
 use apiflow_core::ports::{JobStatus, StepStatus};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -133,6 +134,8 @@ pub struct JobSummary {
     pub status: JobStatus,
     /// Total number of retries of its steps.
     pub retry_count: u64,
+    /// What its calls have cost so far.
+    pub cost: Cost,
     /// The error of a failed job: `{"name", "message", "step_id", …}`.
     #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     pub error: Option<Value>,
@@ -209,6 +212,9 @@ pub struct Step {
     /// The approvals that it waits for while it is suspended.
     #[schema(required)]
     pub approval: Option<Approval>,
+    /// What its calls have cost so far; null if none has ended that could have cost anything.
+    #[schema(required)]
+    pub cost: Option<Cost>,
 }
 
 /// One request of a step and its reply; secrets are masked.

@@ -27,6 +27,7 @@ pub(crate) fn job_summary(row: JobRow) -> JobSummary {
         node_id: row.node_id,
         status: row.state.status,
         retry_count: row.state.retry_count,
+        cost: row.state.cost,
         error: row.state.error,
         created_by: row.created_by,
         created_at: row.created_at.to_rfc3339(),
@@ -145,6 +146,7 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
         progress: row.progress,
         provider_id: row.provider_id,
         approval: None,
+        cost: row.cost,
     }
 }
 

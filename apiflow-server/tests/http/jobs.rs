@@ -1,6 +1,7 @@
 //! Jobs as the store has them: lists, steps, calls, events.
 
 use apiflow_core::catalog::{parse_connector, parse_node};
+use apiflow_core::money::{Amount, Cost};
 use apiflow_core::ports::{
     CallRecord, Commit, EventRow, JobBundle, JobState, JobStatus, LeaseChange, NewJob, StepRow, StepStatus, Timestamp,
 };
@@ -61,6 +62,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
         provider_id: Some("p1".to_owned()),
         retry_at: None,
         approval: None,
+        cost: None,
     }
 }
 
@@ -83,6 +85,7 @@ async fn turn(client: &RecordingClient, job: &str, steps: u64, status: JobStatus
         status,
         priority: 0,
         retry_count: 2,
+        cost: Cost { amounts: [("USD".to_owned(), Amount::from_units(40_000_000))].into(), unknown: 1 },
         started_at: Some(AT),
         finished_at: status.is_final().then_some(AT.plus_ms(60_000)),
         output: None,

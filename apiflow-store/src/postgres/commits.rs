@@ -21,7 +21,7 @@ pub(super) type QueuedCommit = QueuedWrite<Commit, Result<u64, StoreError>>;
 const MAX_COMMIT_TRIES: u32 = 5;
 
 /// Updates the rows of the commits whose version is still the job's, and inserts their other rows. Returns the turns
-/// that were committed, and whether submits are paused at any provider.
+/// that were committed, and whether submits are restrained.
 ///
 /// The guard decides on the newest row (a row that another transaction changes meanwhile is evaluated again), and all
 /// other parts check whether the guard returned their turn: `numbers` lists the jobs by turn, 0 for one that was refused.
@@ -31,12 +31,13 @@ const COMMIT: &str = concat!(
          WHERE message.turn = turn.place) AS messages \
      FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::text[], $5::integer[], $6::bigint[], $7::bigint[], \
          $8::bigint[], $9::text[], $10::text[], $11::bigint[], $12::boolean[], $13::boolean[], \
-         $14::bigint[], $15::bigint[], $16::bigint[]) WITH ORDINALITY \
+         $14::bigint[], $15::bigint[], $16::bigint[], $56::text[]) WITH ORDINALITY \
          AS turn (job, version, at, status, priority, retry_count, started_at, finished_at, output, error, last_seq, \
-         ended, released, wake_at, erase_at, value_bytes, place)), \
+         ended, released, wake_at, erase_at, value_bytes, cost, place)), \
      owned AS (UPDATE jobs SET version = jobs.version + 1, tries = 0, alone_tries = 0, updated_at = asked.at, status = asked.status, \
          priority = asked.priority, retry_count = asked.retry_count, started_at = asked.started_at, \
          finished_at = asked.finished_at, output = asked.output, error = asked.error, erase_at = asked.erase_at, \
+         cost = asked.cost, \
          erase_ready_at = CASE WHEN asked.ended THEN asked.erase_at END, \
          last_seq = greatest(jobs.last_seq, asked.last_seq), \
          value_bytes = jobs.value_bytes + asked.value_bytes, flight_change = ",
@@ -49,7 +50,8 @@ const COMMIT: &str = concat!(
     now!(),
     " ELSE asked.wake_at END \
          FROM asked WHERE jobs.id = asked.job AND jobs.version = asked.version \
-         RETURNING asked.place, jobs.id, jobs.number, asked.ended, jobs.created_by, jobs.flight_change), \
+         RETURNING asked.place, jobs.id, jobs.number, asked.ended, jobs.created_by, jobs.workflow_id, \
+             jobs.flight_change), \
      numbers AS MATERIALIZED (SELECT array_agg(number ORDER BY place) AS list FROM (SELECT place, MAX(number) AS number \
          FROM (SELECT place, 0::bigint AS number FROM asked UNION ALL SELECT place, number FROM owned) AS found \
          GROUP BY place) AS turn), \
@@ -120,10 +122,29 @@ const COMMIT: &str = concat!(
     " + kept.ttl FROM unnest($52::integer[], $53::text[], $54::text[], $55::bigint[]) WITH ORDINALITY \
          AS kept (turn, key, value, ttl, place) JOIN owned ON owned.place = kept.turn \
          ORDER BY kept.key, kept.place DESC \
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
-     SELECT place, EXISTS (SELECT FROM submit_pauses WHERE until > ",
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at), \
+     charged AS (INSERT INTO usage_sums (day, user_id, workflow_id, node_id, currency, amount, held, unknown, attempts) \
+         SELECT charge.day, coalesce(owned.created_by, ''), coalesce(owned.workflow_id, ''), charge.node_id, \
+             charge.currency, SUM(charge.amount)::bigint, SUM(charge.held)::bigint, SUM(charge.unknown)::bigint, COUNT(*) \
+         FROM unnest($57::integer[], $58::bigint[], $59::text[], $60::text[], $61::bigint[], $62::bigint[], $63::bigint[]) \
+         AS charge (turn, day, node_id, currency, amount, held, unknown) JOIN owned ON owned.place = charge.turn \
+         GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5 \
+         ON CONFLICT (day, user_id, workflow_id, node_id, currency) DO UPDATE \
+         SET amount = usage_sums.amount + excluded.amount, held = usage_sums.held + excluded.held, \
+             unknown = usage_sums.unknown + excluded.unknown, attempts = usage_sums.attempts + excluded.attempts), \
+     ended_step AS (SELECT owned.id, ended.step FROM unnest($64::integer[], $65::bigint[]) AS ended (turn, step) \
+         JOIN owned ON owned.place = ended.turn), \
+     unreserved AS (DELETE FROM budget_reservations USING owned WHERE budget_reservations.job_id = owned.id \
+         AND (owned.ended OR EXISTS (SELECT FROM ended_step WHERE ended_step.id = owned.id \
+             AND ended_step.step = budget_reservations.step))), \
+     freed AS (UPDATE submit_slots SET state = 'over', look_at = ",
     now!(),
-    ") FROM owned"
+    " FROM owned WHERE submit_slots.job_id = owned.id AND (owned.ended AND submit_slots.state <> 'over' \
+             OR submit_slots.state = 'held' AND EXISTS (SELECT FROM ended_step WHERE ended_step.id = owned.id \
+             AND ended_step.step = submit_slots.step))) \
+     SELECT place, ",
+    sql::is_restrained!(now!()),
+    " FROM owned"
 );
 
 /// Removes some expired results: more than commits of the usual size add, so that they do not pile up.
@@ -208,7 +229,7 @@ async fn attempt_commits(
     let begun = Instant::now();
     let owned = bind_rows(&turns, &batch).fetch_all(&mut connection).await;
     let owned = writer.give_back(connection, owned)?;
-    if owned.iter().any(|(_, is_paused)| !is_paused) {
+    if owned.iter().any(|(_, is_restrained)| !is_restrained) {
         pauses.note_none(begun);
     }
     let owned: BTreeSet<i64> = owned.into_iter().map(|(turn, _)| turn).collect();
@@ -260,6 +281,16 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q, (i64,
         .bind(column_values(&batch.cached, |row| row.key))
         .bind(column_values(&batch.cached, |row| row.value.as_str()))
         .bind(column_values(&batch.cached, |row| row.ttl))
+        .bind(column_values(turns, |turn| turn.cost.as_deref()))
+        .bind(column_values(&batch.charges, |row| row.turn))
+        .bind(column_values(&batch.charges, |row| row.day))
+        .bind(column_values(&batch.charges, |row| row.node_id))
+        .bind(column_values(&batch.charges, |row| row.currency))
+        .bind(column_values(&batch.charges, |row| row.amount))
+        .bind(column_values(&batch.charges, |row| row.held))
+        .bind(column_values(&batch.charges, |row| row.unknown))
+        .bind(column_values(&batch.ended_attempts, |row| row.0))
+        .bind(column_values(&batch.ended_attempts, |row| row.1))
 }
 
 fn bind_turns<'q, O>(query: Query<'q, O>, turns: &'q [Turn<'q>]) -> Query<'q, O> {

@@ -42,7 +42,7 @@ const CACHED: &str = sql::cached_result!(now!());
 
 /// Stores the message, wakes its job and ends the poll; returns whether the message is new, and whether the job exists.
 /// The poll's row comes after the job's in the lock order.
-const DELIVER: &str = concat!(
+pub(super) const DELIVER: &str = concat!(
     "WITH added AS (INSERT INTO job_inbox (job_id, key, payload) SELECT id, $2, $3 FROM jobs \
          WHERE id = $1 AND status NOT IN ",
     sql::ended!(),

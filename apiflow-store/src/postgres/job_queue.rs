@@ -115,9 +115,9 @@ const CREATE: &str = concat!(
     " + kept.ttl FROM added, unnest($54::text[], $55::text[], $56::bigint[]) WITH ORDINALITY \
          AS kept (key, value, ttl, place) ORDER BY kept.key, kept.place DESC \
          ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
-     SELECT EXISTS (SELECT FROM submit_pauses WHERE until > ",
-    now!(),
-    ") FROM added"
+     SELECT ",
+    sql::is_restrained!(now!()),
+    " FROM added"
 );
 
 const LIVE_KEY: &str = sql::job_by_key!(now!());
@@ -352,8 +352,8 @@ impl PostgresStore {
             .bind(new.created_by.as_ref().and(new.max_bytes_in_flight).map(to_int));
         let begun = Instant::now();
         let added = added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
-        let Some((is_paused,)) = added else { return Ok(false) };
-        if !is_paused {
+        let Some((is_restrained,)) = added else { return Ok(false) };
+        if !is_restrained {
             self.pauses.note_none(begun);
         }
         Ok(true)

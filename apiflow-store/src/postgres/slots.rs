@@ -66,10 +66,17 @@ pub(super) async fn assign_free_slots(pool: &CountedPool) -> Result<(), sqlx::Er
 }
 
 /// The statements that begin a transaction and take the lock of a key, in one round trip.
-fn begin_locked(key: &str) -> AssertSqlSafe<String> {
-    let digest = Sha384::digest(key);
-    let lock = digest.iter().take(8).fold(0_i64, |lock, byte| lock << 8 | i64::from(*byte));
-    AssertSqlSafe(format!("BEGIN; SELECT pg_advisory_xact_lock({lock})"))
+pub(super) fn begin_locked(key: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("BEGIN; SELECT pg_advisory_xact_lock({})", lock_number(key)))
+}
+
+/// The statement that takes the lock of a key until the end of the transaction.
+pub(super) fn lock_statement(key: &str) -> AssertSqlSafe<String> {
+    AssertSqlSafe(format!("SELECT pg_advisory_xact_lock({})", lock_number(key)))
+}
+
+fn lock_number(key: &str) -> i64 {
+    Sha384::digest(key).iter().take(8).fold(0_i64, |lock, byte| lock << 8 | i64::from(*byte))
 }
 
 /// Assigns the free slots of a key. The lock is held before the key is examined: a statement does not see what others

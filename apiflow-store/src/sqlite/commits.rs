@@ -9,7 +9,7 @@ use rusqlite::types::Value;
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::insert::insert_rows;
-use super::{now, slots};
+use super::{now, slots, spending};
 use crate::commit_rows::{Batch, Call, Step, Turn};
 use crate::job_rows::{to_int, to_json_text};
 use crate::pause_check::PauseCheck;
@@ -20,7 +20,7 @@ macro_rules! changed_columns {
     () => {
         "version = version + 1, tries = 0, alone_tries = 0, updated_at = $3, retry_count = $6, started_at = $7, \
          finished_at = $8, output = $9, error = $10, erase_at = $11, last_seq = max(last_seq, $13), \
-         value_bytes = value_bytes + $14, inbox_open = inbox_open - $15"
+         value_bytes = value_bytes + $14, inbox_open = inbox_open - $15, cost = $18"
     };
 }
 
@@ -37,9 +37,9 @@ const UPDATE_JOB: &str = concat!(
     " ELSE $17 END WHERE id = $1 AND version = $2 RETURNING number, created_by, flight_change, \
          $12 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1), \
          $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over'), \
-         EXISTS (SELECT 1 FROM submit_pauses WHERE until > ",
-    now!(),
-    ")"
+         $12 AND (EXISTS (SELECT 1 FROM budget_reservations WHERE job_id = $1) \
+             OR EXISTS (SELECT 1 FROM submit_slots WHERE job_id = $1 AND state <> 'over')), ",
+    sql::is_restrained!(now!())
 );
 /// The same for a turn in the middle of a job, which changes no indexed column: SQLite rewrites the index entries of all
 /// columns that a statement names. Finds no row if the status or the priority changes.
@@ -47,9 +47,8 @@ const UPDATE_JOB_IN_PLACE: &str = concat!(
     "UPDATE jobs SET ",
     changed_columns!(),
     ", flight_change = $14 WHERE id = $1 AND version = $2 AND status = $4 AND priority = $5 \
-         RETURNING number, created_by, flight_change, 0, 0, EXISTS (SELECT 1 FROM submit_pauses WHERE until > ",
-    now!(),
-    ")"
+         RETURNING number, created_by, flight_change, 0, 0, 0, ",
+    sql::is_restrained!(now!())
 );
 const TAKE_MESSAGES: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' \
      WHERE job_id = $1 AND taken = 0 AND id IN (SELECT value FROM json_each($2))";
@@ -106,6 +105,10 @@ pub(super) struct CommitRows {
     taken: Option<String>,
     cached: Vec<[Value; 3]>,
     snapshot: Option<[Value; 2]>,
+    cost: Option<String>,
+    charges: Vec<[Value; 6]>,
+    /// A JSON list of the steps whose attempts end.
+    ended_attempts: Option<String>,
 }
 
 impl CommitRows {
@@ -149,6 +152,9 @@ impl CommitRows {
                 .map(|row| [Value::Text(row.key.to_owned()), row.value.into(), row.ttl.into()])
                 .collect(),
             snapshot: batch.snapshots.into_iter().next().map(|row| [row.seq.into(), row.state.into()]),
+            cost: turn.cost,
+            charges: batch.charges.into_iter().map(spending::charge_values).collect(),
+            ended_attempts: list(batch.ended_attempts.into_iter().map(|(_, step)| step).collect()),
         }
     }
 }
@@ -184,9 +190,9 @@ fn call_values(call: Call<'_>) -> CallValues {
     ]
 }
 
-/// What the update of a job's row returns: its number, its user, the change of the user's bytes in flight, whether polls
-/// and a slot end with it, and whether submits are paused at any provider.
-type UpdatedJob = (i64, Option<String>, i64, bool, bool, bool);
+/// What the update of a job's row returns: its number, its user, the change of the user's bytes in flight, whether polls,
+/// a slot, and reservations and slots of attempts end with it, and whether submits are restrained.
+type UpdatedJob = (i64, Option<String>, i64, bool, bool, bool, bool);
 
 /// Records a turn if the job still has the version; returns its new version.
 pub(super) fn perform_commit(
@@ -221,7 +227,8 @@ pub(super) fn perform_commit(
         bytes,
         taken,
         rows.is_released,
-        rows.wake_at
+        rows.wake_at,
+        rows.cost
     ];
     let mut updated: Option<UpdatedJob> = None;
     if !rows.is_final && !rows.is_released {
@@ -230,10 +237,10 @@ pub(super) fn perform_commit(
     if updated.is_none() {
         updated = connection.fetch_optional(UPDATE_JOB, parameters)?;
     }
-    let Some((number, user, flight_change, has_polls, has_slot, is_paused)) = updated else {
+    let Some((number, user, flight_change, has_polls, has_slot, has_attempts, is_restrained)) = updated else {
         return Err(explain_refusal(connection, job)?.into());
     };
-    if !is_paused {
+    if !is_restrained {
         pauses.note_none(begun);
     }
     add_bytes(connection, user.as_deref(), flight_change)?;
@@ -255,7 +262,16 @@ pub(super) fn perform_commit(
     if has_slot {
         slots::end_slot(connection, job)?;
     }
-    debug_assert!(rows.is_final || !(has_polls || has_slot), "only the end of a job ends its polls and slot");
+    spending::add_charges(connection, job, &rows.charges)?;
+    if has_attempts {
+        spending::end_all_attempts(connection, job)?;
+    } else if let Some(steps) = rows.ended_attempts.as_ref().filter(|_| !rows.is_final) {
+        spending::end_attempts(connection, job, steps)?;
+    }
+    debug_assert!(
+        rows.is_final || !(has_polls || has_slot || has_attempts),
+        "only the end of a job ends its polls and slots"
+    );
     Ok(version + 1)
 }
 

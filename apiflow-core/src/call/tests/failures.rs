@@ -315,6 +315,7 @@ fn only_classes_that_cannot_be_paid_twice_may_be_retried() {
         ("cancelled", true),
         ("provider_failed", true),
         ("refused", true),
+        ("budget_exceeded", false),
     ] {
         let class = ErrorClass::parse(word).expect("it is known");
         assert_eq!((class.name(), class.may_retry()), (word, retried));

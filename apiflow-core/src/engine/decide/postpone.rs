@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::{Turn, module_end, module_start};
-use crate::engine::control_state::Stage;
+use crate::engine::control_state::{OpenStep, Stage};
 use crate::engine::{Event, retry};
 
 /// First delay before a rate-limited call is repeated, in milliseconds, if the provider does not ask for one; doubled
@@ -13,6 +13,10 @@ const MIN_POSTPONEMENT_MS: u64 = 1_000;
 const MAX_POSTPONEMENT_MS: u64 = 60_000;
 /// Maximum random addition, in milliseconds, so that calls which wait for the same time do not all arrive together.
 const MAX_SPREAD_MS: u64 = 5_000;
+
+/// How long a call waits for its slot before it asks again, in milliseconds: only a safety net, because the slot is
+/// announced.
+const SLOT_CHECK_INTERVAL_MS: u64 = 3_600_000;
 
 /// The refusal of an attempt.
 pub(super) struct Refusal {
@@ -33,8 +37,8 @@ pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
         // Another answer says that the work was accepted: it is followed.
         return;
     }
-    let (since, refusals) =
-        step.postponed.map_or((open.started_at, 0), |postponed| (postponed.since, postponed.refusals));
+    let known = step.postponed.filter(|postponed| !postponed.waits_for_slot);
+    let (since, refusals) = known.map_or((open.started_at, 0), |postponed| (postponed.since, postponed.refusals));
     let deadline = since.plus_ms(step.timeout_ms().unwrap_or(patience_ms));
     let random = retry::pseudo_random(turn.run.control.seed, turn.run.control.seq);
     let asked_again = if sent { Some(refusals) } else { None };
@@ -43,7 +47,32 @@ pub(super) fn postpone_call(turn: &mut Turn<'_>, frame: u64, refusal: Refusal) {
         return module_end::fail_attempt(turn, frame, error, None, false);
     }
     let error = module_start::with_step_of(turn, frame, error);
-    turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent });
+    turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent, for_slot: false });
+}
+
+/// Lets a call wait for a slot of its connector's limits, however long that takes; [`take_slot`] continues it.
+pub(super) fn queue_call(turn: &mut Turn<'_>, frame: u64, effect: u64, error: Value) {
+    let Some(step) = turn.step(frame) else { return };
+    // The slot may have been given while the answer was on its way.
+    let pause_ms = if step.slot_granted { 0 } else { SLOT_CHECK_INTERVAL_MS };
+    let until = turn.now.plus_ms(pause_ms);
+    let error = module_start::with_step_of(turn, frame, error);
+    turn.emit_event(Event::CallPostponed { frame, effect, until, error, sent: false, for_slot: true });
+}
+
+/// Starts the attempt of a step that has its slot.
+pub(super) fn take_slot(turn: &mut Turn<'_>, step: u64) {
+    let is_wanted = |open: &OpenStep| open.ordinal == step;
+    let mut frames = turn.run.control.frames.iter();
+    let found = frames.find(|(_, frame)| frame.step.as_ref().is_some_and(is_wanted)).map(|(frame, _)| *frame);
+    let Some(frame) = found else { return };
+    let Some(open) = turn.step(frame) else { return };
+    let waits = open.postponed.is_some_and(|postponed| postponed.waits_for_slot);
+    if waits && matches!(open.stage, Stage::Retrying { .. }) {
+        module_start::start_attempt(turn, frame);
+    } else if matches!(open.stage, Stage::Call(_)) {
+        turn.emit_event(Event::SlotGranted { frame });
+    }
 }
 
 /// Returns how long a refused call is postponed, in milliseconds: at least `hint_ms`, and longer after each refusal

@@ -42,6 +42,8 @@ impl Event {
             | Self::RecoveryStarted { frame, .. }
             | Self::DownloadStarted { frame, .. }
             | Self::AttemptFailed { frame, .. }
+            | Self::CostRecorded { frame, .. }
+            | Self::SlotGranted { frame }
             | Self::CallPostponed { frame, .. }
             | Self::RetryScheduled { frame, .. }
             | Self::StepCompleted { frame, .. }
@@ -109,6 +111,8 @@ impl Event {
                 | Self::ResultReused { .. }
                 | Self::ApprovalReceived { .. }
                 | Self::RecoveryStarted { .. }
+                | Self::CostRecorded { .. }
+                | Self::SlotGranted { .. }
                 | Self::OrphanSettled { .. }
                 | Self::FlowEnded(_)
                 | Self::JobFinished(_)

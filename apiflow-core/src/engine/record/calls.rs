@@ -66,17 +66,27 @@ pub(super) fn record_recovery_start(run: &mut Run, frame: u64, effect: u64, reco
     }
 }
 
-pub(super) fn record_postponement(run: &mut Run, frame: u64, until: Timestamp, error: &Value, sent: bool) {
+/// Records that a call is postponed: `sent`, whether the provider was asked; `for_slot`, whether it waits for a slot.
+pub(super) fn record_postponement(
+    run: &mut Run,
+    frame: u64,
+    until: Timestamp,
+    error: &Value,
+    (sent, for_slot): (bool, bool),
+) {
     let Some(step) = step_of(run, frame) else { return };
     let Stage::Call(open) = &step.stage else { return };
-    let (effect, before) = (open.effect, step.postponed);
-    let before = before.unwrap_or(Postponed { since: open.started_at, refusals: 0 });
+    let effect = open.effect;
+    // Waiting for a slot does not use up the time for which a provider may refuse the call.
+    let before = step.postponed.filter(|postponed| !postponed.waits_for_slot && !for_slot);
+    let before = before.unwrap_or(Postponed { since: open.started_at, refusals: 0, waits_for_slot: for_slot });
     step.postponed = Some(Postponed { refusals: before.refusals + u32::from(sent), ..before });
+    step.slot_granted = false;
     step.stage = Stage::Retrying { at: until };
     run.control.effects.remove(&effect);
     change_row(run, frame, |row| {
         row.status = StepStatus::Retrying;
-        row.retry_at = Some(until);
+        row.retry_at = Some(until).filter(|_| !for_slot);
         row.error = Some(error.clone());
     });
 }

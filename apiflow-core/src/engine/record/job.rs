@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use crate::engine::control_state::{Control, Frame, ResultScope, Stage};
 use crate::engine::{Ending, Run};
+use crate::money::Cost;
 use crate::ports::{Args, JobStatus, StepStatus, Timestamp, ValueRef};
 
 impl Control {
@@ -24,6 +25,7 @@ impl Control {
             orphans: std::collections::BTreeMap::new(),
             approvals: Vec::new(),
             ending: None,
+            cost: Cost::default(),
         }
     }
 }
@@ -68,7 +70,9 @@ pub(super) fn record_reopening(run: &mut Run, seq: u64, state: &Value) {
     let Ok(earlier) = Control::deserialize(state) else { return };
     let next_frame = run.control.next_frame.max(earlier.next_frame);
     let retry_count = run.control.retry_count.max(earlier.retry_count);
-    run.control = Control { seq, next_frame, retry_count, ..earlier };
+    // What was counted stays counted.
+    let cost = std::mem::take(&mut run.control.cost);
+    run.control = Control { seq, next_frame, retry_count, cost, ..earlier };
     for step in run.control.frames.values_mut().filter_map(|frame| frame.step.as_mut()) {
         // The search without a result is over; another one starts.
         if let Stage::Call(open) = &mut step.stage {

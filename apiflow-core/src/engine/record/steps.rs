@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::job::mark_started;
-use super::{change_frame, change_row, set_stage, step_of};
+use super::{change_frame, change_row, costs, set_stage, step_of};
 use crate::engine::control_state::{Children, Failure, OpenStep, Stage};
 use crate::engine::{CacheKey, Call, Run, Start};
 use crate::ports::{StepRow, StepStatus, Timestamp, ValueRef};
@@ -24,6 +24,7 @@ fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
         provider_id: None,
         retry_at: None,
         approval: None,
+        cost: None,
     }
 }
 
@@ -38,10 +39,12 @@ pub(super) fn record_step_start(
 ) {
     mark_started(run, at);
     let failures = step_of(run, frame).map_or(0, |step| step.failures);
-    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt));
-    let (ordinal, began, attempt) = before.unwrap_or((seq, at, 1));
+    let before =
+        step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt, step.row.cost.clone()));
+    let (ordinal, began, attempt, cost) = before.unwrap_or((seq, at, 1, None));
     let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = attempt;
+    row.cost = cost;
     let has_input =
         matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
     row.input = has_input.then_some(ValueRef::Row(seq));
@@ -58,6 +61,8 @@ pub(super) fn record_step_start(
         bound_ms,
         until: None,
         postponed: None,
+        slot_granted: false,
+        cost_of: None,
         cache: cache.cloned(),
         resumes: Vec::new(),
     };
@@ -124,6 +129,7 @@ fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: At
     let Some(step) = step_of(run, frame) else { return };
     step.until = step.bound_ms.filter(|_| stage == Stage::Children).map(|bound| at.plus_ms(bound));
     step.stage = stage;
+    step.slot_granted = false;
     // Scopes of the last attempt's branches are not merged, because they are no longer visible.
     let left = std::mem::replace(&mut step.children, children).map(|children| children.scopes);
     for scope in left.unwrap_or_default().into_values() {
@@ -159,6 +165,8 @@ pub(super) fn record_step_pass(
         bound_ms: None,
         until: None,
         postponed: None,
+        slot_granted: false,
+        cost_of: None,
         cache: None,
         resumes: Vec::new(),
     };
@@ -180,6 +188,7 @@ pub(super) fn record_attempt_start(
 ) {
     let Some(step) = step_of(run, frame) else { return };
     let input = if let Some(ValueRef::Row(row)) = step.row.input { row } else { seq };
+    let waited_for_slot = step.postponed.is_some_and(|postponed| postponed.waits_for_slot);
     begin_attempt(run, seq, at, frame, AttemptStart { number: attempt, input, deadline });
     change_row(run, frame, |row| {
         row.status = StepStatus::Running;
@@ -187,6 +196,9 @@ pub(super) fn record_attempt_start(
         row.retry_at = None;
         row.progress = None;
         row.provider_id = None;
+        if waited_for_slot {
+            row.error = None;
+        }
     });
 }
 
@@ -223,6 +235,9 @@ pub(super) fn record_step_end(
     result: &ValueRef,
     stage: Stage,
 ) {
+    if status == StepStatus::Completed {
+        costs::count_unpriced_call(run, frame);
+    }
     let Some(step) = step_of(run, frame) else { return };
     let mut was_followed = false;
     if let Stage::Call(open) = &step.stage {

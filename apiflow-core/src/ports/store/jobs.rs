@@ -10,6 +10,7 @@ use super::shared_bundle::SharedBundle;
 use super::turns::{EventRow, LoadedJob, value_bytes};
 use super::value_ref::ValueRef;
 use crate::declarations::Catalog;
+use crate::money::Cost;
 use crate::ports::Timestamp;
 
 /// Status of a job.
@@ -234,6 +235,8 @@ pub struct JobState {
     pub priority: i32,
     /// Number of retries of all steps.
     pub retry_count: u64,
+    /// What its attempts have cost so far.
+    pub cost: Cost,
     /// When the first step started.
     pub started_at: Option<Timestamp>,
     /// When the job ended.
@@ -253,6 +256,7 @@ impl JobState {
             status: JobStatus::Pending,
             priority,
             retry_count: 0,
+            cost: Cost::default(),
             started_at: None,
             finished_at: None,
             output: None,

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::value_ref::ValueRef;
+use crate::money::Cost;
 use crate::ports::Timestamp;
 
 /// Status of a step.
@@ -89,6 +90,9 @@ pub struct StepRow {
     /// What the gate after the step waits for: `{"required", "until"}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approval: Option<Value>,
+    /// What its attempts have cost so far; `None` if none has ended that could have cost anything.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cost: Option<Cost>,
 }
 
 impl StepRow {

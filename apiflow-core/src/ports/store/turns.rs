@@ -8,6 +8,7 @@ use super::jobs::{JobRow, JobState};
 use super::provider_work::Poll;
 use super::shared_bundle::SharedBundle;
 use super::size::json_len;
+use super::spending::AttemptCharge;
 use super::steps::StepRow;
 use crate::ports::Timestamp;
 
@@ -103,6 +104,10 @@ pub struct Commit {
     /// Results to cache for other runs; each replaces the earlier one with its key, including its expiry; of several
     /// with the same key, the last one is used.
     pub cached: Vec<CachedResult>,
+    /// What attempts that end with the turn cost: added to the usage of the job's user and workflow.
+    pub charges: Vec<AttemptCharge>,
+    /// Steps whose attempts end with the turn: their reservations and slots end, too. An ended job has none.
+    pub ended_attempts: Vec<u64>,
     /// Control state after the events.
     pub snapshot: Option<SnapshotRow>,
     /// The job's row after the events.
@@ -130,6 +135,8 @@ impl Commit {
             polls_cleared: Vec::new(),
             consumed: Vec::new(),
             cached: Vec::new(),
+            charges: Vec::new(),
+            ended_attempts: Vec::new(),
             snapshot: None,
             state,
             lease,

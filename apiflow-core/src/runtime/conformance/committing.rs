@@ -6,6 +6,7 @@ use super::fixtures::{
     FAR, LEASE_TIMEOUT, PAST, Subject, call_record, claim_one, commit, create_claimed, empty_turn, event_row,
     event_with, nothing_is_due, poll, read_row, releasing_turn, step_row,
 };
+use crate::money::{Amount, Cost};
 use crate::ports::{Commit, EventRow, JobState, JobStatus, SnapshotRow, StepRow, StepStatus, Timestamp, ValueRef};
 
 super::list_cases![
@@ -17,6 +18,10 @@ super::list_cases![
     a_release_with_all_messages_taken_in_waits,
 ];
 
+fn cost_of_one() -> Cost {
+    Cost { amounts: [("USD".to_owned(), Amount::from_units(40_000_000))].into(), unknown: 2 }
+}
+
 async fn a_commit_records_all_its_parts(store: Subject) {
     let version = create_claimed(&store, "a").await;
     store.deliver_message("a", "fact", json!({"n": 1}), None).await.expect("a message is delivered");
@@ -26,6 +31,7 @@ async fn a_commit_records_all_its_parts(store: Subject) {
         status: JobStatus::Suspended,
         priority: -3,
         retry_count: 3,
+        cost: cost_of_one(),
         started_at: Some(Timestamp(5_001)),
         finished_at: Some(Timestamp(5_002)),
         output: Some(ValueRef::Row(2)),
@@ -74,6 +80,7 @@ async fn a_step_is_written_again_under_its_ordinal(store: Subject) {
         progress: Some(0.25),
         provider_id: None,
         retry_at: Some(Timestamp(5_006)),
+        cost: Some(cost_of_one()),
         ..step_row(2)
     };
     commit(&store, Commit { steps: vec![ended.clone()], ..empty_turn("a", version) }).await;

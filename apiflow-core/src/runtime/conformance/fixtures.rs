@@ -91,6 +91,7 @@ pub(super) fn step_row(ordinal: u64) -> StepRow {
         provider_id: Some("p-1".to_owned()),
         retry_at: None,
         approval: None,
+        cost: None,
     }
 }
 

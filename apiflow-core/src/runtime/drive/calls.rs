@@ -4,11 +4,12 @@ use serde_json::Value;
 
 use super::open_work::Cancellation;
 use super::{Drive, Returned, Taken};
+use crate::call::ReportedCost;
 use crate::engine::{Answer, Call, OpenWork};
 use crate::evaluate::ValueCache;
 use crate::ports::{CallRecord, Clock, StoreError, ValueRef};
 use crate::runtime::inbox_payload::InboxPayload;
-use crate::runtime::provider::{self, Submit, record_before_sending};
+use crate::runtime::provider::{self, Caller, Submit, record_before_sending};
 
 /// Maximum number of times that the delay before asking an unavailable store again is doubled.
 const MAX_PAUSE_DOUBLINGS: u32 = 6;
@@ -89,7 +90,12 @@ impl Drive<'_> {
                     if let Some(task) = self.out.get(&effect) {
                         task.abort();
                     }
-                    let returned = Returned { effect, answer: Answer::Cancelled, calls: Vec::new() };
+                    let returned = Returned {
+                        effect,
+                        answer: Answer::Cancelled,
+                        calls: Vec::new(),
+                        reported_cost: ReportedCost::default(),
+                    };
                     // This drive itself owns the receiver.
                     let _own = self.returns.0.send(returned);
                 }
@@ -110,7 +116,7 @@ impl Drive<'_> {
                 Err(error) => Answer::Failed { error },
             };
             // The receiver lives as long as the drive; if that has ended, the answer is not needed.
-            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+            let _ended = returns.send(caller.into_returned(effect, answer));
         });
         self.out.insert(effect, handle);
     }
@@ -125,7 +131,7 @@ impl Drive<'_> {
         let handle = self.tasks.spawn(async move {
             let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
             let answer = provider::download_media(&mut caller, &call, operation).await;
-            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+            let _ended = returns.send(caller.into_returned(effect, answer));
         });
         self.downloads.insert(effect);
         self.out.insert(effect, handle);
@@ -150,9 +156,15 @@ impl Drive<'_> {
         let handle = self.tasks.spawn(async move {
             let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
             let answer = provider::cancel_work(&mut caller, &call, operation).await;
-            let _ended = returns.send(Returned { effect, answer, calls: caller.records });
+            let _ended = returns.send(caller.into_returned(effect, answer));
         });
         self.out.insert(effect, handle);
+    }
+}
+
+impl Caller {
+    fn into_returned(self, effect: u64, answer: Answer) -> Returned {
+        Returned { effect, answer, calls: self.records, reported_cost: self.reported_cost }
     }
 }
 

@@ -87,6 +87,8 @@ impl TurnEvents {
                 | Event::ResultReused { .. }
                 | Event::StepPassed { .. }
                 | Event::CallPostponed { .. }
+                | Event::CostRecorded { .. }
+                | Event::SlotGranted { .. }
                 | Event::AttemptFailed { .. }
                 | Event::RetryScheduled { .. }
                 | Event::StepCompleted { .. }

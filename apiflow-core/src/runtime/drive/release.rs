@@ -59,9 +59,9 @@ impl Drive<'_> {
     fn leave_facts(&mut self) -> JoinSet<()> {
         let mut deliveries = JoinSet::new();
         for taken in std::mem::take(&mut self.facts) {
-            let Taken { payload: InboxPayload { fact, calls }, message } = taken;
+            let Taken { payload: InboxPayload { fact, calls, reported_cost }, message } = taken;
             if let (Fact::Answered { effect, answer }, None) = (fact, message) {
-                self.deliver_answer(&mut deliveries, Returned { effect, answer, calls });
+                self.deliver_answer(&mut deliveries, Returned { effect, answer, calls, reported_cost });
             }
         }
         deliveries
@@ -71,9 +71,9 @@ impl Drive<'_> {
     fn deliver_answer(&self, deliveries: &mut JoinSet<()>, returned: Returned) {
         let (inner, job) = (self.inner.clone(), self.job.clone());
         deliveries.spawn(async move {
-            let Returned { effect, answer, calls } = returned;
+            let Returned { effect, answer, calls, reported_cost } = returned;
             let key = answer.delivery_key(effect, None);
-            let payload = InboxPayload::from_answer(effect, answer, calls);
+            let payload = InboxPayload::from_answer(effect, answer, calls).with_reported_cost(reported_cost);
             if let Err(error) = inner.record_answer(&job, &key, &payload, None).await {
                 tracing::error!(%error, job, effect, "a result could not be recorded");
             }

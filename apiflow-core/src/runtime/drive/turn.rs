@@ -13,7 +13,8 @@ use crate::call::Operation;
 use crate::engine::{Answer, Call, Fact, Input, Recorded};
 use crate::evaluate::{Evaluation, estimate_json_bytes};
 use crate::ports::{
-    CallRecord, Commit, EvaluationError, Evaluator, JobRow, LeaseChange, Poll, Script, StoreError, Timestamp,
+    AttemptCharge, CallRecord, Commit, EvaluationError, Evaluator, JobRow, LeaseChange, Poll, Script, StoreError,
+    Timestamp,
 };
 use crate::runtime::due_times::DueKind;
 use crate::runtime::event_row;
@@ -43,6 +44,8 @@ pub(super) struct Batch {
     consumed: Vec<i64>,
     /// Operations that providers accepted, by attempt.
     pub(super) operations: BTreeMap<u64, Box<Operation>>,
+    /// What ended attempts cost.
+    pub(super) charges: Vec<AttemptCharge>,
     /// Whether the job has already been failed because of the size of its values.
     is_over_limit: bool,
 }
@@ -73,6 +76,8 @@ struct Committed {
     value_bytes: u64,
     /// When the first of its polls is due.
     first_poll: Option<Timestamp>,
+    /// Whether slots of providers' limits may be free.
+    frees_slots: bool,
     lease: LeaseChange,
 }
 
@@ -101,6 +106,7 @@ impl Drive<'_> {
             if let Fact::Answered { effect, answer: Answer::Accepted { operation, .. } } = &taken.payload.fact {
                 batch.operations.insert(*effect, operation.clone());
             }
+            self.record_cost(&mut batch, now, &taken.payload);
             self.record_input(&mut batch, now, Input::Fact(taken.payload.fact.clone()));
         }
         batch.consumed.append(&mut self.unreadable);
@@ -126,7 +132,7 @@ impl Drive<'_> {
         self.close_turn(batch, now).await
     }
 
-    fn record_input(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
+    pub(super) fn record_input(&mut self, batch: &mut Batch, now: Timestamp, input: Input) {
         let events = self.run.decide_and_apply(now, input);
         self.values.record_events(&events);
         batch.bytes +=
@@ -223,7 +229,8 @@ impl Drive<'_> {
         let row =
             JobRow { updated_at: now, state: commit.state.clone(), last_seq: self.run.seq(), ..self.committed.clone() };
         let first_poll = commit.polls.iter().map(|poll| poll.due_at).min();
-        effects.committed = Some(Committed { row, changed, value_bytes, first_poll, lease });
+        let frees_slots = !commit.ended_attempts.is_empty() && self.inner.uses_submit_slots();
+        effects.committed = Some(Committed { row, changed, value_bytes, first_poll, frees_slots, lease });
         Ok(ClosedTurn { commit: Some(commit), effects })
     }
 
@@ -231,9 +238,12 @@ impl Drive<'_> {
     /// started. Returns whether the drive has ended.
     pub(super) async fn finish_turn(&mut self, effects: TurnEffects) -> bool {
         let TurnEffects { attempts, downloads, cancellations, released, committed } = effects;
-        if let Some(Committed { row, changed, value_bytes, first_poll, lease }) = committed {
+        if let Some(Committed { row, changed, value_bytes, first_poll, frees_slots, lease }) = committed {
             let over = row.state.status.is_final();
             self.note_due(first_poll, row.state.erase_at, lease);
+            if frees_slots && let Err(error) = self.inner.assign_submit_slots().await {
+                tracing::warn!(%error, "free slots of a provider's limits could not be given yet");
+            }
             self.committed = row;
             self.value_bytes += value_bytes;
             self.values.mark_committed();
@@ -292,6 +302,7 @@ impl Drive<'_> {
         lease: LeaseChange,
     ) -> Commit {
         let released = lease != LeaseChange::Keep && !self.run.status().is_final();
+        let ended_attempts = self.take_ended_attempts(&batch.events);
         let due = self.run.seq() - self.snapshot_seq >= self.snapshot_step;
         let snapshot = (released && self.run.seq() > self.snapshot_seq || due).then(|| self.run.take_snapshot());
         if let Some(snapshot) = &snapshot {
@@ -311,6 +322,8 @@ impl Drive<'_> {
             polls_cleared,
             consumed: batch.consumed,
             cached: Vec::new(),
+            charges: batch.charges,
+            ended_attempts,
             snapshot,
             state: self.run.job_state(),
             lease,

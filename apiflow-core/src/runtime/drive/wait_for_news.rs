@@ -40,10 +40,11 @@ impl Drive<'_> {
     }
 
     fn take_answer(&mut self, returned: Returned) {
-        let Returned { effect, answer, calls } = returned;
+        let Returned { effect, answer, calls, reported_cost } = returned;
         self.out.remove(&effect);
         self.downloads.remove(&effect);
-        self.facts.push_back(Taken { payload: InboxPayload::from_answer(effect, answer, calls), message: None });
+        let payload = InboxPayload::from_answer(effect, answer, calls).with_reported_cost(reported_cost);
+        self.facts.push_back(Taken { payload, message: None });
     }
 
     async fn read_inbox(&mut self, mailbox: &Mailbox) -> Result<(), StoreError> {

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::cache::Cache;
 use super::job::{Job, rows_len};
 use super::slots::SlotTable;
+use super::spending::SpendingTable;
+use super::submit_slots::SubmitSlotTable;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
     ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
@@ -22,6 +24,8 @@ pub(super) struct StoreState {
     keys: BTreeMap<String, UsedKey>,
     cache: Cache,
     slots: SlotTable,
+    pub(super) spending: SpendingTable,
+    pub(super) submit_slots: SubmitSlotTable,
     /// Job and attempt that a provider's work belongs to, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.
@@ -175,10 +179,17 @@ impl StoreState {
     pub(super) fn commit(&mut self, commit: Commit, now: Timestamp) -> Result<u64, StoreError> {
         let mut commit = commit;
         let cached = std::mem::take(&mut commit.cached);
-        let (id, ends) = (commit.job.clone(), commit.state.status.is_final());
+        let (charges, ended) = (std::mem::take(&mut commit.charges), std::mem::take(&mut commit.ended_attempts));
+        let (id, at, ends) = (commit.job.clone(), commit.at, commit.state.status.is_final());
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
         if ends {
             self.slots.note_end(&id, now);
+        }
+        let steps = (!ends).then_some(ended.as_slice());
+        self.spending.end_reservations(&id, steps);
+        self.submit_slots.end_slots(&id, steps, now);
+        if let Some(job) = self.jobs.get(&id) {
+            self.spending.add_charges(&job.row, at, charges);
         }
         self.bytes_written += bytes + rows_len(&cached);
         for row in cached {
@@ -265,7 +276,12 @@ impl StoreState {
     }
 
     pub(super) fn next_due(&self) -> Option<Timestamp> {
-        self.jobs.values().filter_map(Job::next_due).chain(self.slots.next_look()).min()
+        self.jobs
+            .values()
+            .filter_map(Job::next_due)
+            .chain(self.slots.next_look())
+            .chain(self.submit_slots.next_look())
+            .min()
     }
 
     pub(super) fn bytes_in_flight(&self, user: &str) -> u64 {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::reply_filter::{MediaFilter, ReplyMedia};
-use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, cut_base64_runs};
+use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, ReportedCost, cut_base64_runs};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
@@ -37,6 +37,8 @@ pub(crate) struct Caller {
     /// How long accepted work may take to appear in the provider's list, in milliseconds.
     pub(crate) listing_delay_ms: u64,
     pub(crate) records: Vec<CallRecord>,
+    /// What replies have said about the cost of the attempt.
+    pub(crate) reported_cost: ReportedCost,
 }
 
 impl Caller {
@@ -115,6 +117,19 @@ impl Caller {
         });
     }
 
+    /// Records that the submit of an attempt was not sent.
+    pub(crate) fn note_unsent(&mut self, call: &Call, reason: &str) {
+        self.records.push(CallRecord {
+            step: call.step,
+            attempt: call.attempt,
+            purpose: CallRecord::SUBMIT.to_owned(),
+            at: self.now(),
+            duration_ms: 0,
+            request: Value::Null,
+            reply: json!({"error": reason}),
+        });
+    }
+
     /// Records that a provider's work belongs to an attempt; returns false if it belongs to another one.
     pub(crate) async fn claim_work(&self, call: &Call, url: &str, provider_id: &str) -> Result<bool, StoreError> {
         let host = crate::url::host_of(url);
@@ -134,32 +149,50 @@ impl Caller {
         read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
     ) -> ReplyReading {
         let limit = self.max_result_bytes;
-        // What is no longer needed is dropped on that thread, too.
-        let is_large = reply.body.len() > LARGE_REPLY_BYTES;
-        let work = move || bound_result(read(&reply), limit);
-        if is_large {
-            match tokio::task::spawn_blocking(work).await {
-                Ok(reading) => reading,
-                Err(error) => std::panic::resume_unwind(error.into_panic()),
-            }
-        } else {
-            work()
-        }
+        parse_reply(reply, move |reply| bound_result(read(reply), limit)).await
     }
 
-    /// Parses a reply as [`Caller::read`] does, and stores the media that it contains.
+    /// Parses a reply as [`Caller::read`] does, stores the media that it contains, and notes what it says about the cost
+    /// of the attempt.
     pub(crate) async fn read_outputs(
-        &self,
+        &mut self,
         call: &Call,
         plan: &CallPlan,
         received: CallReply,
         read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
     ) -> ReplyReading {
-        let reading = self.read(received.reply, read).await;
+        let (limit, price) = (self.max_result_bytes, plan.price().cloned());
+        let (mut reading, reported) = parse_reply(received.reply, move |reply| {
+            // One after the other, so that the JSON is in memory once.
+            let reported = price.map(|price| price.read_reported(reply)).unwrap_or_default();
+            (bound_result(read(reply), limit), reported)
+        })
+        .await;
+        self.reported_cost = reported.or(&self.reported_cost);
+        if let ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) =
+            &mut reading
+        {
+            operation.reported_cost = self.reported_cost.clone();
+        }
         match &received.media {
-            Some(media) => bound_result(self.keep_media(call, plan, reading, media).await, self.max_result_bytes),
+            Some(media) => bound_result(self.keep_media(call, plan, reading, media).await, limit),
             None => reading,
         }
+    }
+}
+
+/// Parses a reply, a large one on a thread that may block.
+async fn parse_reply<T: Send + 'static>(reply: HttpReply, parse: impl FnOnce(&HttpReply) -> T + Send + 'static) -> T {
+    // What is no longer needed is dropped on that thread, too.
+    let is_large = reply.body.len() > LARGE_REPLY_BYTES;
+    let work = move || parse(&reply);
+    if is_large {
+        match tokio::task::spawn_blocking(work).await {
+            Ok(parsed) => parsed,
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
+        }
+    } else {
+        work()
     }
 }
 

@@ -36,6 +36,7 @@ pub(crate) async fn download_media(caller: &mut Caller, call: &Call, operation: 
     let records = Mutex::new(Vec::new());
     let answer = match read_downloads(caller, call, operation) {
         Ok((plan, operation, downloads)) => {
+            caller.reported_cost = operation.reported_cost.clone();
             let links = FreshLinks::new(Arc::clone(&plan), operation.clone());
             let download = Download { caller, call, plan, links, records: &records };
             match download.run(downloads).await {

@@ -127,6 +127,7 @@ pub(crate) async fn poll(
         Ok(plan) => plan,
         Err(error) => return Polled::Answered(Answer::Failed { error }),
     };
+    caller.reported_cost = operation.reported_cost.clone();
     let now = caller.now();
     let reading = match plan.poll_request(operation) {
         Ok(request) => match caller.send_for_outputs(&call, "poll", &request, &plan).await {

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
-use super::Caller;
+use super::{Caller, admission};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
 use crate::evaluate::{build_request, find_artifacts};
@@ -16,7 +16,7 @@ const MAX_CANCEL_TRIES: u32 = 3;
 /// Default duration of a rate limit if the provider does not state one, in milliseconds.
 const DEFAULT_PAUSE_MS: u64 = 1_000;
 /// Delay before a submit that was not sent because the store did not answer is tried again, in milliseconds.
-const STORE_RETRY_MS: u64 = 1_000;
+pub(super) const STORE_RETRY_MS: u64 = 1_000;
 
 /// The submit of an attempt: built once, journalled, then sent.
 pub(crate) struct Submit {
@@ -43,11 +43,14 @@ impl Submit {
 }
 
 /// Sends an attempt and interprets the reply. Sends the submit at most once, and not at all while the provider's rate
-/// limit for these credentials is in effect.
+/// limit for these credentials is in effect, its connector's limits leave no slot, or a budget does not allow it.
 pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Submit) -> Answer {
     let Submit { plan, request } = submit;
     let limit = rate_limit_key(request);
     if let Some(answer) = hold_back(caller, call, plan, &limit).await {
+        return answer;
+    }
+    if let Some(answer) = admission::admit_submit(caller, call, plan, &limit).await {
         return answer;
     }
     match caller.send_for_outputs(call, CallRecord::SUBMIT, request, plan).await {
@@ -94,15 +97,7 @@ async fn hold_back(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &st
             (ErrorClass::Unavailable, "not sent: the store is unavailable".to_owned(), STORE_RETRY_MS)
         }
     };
-    caller.records.push(CallRecord {
-        step: call.step,
-        attempt: call.attempt,
-        purpose: CallRecord::SUBMIT.to_owned(),
-        at: caller.now(),
-        duration_ms: 0,
-        request: Value::Null,
-        reply: json!({"error": reason}),
-    });
+    caller.note_unsent(call, &reason);
     let error = CallError::new(class, reason).with_detail("retry_after_ms", pause_ms);
     Some(not_accepted(plan, &error, false))
 }
@@ -116,8 +111,9 @@ async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &
     not_accepted(plan, error, true)
 }
 
-fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
-    Answer::NotAccepted { error: error.to_object(), patience_ms: plan.refusal_patience_ms(), sent }
+pub(super) fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
+    let patience_ms = plan.refusal_patience_ms();
+    Answer::NotAccepted { error: error.to_object(), patience_ms, sent, waits_for_slot: false }
 }
 
 /// Converts the reading of a submit to the answer of the attempt.

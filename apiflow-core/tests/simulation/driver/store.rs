@@ -6,9 +6,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal,
-    JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim,
-    RenewedLease, StepRow, StoreError, StoreFault, Timestamp,
+    Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow,
+    InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob,
+    ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError, StoreFault,
+    SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -302,5 +303,42 @@ impl JobRecords for Troubled {
     async fn verify_writable(&self) -> Result<(), StoreError> {
         self.before().await?;
         self.inner.verify_writable().await
+    }
+}
+
+#[async_trait]
+impl Spending for Troubled {
+    async fn reserve_budget(&self, request: Reservation) -> Result<BudgetDecision, StoreError> {
+        self.before_growing().await?;
+        self.after(self.inner.reserve_budget(request).await)
+    }
+
+    async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
+        self.inner.read_usage(filter).await
+    }
+
+    async fn list_budgets(&self, now: Timestamp) -> Result<Vec<BudgetState>, StoreError> {
+        self.inner.list_budgets(now).await
+    }
+
+    async fn put_budget(&self, budget: Budget) -> Result<(), StoreError> {
+        self.inner.put_budget(budget).await
+    }
+
+    async fn delete_budget(&self, id: &str) -> Result<bool, StoreError> {
+        self.inner.delete_budget(id).await
+    }
+}
+
+#[async_trait]
+impl SubmitSlots for Troubled {
+    async fn request_submit_slot(&self, request: SubmitSlotRequest) -> Result<bool, StoreError> {
+        self.before_growing().await?;
+        self.after(self.inner.request_submit_slot(request).await)
+    }
+
+    async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.assign_submit_slots().await)
     }
 }

@@ -75,7 +75,7 @@ impl World {
                 self.watch.sent(effect)?;
                 let mut error = error("rate_limited");
                 error["retry_after_ms"] = [0, 700, 30_000][self.decisions.way(Point::Limited, 3)].into();
-                (Answer::NotAccepted { error, patience_ms: 3_600_000, sent: true }, 50)
+                (Answer::NotAccepted { error, patience_ms: 3_600_000, sent: true, waits_for_slot: false }, 50)
             }
             Task::Submit => {
                 let key = self.watch.sent(effect)?;
