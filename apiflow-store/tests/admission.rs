@@ -1,6 +1,7 @@
 //! Limits of a provider and budgets hold for all processes that share a database: two runtimes work on it, each with its
 //! own connections, as two processes do.
 
+#[expect(dead_code, reason = "each test opens its schema twice")]
 #[path = "common/schemas.rs"]
 mod schemas;
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
+import { formatCost, formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
 
 const now = Date.parse('2026-03-10T12:00:00Z');
 
@@ -50,3 +50,12 @@ describe('formatRemaining', () => {
 it('plural counts', () => {
 	expect([plural(0, 'step'), plural(1, 'step'), plural(2, 'step')]).toEqual(['0 steps', '1 step', '2 steps']);
 });
+
+it.each([
+	[null, ''],
+	[{ amounts: {}, unknown: 0 }, ''],
+	[{ amounts: { USD: '0.04' }, unknown: 0 }, '$0.04'],
+	[{ amounts: { EUR: '1', credits: '12' }, unknown: 0 }, '1 EUR + 12 credits'],
+	[{ amounts: { USD: '0.04' }, unknown: 2 }, '$0.04 + 2 unknown'],
+	[{ amounts: {}, unknown: 1 }, 'cost unknown']
+])('the cost %j is %j', (cost, words) => expect(formatCost(cost)).toBe(words));

@@ -54,3 +54,11 @@ export function plural(count: number, noun: string): string {
 export function formatJson(value: unknown): string {
 	return JSON.stringify(value, null, 2) ?? '';
 }
+
+/** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
+export function formatCost(cost: { amounts: Record<string, string>; unknown: number } | null | undefined): string {
+	if (!cost) return '';
+	const parts = Object.entries(cost.amounts).map(([currency, amount]) => (currency === 'USD' ? `$${amount}` : `${amount} ${currency}`));
+	if (cost.unknown > 0) parts.push(parts.length > 0 ? `${cost.unknown} unknown` : 'cost unknown');
+	return parts.join(' + ');
+}

@@ -68,7 +68,7 @@ fn everything_that_data_may_hold_is_taken() {
         "header": {"X-A": "$KEY", "X-B": null}, "body": {"a": "{{ input.a }}"}, "body_kind": "form",
         "accept": "image/*", "success": {"status": [200, 201], "path": "code", "values": [0], "absent": "error"},
         "operation": "replicate", "idempotent": true, "idempotency_header": "Idempotency-Key", "timeout_s": 0.5,
-        "price": {"per_call": "0.04 $USD"},
+        "price": {"currency": "USD", "per_call": "0.04"},
     });
     assert_eq!(read_node(&json!({"data": shared})).data, Some(object(shared.clone())));
     let connector = with(

@@ -270,7 +270,7 @@ fn secret_names_are_gathered_from_templates_alone() {
     let data = json!({
         "path": "/$A", "query": {"q": ["$B"]}, "header": {"h": "x $C $$NOT"}, "body": {"b": [{"c": "$D"}]},
         "operation": {"preset": "replicate", "ack": {"header": {"X": "$E"}}, "hold": {"header": {"X": "$F"}}},
-        "price": "$USD", "accept": "$NO",
+        "price": {"currency": "USD", "from": {"header": "$USD"}}, "accept": "$NO",
     });
     let connector =
         with(connector(), &json!({"header": {"Authorization": "Bearer $G"}, "body": {"k": "$H"}, "data": data}));

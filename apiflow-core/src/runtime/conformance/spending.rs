@@ -64,7 +64,7 @@ async fn is_granted(store: &Subject, request: Reservation) -> bool {
 /// Creates a job of a user and a workflow, and claims it; returns its version.
 async fn create_owned(store: &Subject, id: &str, user: &str, workflow: &str) -> u64 {
     let (created_by, workflow_id) = (Some(user.to_owned()), Some(workflow.to_owned()));
-    store.create_job(NewJob { created_by, workflow_id, ..new_job(id) }, None).await.expect("a new job is made");
+    store.create_job(NewJob { workflow_id, created_by, ..new_job(id) }, None).await.expect("a new job is made");
     claim_one(store, "worker", id).await
 }
 

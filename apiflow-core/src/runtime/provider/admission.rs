@@ -2,7 +2,7 @@
 
 use super::Caller;
 use super::submit::{STORE_RETRY_MS, not_accepted};
-use crate::call::{CallError, CallPlan, ErrorClass};
+use crate::call::{CallError, CallPlan, ErrorClass, Price};
 use crate::engine::{Answer, Call, Fact};
 use crate::ports::{Budget, BudgetDecision, BudgetPeriod, BudgetScope, Reservation, StoreError, SubmitSlotRequest};
 use crate::runtime::inbox_payload::InboxPayload;
@@ -44,7 +44,7 @@ async fn reserve_budget(caller: &mut Caller, call: &Call, plan: &CallPlan) -> Op
         job: caller.job.clone(),
         step: call.step,
         currency: price.map(|price| price.currency().to_owned()),
-        amount: price.and_then(|price| price.highest_amount()),
+        amount: price.and_then(Price::highest_amount),
         at: caller.now(),
     };
     let asked = request.clone();
