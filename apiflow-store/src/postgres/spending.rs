@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 use super::PostgresStore;
 use super::slots::lock_statement;
-use super::statements::CountedTransaction;
+use super::statements::{CountedTransaction, run_to_end};
 use crate::fault::store_error;
 use crate::job_rows::{self, to_int, to_json_text};
 use crate::spending::{self, UsageColumns};
@@ -80,12 +80,16 @@ impl Spending for PostgresStore {
         if self.pauses.is_none_paused() {
             return Ok(BudgetDecision::Granted);
         }
-        let mut transaction = self.pool.begin().await.map_err(store_error)?;
-        let decision = decide(&mut transaction, &request).await?;
-        if decision == BudgetDecision::Granted {
-            transaction.commit().await.map_err(store_error)?;
-        }
-        Ok(decision)
+        let pool = self.pool.clone();
+        run_to_end(async move {
+            let mut transaction = pool.begin().await.map_err(store_error)?;
+            let decision = decide(&mut transaction, &request).await?;
+            if decision == BudgetDecision::Granted {
+                transaction.commit().await.map_err(store_error)?;
+            }
+            Ok(decision)
+        })
+        .await
     }
 
     async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {

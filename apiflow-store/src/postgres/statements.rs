@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use apiflow_core::ports::StoreError;
 use sqlx::{PgConnection, PgPool, Postgres, SqlSafeStr, Transaction};
+
+use crate::job_rows::backend_error;
 
 /// A pool of connections that counts its statements.
 #[derive(Clone)]
@@ -60,6 +63,16 @@ impl CountedTransaction {
         add_one(&self.count);
         self.transaction.commit().await
     }
+}
+
+/// Runs a transaction to its end, even if its caller is cancelled: a connection whose `BEGIN` was cancelled would go back
+/// to the pool inside of a transaction, and keep its locks.
+///
+/// Source: `PgTransactionManager::begin` of sqlx 0.9 rolls back only what it has counted, which it does at its end.
+pub(super) async fn run_to_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, StoreError>> + Send + 'static,
+) -> Result<T, StoreError> {
+    tokio::spawn(work).await.unwrap_or_else(|error| Err(backend_error(error)))
 }
 
 /// Counts one statement.

@@ -5,7 +5,7 @@ use async_trait::async_trait;
 
 use super::job_journal::DELIVER;
 use super::slots::begin_locked;
-use super::statements::CountedTransaction;
+use super::statements::{CountedTransaction, run_to_end};
 use super::{PostgresStore, now};
 use crate::fault::store_error;
 use crate::job_rows::{self, to_int, to_json_text};
@@ -42,26 +42,34 @@ fn lock_name(key: &str) -> String {
 #[async_trait]
 impl SubmitSlots for PostgresStore {
     async fn request_submit_slot(&self, request: SubmitSlotRequest) -> Result<bool, StoreError> {
-        let granted = async {
-            let mut transaction = self.pool.begin_with(begin_locked(&lock_name(&request.key))).await?;
-            let granted = request_slot(&mut transaction, &request).await?;
-            transaction.commit().await?;
+        let pool = self.pool.clone();
+        run_to_end(async move {
+            let mut transaction = pool.begin_with(begin_locked(&lock_name(&request.key))).await.map_err(store_error)?;
+            let granted = request_slot(&mut transaction, &request).await.map_err(store_error)?;
+            transaction.commit().await.map_err(store_error)?;
             Ok(granted)
-        };
-        granted.await.map_err(|error: sqlx::Error| store_error(&error))
+        })
+        .await
     }
 
     async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<(String,)> =
             sqlx::query_as(DUE_KEYS).fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
-        let mut woken = Vec::new();
-        for (key,) in keys {
-            let mut transaction = self.pool.begin_with(begin_locked(&lock_name(&key))).await.map_err(store_error)?;
-            let jobs = give_slots_of_key(&mut transaction, &key).await?;
-            transaction.commit().await.map_err(store_error)?;
-            woken.extend(jobs);
+        if keys.is_empty() {
+            return Ok(Vec::new());
         }
-        Ok(woken)
+        let pool = self.pool.clone();
+        run_to_end(async move {
+            let mut woken = Vec::new();
+            for (key,) in keys {
+                let mut transaction = pool.begin_with(begin_locked(&lock_name(&key))).await.map_err(store_error)?;
+                let jobs = give_slots_of_key(&mut transaction, &key).await?;
+                transaction.commit().await.map_err(store_error)?;
+                woken.extend(jobs);
+            }
+            Ok(woken)
+        })
+        .await
     }
 }
 

@@ -309,7 +309,8 @@ impl JobRecords for Troubled {
 #[async_trait]
 impl Spending for Troubled {
     async fn reserve_budget(&self, request: Reservation) -> Result<BudgetDecision, StoreError> {
-        self.before_growing().await?;
+        // Without budgets nothing is written.
+        self.before().await?;
         self.after(self.inner.reserve_budget(request).await)
     }
 

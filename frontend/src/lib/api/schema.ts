@@ -22,6 +22,41 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/budgets": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists budgets with what counts against them; admins only. */
+        get: operations["list_budgets"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/budgets/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        /** Creates or replaces a budget; admins only. What was spent in the current period counts already. */
+        put: operations["put_budget"];
+        post?: never;
+        /** Deletes a budget; admins only. */
+        delete: operations["delete_budget"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connectors": {
         parameters: {
             query?: never;
@@ -371,6 +406,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/usage": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Sums up what calls cost: the caller's own, or everyone's for admins. */
+        get: operations["get_usage"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/user": {
         parameters: {
             query?: never;
@@ -714,6 +766,37 @@ export interface components {
              */
             urls: string[];
         };
+        /** @description A budget and what counts against it in its current period. */
+        Budget: {
+            /** @description The most that may be spent in a period. */
+            amount: string;
+            /** @description Its currency. */
+            currency: string;
+            /** @description Its identifier. */
+            id: string;
+            /** @description How long it lasts before it starts anew (UTC). */
+            period: components["schemas"]["BudgetPeriod"];
+            /** @description What is reserved for calls at work, or held because their cost is not known. */
+            reserved: string;
+            /** @description Whose calls it limits. */
+            scope: components["schemas"]["BudgetScope"];
+            /** @description What was spent in the current period. */
+            spent: string;
+            /** @description Id of the user or workflow; null for `all`. */
+            subject: string | null;
+            /** @description What happens to calls whose highest cost is not declared. */
+            unknown_price: components["schemas"]["UnknownPrice"];
+        };
+        /**
+         * @description How long a budget lasts.
+         * @enum {string}
+         */
+        BudgetPeriod: "day" | "month";
+        /**
+         * @description Whose calls a budget limits.
+         * @enum {string}
+         */
+        BudgetScope: "all" | "user" | "workflow";
         /** @description One request of a step and its reply; secrets are masked. */
         Call: {
             /**
@@ -798,6 +881,22 @@ export interface components {
             method?: string | null;
             /** @description Display name of the connector. */
             name?: string | null;
+        };
+        /**
+         * @description What a step or a job has cost so far: amounts by currency, and the number of attempts whose cost is not known.
+         *
+         *     As JSON: `{"amounts": {"USD": "0.04"}, "unknown": 0}`.
+         */
+        Cost: {
+            /** @description The known amounts by currency, as decimal strings. */
+            amounts?: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Number of attempts whose cost is not known: their node has no `price`, or it could not be determined.
+             */
+            unknown?: number;
         };
         /** @description One finding about a document. */
         Diagnostic: {
@@ -1016,6 +1115,8 @@ export interface components {
         JobStatus: "pending" | "running" | "suspended" | "completed" | "failed" | "cancelled";
         /** @description The summary of a job in lists. */
         JobSummary: {
+            /** @description What its calls have cost so far. */
+            cost: components["schemas"]["Cost"];
             /**
              * Format: date-time
              * @description When the job was created.
@@ -1080,6 +1181,20 @@ export interface components {
             token: string;
             /** @description The user who logged in. */
             user: components["schemas"]["User"];
+        };
+        /** @description A limit on what calls may cost. */
+        NewBudget: {
+            /** @description The most that may be spent in a period: a decimal number that is not negative. */
+            amount: string;
+            /** @description Its currency; calls that are priced in another one do not count. */
+            currency: string;
+            /** @description How long it lasts before it starts anew (UTC). */
+            period: components["schemas"]["BudgetPeriod"];
+            /** @description Whose calls it limits. */
+            scope: components["schemas"]["BudgetScope"];
+            /** @description Id of the user or workflow; none for `all`. */
+            subject?: string | null;
+            unknown_price?: components["schemas"]["UnknownPrice"] | null;
         };
         /**
          * @description A connector to save; `created_at`, `updated_at` and `diagnostics` are ignored, so that a document that was read can
@@ -1279,6 +1394,32 @@ export interface components {
             type: components["schemas"]["ValueType"];
         };
         /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_Budget: {
+            /** @description The items of this page. */
+            items: {
+                /** @description The most that may be spent in a period. */
+                amount: string;
+                /** @description Its currency. */
+                currency: string;
+                /** @description Its identifier. */
+                id: string;
+                /** @description How long it lasts before it starts anew (UTC). */
+                period: components["schemas"]["BudgetPeriod"];
+                /** @description What is reserved for calls at work, or held because their cost is not known. */
+                reserved: string;
+                /** @description Whose calls it limits. */
+                scope: components["schemas"]["BudgetScope"];
+                /** @description What was spent in the current period. */
+                spent: string;
+                /** @description Id of the user or workflow; null for `all`. */
+                subject: string | null;
+                /** @description What happens to calls whose highest cost is not declared. */
+                unknown_price: components["schemas"]["UnknownPrice"];
+            }[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Call: {
             /** @description The items of this page. */
             items: {
@@ -1358,6 +1499,8 @@ export interface components {
         Page_JobSummary: {
             /** @description The items of this page. */
             items: {
+                /** @description What its calls have cost so far. */
+                cost: components["schemas"]["Cost"];
                 /**
                  * Format: date-time
                  * @description When the job was created.
@@ -1478,6 +1621,7 @@ export interface components {
                  * @description Number of the attempt, from 1; 0 if the module makes none.
                  */
                 attempt: number;
+                cost: components["schemas"]["Cost"] | null;
                 /** @description The error of its last failure. */
                 error: {
                     [key: string]: unknown;
@@ -1761,6 +1905,7 @@ export interface components {
              * @description Number of the attempt, from 1; 0 if the module makes none.
              */
             attempt: number;
+            cost: components["schemas"]["Cost"] | null;
             /** @description The error of its last failure. */
             error: {
                 [key: string]: unknown;
@@ -1829,6 +1974,52 @@ export interface components {
         TokenReply: components["schemas"]["TokenInfo"] & {
             /** @description Send it as `Authorization: Bearer <token>`. */
             token: string;
+        };
+        /**
+         * @description What a budget does with attempts whose highest cost is not declared.
+         * @enum {string}
+         */
+        UnknownPrice: "refuse" | "allow";
+        /** @description What attempts cost that ended within a time, summed up. */
+        Usage: {
+            /** @description What it is summed up by. */
+            by: components["schemas"]["UsageGroup"];
+            /**
+             * Format: date
+             * @description First day (UTC), as `YYYY-MM-DD`.
+             */
+            from: string;
+            /** @description The sums, sorted by key. */
+            items: components["schemas"]["UsageItem"][];
+            /**
+             * Format: date
+             * @description Last day (UTC), as `YYYY-MM-DD`.
+             */
+            to: string;
+        };
+        /**
+         * @description What usage is summed up by.
+         * @enum {string}
+         */
+        UsageGroup: "workflow" | "node" | "user" | "day";
+        /** @description What attempts of one workflow, node, user or day cost. Only nodes with a `price` count. */
+        UsageItem: {
+            /** @description The known amounts by currency, as decimal strings. */
+            amounts: {
+                [key: string]: string;
+            };
+            /**
+             * Format: int64
+             * @description Number of attempts.
+             */
+            attempts: number;
+            /** @description Id of the workflow, node or user, or the day; empty for jobs without a workflow or a user. */
+            key: string;
+            /**
+             * Format: int64
+             * @description Number of attempts whose cost is not known.
+             */
+            unknown: number;
         };
         /** @description A user of the server. */
         User: {
@@ -1972,6 +2163,100 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Question"];
                 };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_budgets: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description all budgets, sorted by id */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_Budget"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                /** @description letters, digits, `_`, `.` and `-`, at most 64 */
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewBudget"];
+            };
+        };
+        responses: {
+            /** @description the budget */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Budget"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_budget: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a problem */
             default: {
@@ -3026,6 +3311,44 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_usage: {
+        parameters: {
+            query?: {
+                /** @description What to sum up by (default: workflow). */
+                by?: components["schemas"]["UsageGroup"];
+                /** @description First day (UTC): `YYYY-MM-DD` (default: 29 days ago). */
+                from?: string;
+                /** @description Last day (UTC): `YYYY-MM-DD` (default: today). */
+                to?: string;
+                /** @description Only the usage of this user; others than the caller for admins only. */
+                user?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the sums */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Usage"];
+                };
             };
             /** @description a problem */
             default: {
