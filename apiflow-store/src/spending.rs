@@ -72,9 +72,9 @@ pub(crate) fn usage_statement(group: UsageGroup) -> &'static str {
 /// The group, currency, amount, attempts and unknown costs of a row of usage.
 pub(crate) type UsageColumns = (String, String, i64, i64, i64);
 
-pub(crate) fn usage_row((key, currency, amount, attempts, unknown): UsageColumns) -> Result<UsageRow, StoreError> {
+pub(crate) fn usage_row((key, currency, amount, attempts, unknown): UsageColumns) -> UsageRow {
     let (attempts, unknown) = (from_int(attempts), from_int(unknown));
-    Ok(UsageRow { key, currency, amount: Amount::from_units(amount), attempts, unknown })
+    UsageRow { key, currency, amount: Amount::from_units(amount), attempts, unknown }
 }
 
 pub(crate) fn budget((body,): (String,)) -> Result<Budget, StoreError> {

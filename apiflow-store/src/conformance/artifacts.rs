@@ -256,6 +256,7 @@ async fn erased_steps_take_their_outputs_along(store: Subject) {
         provider_id: None,
         retry_at: None,
         approval: None,
+        cost: None,
     };
     let erasure = Erasure { job: "j".to_owned(), steps: vec![step], ..Erasure::default() };
     store.store.erase_job_data(erasure).await.expect("a step is erased");

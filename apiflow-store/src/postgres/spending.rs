@@ -101,7 +101,7 @@ impl Spending for PostgresStore {
             .fetch_all(self.pool.count_statement())
             .await
             .map_err(store_error)?;
-        job_rows::convert_all(rows, spending::usage_row)
+        Ok(rows.into_iter().map(spending::usage_row).collect())
     }
 
     async fn list_budgets(&self, now: Timestamp) -> Result<Vec<BudgetState>, StoreError> {

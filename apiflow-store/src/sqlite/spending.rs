@@ -114,7 +114,7 @@ impl Spending for SqliteStore {
         self.read(move |connection| {
             let rows: Vec<UsageColumns> =
                 connection.fetch_all(spending::usage_statement(group), params![from_day, to_day, user, limit])?;
-            Ok(job_rows::convert_all(rows, spending::usage_row)?)
+            Ok(rows.into_iter().map(spending::usage_row).collect())
         })
         .await
     }
