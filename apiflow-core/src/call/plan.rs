@@ -62,7 +62,7 @@ impl CallPlan {
     }
 
     /// Returns the limits on submits of the connector, if it has any.
-    pub fn limits(&self) -> Option<SubmitLimits> {
+    pub fn submit_limits(&self) -> Option<SubmitLimits> {
         self.limits
     }
 }

@@ -17,7 +17,7 @@ pub(super) async fn admit_submit(caller: &mut Caller, call: &Call, plan: &CallPl
 
 /// Takes a slot of the connector's limits, or queues the call for one.
 async fn take_slot(caller: &mut Caller, call: &Call, plan: &CallPlan, limit: &str) -> Option<Answer> {
-    let limits = plan.limits()?;
+    let limits = plan.submit_limits()?;
     let request = SubmitSlotRequest {
         key: limit.to_owned(),
         limits,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Caller, admission};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error, rate_limit_key};
