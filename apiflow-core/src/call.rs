@@ -6,6 +6,7 @@
 //! [`CallPlan::read_poll`]; after [`ReplyReading::Fetch`], [`CallPlan::result_request`] and [`CallPlan::read_result`].
 
 mod arguments;
+mod auth_plan;
 mod classify_failure;
 mod download;
 mod error;
@@ -44,6 +45,7 @@ mod unsupported_settings;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+pub use self::auth_plan::token_origin;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;

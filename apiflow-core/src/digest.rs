@@ -10,22 +10,22 @@ const HEX: &[u8; 16] = b"0123456789abcdef";
 pub fn hash_value(value: &Value) -> String {
     let mut hash = Sha256::new();
     feed_value(&mut hash, value);
-    format_hex(hash)
+    format_hex(&hash.finalize())
 }
 
 /// Hashes a string; returns hexadecimal digits.
 pub fn hash_text(text: &str) -> String {
-    format_hex(Sha256::new_with_prefix(text))
+    format_hex(&Sha256::digest(text))
 }
 
 /// Hashes bytes; returns hexadecimal digits.
 pub fn hash_bytes(bytes: &[u8]) -> String {
-    format_hex(Sha256::new_with_prefix(bytes))
+    format_hex(&Sha256::digest(bytes))
 }
 
-/// Finishes a hash; returns hexadecimal digits.
-pub(crate) fn format_hex(hash: Sha256) -> String {
-    hash.finalize().iter().fold(String::with_capacity(64), |mut text, byte| {
+/// Formats bytes as hexadecimal digits.
+pub(crate) fn format_hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(2 * bytes.len()), |mut text, byte| {
         text.push(char::from(HEX[usize::from(byte >> 4)]));
         text.push(char::from(HEX[usize::from(byte & 15)]));
         text

@@ -4,6 +4,7 @@
 //! [`OutgoingPolicy`], sent once, and contains a secret only if the secret's origins allow it.
 
 mod address;
+mod auth;
 mod dns_resolver;
 mod failure;
 mod fill_secrets;
@@ -17,14 +18,17 @@ mod request_body;
 mod tests;
 
 use std::fmt;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
 use reqwest::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue, LOCATION};
-use reqwest::{Body, Client, Method, Response, Url};
+use reqwest::{Body, Client, Method, Response, StatusCode, Url};
 use tokio::time::Instant;
 
+pub use self::auth::AuthProvider;
+use self::auth::{AuthProviders, Credentials, TokenCache};
 use self::dns_resolver::{Lookup, PORT, PolicyResolver};
 use self::fill_secrets::Filling;
 use self::mask::Masker;
@@ -92,6 +96,8 @@ pub struct Http {
     limits: HttpLimits,
     memory: Arc<ReplyMemory>,
     maskers: Arc<MaskerCache>,
+    tokens: Arc<TokenCache>,
+    auth_providers: AuthProviders,
 }
 
 impl Http {
@@ -127,12 +133,28 @@ impl Http {
                 HttpError::Connect(format!("TLS cannot be set up: {cause}; check that root certificates are installed"))
             })?;
         let memory = Arc::new(ReplyMemory::new(&limits));
-        Ok(Self { client, policy, secrets, artifacts: None, limits, memory, maskers: Arc::default() })
+        Ok(Self {
+            client,
+            policy,
+            secrets,
+            artifacts: None,
+            limits,
+            memory,
+            maskers: Arc::default(),
+            tokens: Arc::default(),
+            auth_providers: AuthProviders::new(),
+        })
     }
 
     /// Sets where the files of requests are read from; without it, a request that sends an artifact is refused.
     pub fn with_artifacts(mut self, artifacts: Arc<dyn Artifacts>) -> Self {
         self.artifacts = Some(artifacts);
+        self
+    }
+
+    /// Adds an authentication, which connectors use by its name: `{"kind": "custom", "provider": name, "settings": {…}}`.
+    pub fn with_auth(mut self, name: &str, provider: Arc<dyn AuthProvider>) -> Self {
+        self.auth_providers.insert(name.to_owned(), provider);
         self
     }
 
@@ -153,7 +175,12 @@ impl Http {
             let next = if draft.is_safe() { redirect_of(&response, &hop.url) } else { None };
             match next {
                 Some(url) => hop = self.next_hop(request, draft, hop, url)?,
-                None => return Ok((response, hop)),
+                None => {
+                    if response.status() == StatusCode::UNAUTHORIZED {
+                        draft.credentials.forget_token(&self.tokens);
+                    }
+                    return Ok((response, hop));
+                }
             }
         }
         Err(HttpError::Reply(format!("`{}` redirected more than {MAX_REDIRECTS} times", draft.target.host)))
@@ -169,12 +196,22 @@ impl Http {
         sent.map_err(|error| mask_error(error, &draft.filling.masker))
     }
 
+    /// Sends a request as [`HttpClient::send`] does; `masked` are further names and values to mask in the reply.
+    fn send_masked<'a>(
+        &'a self,
+        request: &'a HttpRequest,
+        masked: Vec<(String, String)>,
+    ) -> Pin<Box<dyn Future<Output = Result<HttpReply, HttpError>> + Send + 'a>> {
+        Box::pin(self.exchange(request, masked, None))
+    }
+
     async fn exchange(
         &self,
         request: &HttpRequest,
+        masked: Vec<(String, String)>,
         filter: Option<&mut dyn BodyFilter>,
     ) -> Result<HttpReply, HttpError> {
-        let draft = CheckedRequest::from_request(request, self).await?;
+        let draft = CheckedRequest::from_request(request, self, masked).await?;
         let deadline = Instant::now() + request.timeout;
         let (response, hop) = self.open_reply(request, &draft).await?;
         let reply = self.read(response, request, &draft, &hop, deadline, filter).await;
@@ -182,7 +219,11 @@ impl Http {
     }
 
     async fn send_hop(&self, draft: &CheckedRequest, hop: &Hop) -> Result<Response, HttpError> {
-        let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(hop.headers.clone());
+        let mut headers = hop.headers.clone();
+        if let Some(signing) = draft.credentials.signing.as_ref().filter(|_| hop.origin == draft.origin) {
+            signing.sign(draft.method.as_str(), &hop.url, &mut headers, &draft.payload_hash, SystemTime::now())?;
+        }
+        let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(headers);
         let fault = BodyFault::default();
         if let Some(body) = &draft.body {
             outgoing = match body.whole_bytes() {
@@ -214,6 +255,9 @@ impl Http {
         let origin = origin_of(&url).map_err(refused)?;
         let mut headers = last.headers;
         if origin != last.origin {
+            for (name, _) in &draft.credentials.headers {
+                headers.remove(name);
+            }
             let safe = url.scheme() == "https" || last.url.scheme() == "http";
             for (name, value) in &request.headers {
                 let secret = draft.filling.has_marker(value);
@@ -230,15 +274,15 @@ impl Http {
 #[async_trait]
 impl HttpClient for Http {
     async fn send(&self, request: &HttpRequest) -> Result<HttpReply, HttpError> {
-        self.exchange(request, None).await
+        self.exchange(request, Vec::new(), None).await
     }
 
     async fn send_filtered(&self, request: &HttpRequest, filter: &mut dyn BodyFilter) -> Result<HttpReply, HttpError> {
-        self.exchange(request, Some(filter)).await
+        self.exchange(request, Vec::new(), Some(filter)).await
     }
 
     async fn open_stream(&self, request: &HttpRequest) -> Result<HttpStream, HttpError> {
-        let draft = CheckedRequest::from_request(request, self).await?;
+        let draft = CheckedRequest::from_request(request, self, Vec::new()).await?;
         let (response, hop) = self.open_reply(request, &draft).await?;
         Ok(reply::stream_reply(response, request, &draft, &hop))
     }
@@ -262,6 +306,9 @@ struct CheckedRequest {
     /// The URL without secrets.
     url: Url,
     filling: Filling,
+    credentials: Credentials,
+    /// Hash of the body, if the request is signed; else empty.
+    payload_hash: String,
     resolved: Resolved,
     /// The body, which is taken out of `resolved`.
     body: Option<OutgoingBody>,
@@ -277,20 +324,33 @@ struct Hop {
 }
 
 impl CheckedRequest {
-    async fn from_request(request: &HttpRequest, http: &Http) -> Result<Self, HttpError> {
+    /// Checks a request, and looks up its secrets. `masked` are further names and values to mask in the reply.
+    async fn from_request(
+        request: &HttpRequest,
+        http: &Http,
+        masked: Vec<(String, String)>,
+    ) -> Result<Self, HttpError> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| HttpError::Refused(format!("`{}` is not an HTTP method", request.method)))?;
         let url = parse(&request.url)?;
         http.policy.check_url(&url).map_err(HttpError::Refused)?;
         let target = Target::from_url(&url).map_err(HttpError::Refused)?;
         let origin = origin_of(&url).map_err(HttpError::Refused)?;
-        let filling = Filling::look_up_secrets(request, &origin, http.secrets.as_ref(), &http.maskers).await?;
+        let mut credentials = Credentials::prepare(request, &origin, http).await?;
+        credentials.masked.extend(masked);
+        let filling =
+            Filling::look_up_secrets(request, &origin, http.secrets.as_ref(), &http.maskers, &credentials.masked)
+                .await?;
         let mut resolved = filling.fill_request(request)?;
         let body = match resolved.body.take() {
             Some(segments) => Some(OutgoingBody::check(segments, http.artifacts.as_ref()).await?),
             None => None,
         };
-        Ok(Self { method, target, origin, url, filling, resolved, body })
+        let payload_hash = match &credentials.signing {
+            Some(signing) => request_body::hash_body(body.as_ref(), signing.allows_unsigned_payload()).await?,
+            None => String::new(),
+        };
+        Ok(Self { method, target, origin, url, filling, credentials, payload_hash, resolved, body })
     }
 
     /// Returns whether the method is safe (RFC 9110 §9.2.1), so that the request may be repeated at another location.
@@ -316,6 +376,9 @@ impl CheckedRequest {
         for ((name, draft), (_, value)) in request.headers.iter().zip(&self.resolved.headers) {
             let (name, value) = build_header(name, value, self.filling.has_marker(draft))?;
             headers.append(name, value);
+        }
+        for (name, value) in &self.credentials.headers {
+            headers.insert(name.clone(), value.clone());
         }
         Ok(Hop { url, target: self.target.clone(), origin: self.origin.clone(), headers, redirected: false })
     }

@@ -5,6 +5,7 @@ mod artifacts;
 mod clock;
 mod evaluator;
 mod http;
+mod request_auth;
 mod request_media;
 mod secrets;
 pub(crate) mod store;
@@ -17,6 +18,7 @@ pub use http::{
     BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace,
     SecretUse,
 };
+pub use request_auth::{RequestAuth, SecretPiece, SecretText};
 pub use request_media::{MediaForm, MediaUse, PartContent, RequestPart, SentArtifact, SentMedia};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{

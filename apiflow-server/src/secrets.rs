@@ -18,5 +18,5 @@ mod seal;
 
 pub use self::book::SecretBook;
 pub use self::fingerprint::FingerprintError;
-pub(crate) use self::literals::take_literals;
+pub(crate) use self::literals::{SendOrigins, take_literals};
 pub use self::seal::{KeyError, Sealer};

@@ -49,7 +49,7 @@ pub(super) async fn store_content(
         return Err(error);
     }
     let Progress { size_bytes, hash, head } = progress;
-    Ok(StoredContent { size_bytes, sha256: format_hex(hash), head: head.freeze() })
+    Ok(StoredContent { size_bytes, sha256: format_hex(&hash.finalize()), head: head.freeze() })
 }
 
 /// What is known about the bytes so far.

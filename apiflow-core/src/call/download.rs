@@ -30,6 +30,7 @@ impl CallPlan {
                 body: RequestBody::None,
                 secrets: Vec::new(),
                 media: Vec::new(),
+                auth: None,
                 masked_secrets: self.secrets.iter().cloned().collect(),
                 credential_origins: Vec::new(),
                 timeout: DOWNLOAD_TIMEOUT,

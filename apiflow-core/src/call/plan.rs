@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::auth_plan::{AuthPlan, add_static_auth};
 use super::media_inputs::SentAs;
 use super::merged_declarations::{Entry, Merged, connector_findings, relocate_findings};
 use super::operation_rule::{self, Rule};
@@ -15,7 +16,7 @@ use super::unsupported_settings::warn_of_unsupported;
 use crate::declarations::{Connector, Node, NodeInput};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes, has_errors};
-use crate::ports::SubmitLimits;
+use crate::ports::{RequestAuth, SubmitLimits};
 use crate::template::{Part, Root, Template, TemplateCompiler, Text, dot_segment};
 use crate::url;
 
@@ -47,6 +48,8 @@ pub struct CallPlan {
     pub(super) outputs: Vec<Mapping>,
     /// Inputs that templates of the path, the query or a header refer to: they are not repeated in the body.
     pub(super) placed: Vec<String>,
+    /// Credentials that are computed when a request is sent.
+    pub(super) auth: Option<RequestAuth>,
     /// References to all secrets of the call.
     pub(super) secrets: BTreeSet<String>,
     /// What an attempt costs, if that is declared.
@@ -149,16 +152,22 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
     let method = merged.get("method").and_then(|entry| entry.value.as_str().map(str::to_ascii_uppercase));
     let method = method.unwrap_or_else(|| connector.method.clone());
     let path = compile_path(&merged, &mut found);
-    let query: Vec<(String, Template)> = merged
+    let mut query: Vec<(String, Template)> = merged
         .query_templates()
         .into_iter()
         .map(|(name, entry)| (name, compile_template(&merged, &entry, &mut found)))
         .collect();
-    let headers: Vec<(String, Text)> = merged
+    let mut headers: Vec<(String, Text)> = merged
         .header_templates()
         .into_iter()
         .map(|(name, entry)| (name, compile_text(&merged, &entry, &mut found)))
         .collect();
+    // Only the connector decides how its calls are authenticated.
+    let auth = merged
+        .get_from_connector("auth")
+        .and_then(|entry| AuthPlan::compile(entry.value, &entry.pointer, merged.own_secrets(&entry), &mut found));
+    add_static_auth(auth.as_ref(), &mut headers, &mut query);
+    let auth = auth.and_then(AuthPlan::into_computed);
     let kind = compile_kind(&merged);
     let body = compile_body(&merged, &method, kind, &mut found);
     check_inputs(&merged, kind, &mut found);
@@ -185,7 +194,9 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
     let outputs = Mapping::compile_outputs(&node.output, &mut found);
     warn_of_unsupported(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
-    let secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
+    let mut secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
+    let of_auth = auth.iter().flat_map(RequestAuth::secret_references);
+    secrets.extend(of_auth.map(str::to_owned));
     let plan = CallPlan {
         provider: if connector.name.is_empty() { connector.id.clone() } else { connector.name.clone() },
         base_url: connector.base_url.clone(),
@@ -208,6 +219,7 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         inputs: node.input.clone(),
         outputs,
         placed,
+        auth,
         secrets,
         price,
         limits,

@@ -1,7 +1,5 @@
 //! Which submits share a provider's rate limit.
 
-use std::collections::BTreeSet;
-
 use crate::ports::HttpRequest;
 use crate::url;
 
@@ -9,7 +7,6 @@ use crate::url;
 /// of the secrets that it carries. Submits with the same key are paused together.
 pub(crate) fn rate_limit_key(submit: &HttpRequest) -> String {
     let scheme = if url::is_https(&submit.url) { "https" } else { "http" };
-    let names: BTreeSet<&str> = submit.secrets.iter().map(|secret| secret.name.as_str()).collect();
-    let names: String = names.into_iter().flat_map(|name| [" $", name]).collect();
+    let names: String = submit.secret_references().into_iter().flat_map(|name| [" $", name]).collect();
     format!("{scheme}://{}{names}", url::host_of(&submit.url).unwrap_or_default())
 }

@@ -71,6 +71,7 @@ impl CallPlan {
             timeout: Duration::from_millis(self.submit_timeout_ms()),
         };
         let mut request = draft.seal_request();
+        request.auth.clone_from(&self.auth);
         media.attach_to(&mut request, self)?;
         Ok(request)
     }
@@ -198,7 +199,9 @@ impl CallPlan {
             credential_origins: origin.filter(|_| trusted).map(SecretOrigin::from).into_iter().collect(),
             timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
         };
-        Ok(draft.seal_request())
+        let mut request = draft.seal_request();
+        request.auth = self.auth.clone().filter(|_| trusted);
+        Ok(request)
     }
 
     /// Returns whether a request to a link may carry credentials.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::auth_plan::{auth_header_name, auth_query_name};
 use super::reply_rules::FollowedHost;
 use crate::declarations::{Connector, Node};
 use crate::json::pointer_push;
@@ -26,7 +27,12 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
     let of_connector = connector.data.as_ref().unwrap_or(&empty);
     let mut found = Vec::new();
     let headers = secret_headers(connector);
-    let carries = |name: &str| headers.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let auth = of_connector.get("auth");
+    let header_of_auth = auth.and_then(auth_header_name);
+    let query_of_auth = auth.and_then(auth_query_name);
+    let carries = |name: &str| {
+        headers.iter().copied().chain(header_of_auth.as_deref()).any(|known| known.eq_ignore_ascii_case(name))
+    };
     let mut refuse = |pointer: String, message: String| found.push(SecretOverride { pointer, message });
 
     let operation = data.get("operation").filter(|operation| operation.is_object());
@@ -47,7 +53,8 @@ pub fn secret_overrides(node: &Node, connector: &Connector) -> Vec<SecretOverrid
         refuse("/data/idempotency_header".to_owned(), format!("header `{name}` carries a secret of the connector"));
     }
     for name in data.get("query").and_then(Value::as_object).into_iter().flatten().map(|(name, _)| name) {
-        if of_connector.get("query").and_then(|query| query.get(name)).is_some_and(has_secrets) {
+        let is_declared = of_connector.get("query").and_then(|query| query.get(name)).is_some_and(has_secrets);
+        if is_declared || query_of_auth.as_ref() == Some(name) {
             let message = format!("query parameter `{name}` carries a secret of the connector");
             refuse(pointer_push("/data/query", name), message);
         }

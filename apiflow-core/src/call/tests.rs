@@ -1,4 +1,5 @@
 mod arguments;
+mod auth;
 mod bodies;
 mod failures;
 mod fal;

@@ -133,6 +133,28 @@ fn search_data(data: Option<&Map<String, Value>>, found: &mut Vec<LiteralCredent
     if let Some(body) = data.get("body") {
         search_body("/data/body", "", body, found);
     }
+    for (key, value) in data.get("auth").and_then(Value::as_object).into_iter().flatten() {
+        search_auth(key, value, found);
+    }
+}
+
+/// The keys of `auth` whose values are credentials.
+const AUTH_KEYS: [&str; 8] =
+    ["bearer", "token", "value", "password", "client_secret", "secret_key", "session_token", "key"];
+
+fn search_auth(key: &str, value: &Value, found: &mut Vec<LiteralCredential>) {
+    let pointer = pointer_push("/data/auth", key);
+    if key == "settings" {
+        search_body(&pointer, "", value, found);
+    }
+    let Some(text) = literal_text(value).filter(|_| AUTH_KEYS.contains(&key)) else { return };
+    let (prefix, value) = match text.split_once(' ') {
+        Some((scheme, rest)) if key == "value" && is_scheme(scheme) => (format!("{scheme} "), rest.trim().to_owned()),
+        Some(_) | None => (String::new(), text.clone()),
+    };
+    if !value.is_empty() && !is_placeholder(&value) {
+        found.push(LiteralCredential { pointer, prefix, value, suffix: String::new() });
+    }
 }
 
 /// Returns the string of a template without secret references and placeholders.

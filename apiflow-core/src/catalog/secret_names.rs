@@ -36,7 +36,7 @@ fn secrets_of_headers(headers: &Map<String, Value>) -> BTreeSet<String> {
 /// no secret.
 fn secrets_of_data(data: Option<&Map<String, Value>>) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
-    for key in ["path", "query", "header", "body"] {
+    for key in ["path", "query", "header", "body", "auth"] {
         if let Some(value) = data.and_then(|data| data.get(key)) {
             gather_names(value, &mut names);
         }

@@ -23,12 +23,14 @@ struct Filled {
 }
 
 impl Filling {
-    /// Looks up the secrets that a request refers to and checks that each may be sent to its origin.
+    /// Looks up the secrets that a request refers to and checks that each may be sent to its origin. `computed` are
+    /// further names and values to mask.
     pub(super) async fn look_up_secrets(
         request: &HttpRequest,
         origin: &Origin,
         secrets: &dyn Secrets,
         maskers: &MaskerCache,
+        computed: &[(String, String)],
     ) -> Result<Self, HttpError> {
         let mut filled = Vec::new();
         for secret_use in &request.secrets {
@@ -47,8 +49,9 @@ impl Filling {
         let at_origin = at_origin.map_err(|error| HttpError::Secret(format!("the secrets cannot be read: {error}")))?;
         let at_origin = at_origin.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let sent = filled.iter().map(|filled| (split_reference(&filled.reference).1, filled.secret.value.as_str()));
+        let computed = computed.iter().map(|(name, value)| (name.as_str(), value.as_str()));
         let echoed = echoed.iter().map(|(name, secret)| (*name, secret.value.as_str()));
-        let masker = maskers.find_or_make(sent.chain(echoed).chain(at_origin));
+        let masker = maskers.find_or_make(sent.chain(computed).chain(echoed).chain(at_origin));
         Ok(Self { secrets: filled, masker })
     }
 
@@ -74,7 +77,7 @@ impl Filling {
     }
 }
 
-async fn find_secret(reference: &str, secrets: &dyn Secrets) -> Result<Secret, HttpError> {
+pub(super) async fn find_secret(reference: &str, secrets: &dyn Secrets) -> Result<Secret, HttpError> {
     let name = split_reference(reference).1;
     let found = secrets.get(reference).await;
     found.map_err(|error| HttpError::Secret(format!("secret `{name}` cannot be read: {error}")))?.ok_or_else(|| {
@@ -82,7 +85,7 @@ async fn find_secret(reference: &str, secrets: &dyn Secrets) -> Result<Secret, H
     })
 }
 
-fn check_origin(
+pub(super) fn check_origin(
     reference: &str,
     secret: &Secret,
     origin: &Origin,

@@ -6,7 +6,10 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
 use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use sha2::{Digest as _, Sha256};
 
+use super::auth::UNSIGNED_PAYLOAD;
+use crate::digest::{format_hex, hash_bytes};
 use crate::ports::{ArtifactError, Artifacts, HttpError, SentArtifact};
 use crate::template::{BodySegment, MediaEncoding};
 
@@ -109,6 +112,27 @@ impl OutgoingBody {
             MediaEncoding::PercentEncodedBase64 => encode_base64(bytes).map_ok(|part| percent_encode(&part)).boxed(),
         }
     }
+}
+
+/// Returns the SHA-256 of a body for a signature. A file's own hash is known; another body with files is read once more,
+/// or left unsigned where that is allowed.
+pub(super) async fn hash_body(body: Option<&OutgoingBody>, allows_unsigned: bool) -> Result<String, HttpError> {
+    let Some(body) = body else { return Ok(hash_bytes(b"")) };
+    if let Some(bytes) = body.whole_bytes() {
+        return Ok(hash_bytes(&bytes));
+    }
+    if let [BodySegment::Artifact { artifact, encoding: MediaEncoding::Raw }] = body.segments.as_slice() {
+        return Ok(artifact.sha256.clone());
+    }
+    if allows_unsigned {
+        return Ok(UNSIGNED_PAYLOAD.to_owned());
+    }
+    let mut parts = body.open(&BodyFault::default());
+    let mut hash = Sha256::new();
+    while let Some(part) = parts.try_next().await? {
+        hash.update(&part);
+    }
+    Ok(format_hex(&hash.finalize()))
 }
 
 async fn check_artifact(artifacts: &dyn Artifacts, sent: &SentArtifact) -> Result<(), HttpError> {

@@ -1,5 +1,6 @@
 //! The client with real servers on the loopback interface.
 
+mod auth;
 mod fate;
 mod media;
 mod memory;
@@ -151,6 +152,7 @@ fn request(method: &str, url: &str) -> HttpRequest {
         body: RequestBody::None,
         secrets: Vec::new(),
         media: Vec::new(),
+        auth: None,
         masked_secrets: Vec::new(),
         credential_origins: Vec::new(),
         timeout: Duration::from_secs(5),

@@ -1,6 +1,7 @@
 //! Outgoing HTTP requests.
 
 use std::any::Any;
+use std::collections::BTreeSet;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use futures_core::Stream;
 use serde::{Deserialize, Serialize};
 
 use super::ByteStream;
+use super::request_auth::RequestAuth;
 use super::request_media::{MediaUse, RequestPart, SentMedia};
 use crate::origin::SecretOrigin;
 
@@ -51,6 +53,9 @@ pub struct HttpRequest {
     /// The files that the text refers to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub media: Vec<MediaUse>,
+    /// Credentials that are computed when the request is sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auth: Option<RequestAuth>,
     /// Names of further secrets that the call sends in other requests, for example in its submit: they are not sent,
     /// but masked in the reply, which may echo them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -60,6 +65,14 @@ pub struct HttpRequest {
     pub credential_origins: Vec<SecretOrigin>,
     /// Time limit of the whole exchange.
     pub timeout: Duration,
+}
+
+impl HttpRequest {
+    /// Returns the references to all secrets that the request is sent with.
+    pub fn secret_references(&self) -> BTreeSet<&str> {
+        let in_text = self.secrets.iter().map(|secret| secret.name.as_str());
+        in_text.chain(self.auth.iter().flat_map(RequestAuth::secret_references)).collect()
+    }
 }
 
 /// A secret reference inside a request.

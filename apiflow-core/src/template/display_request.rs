@@ -4,7 +4,8 @@ use serde_json::{Map, Value, json};
 
 use super::resolve_secrets::replace_markers;
 use crate::ports::{
-    HttpRequest, MediaForm, MediaUse, PartContent, RequestBody, RequestPart, SentMedia, split_reference,
+    HttpRequest, MediaForm, MediaUse, PartContent, RequestAuth, RequestBody, RequestPart, SecretPiece, SecretText,
+    SentMedia, split_reference,
 };
 
 /// Maximum size of a data URI that is shown, in bytes; longer ones are replaced by their type and size.
@@ -18,6 +19,9 @@ pub(crate) fn display_request(request: &HttpRequest) -> Value {
     let mut headers = Map::new();
     for (name, value) in &request.headers {
         headers.insert(name.clone(), Value::String(replace_markers(value, &markers)));
+    }
+    if let Some(auth) = &request.auth {
+        headers.insert("Authorization".to_owned(), Value::String(display_auth(auth)));
     }
     let body = match &request.body {
         RequestBody::None => Value::Null,
@@ -54,6 +58,29 @@ fn display_media(used: &MediaUse) -> String {
         (MediaForm::Uploaded(value), _) => value.clone(),
         (MediaForm::Url(_) | MediaForm::DataUri | MediaForm::Base64 | MediaForm::Upload, media) => media.describe(),
     }
+}
+
+/// Describes credentials that are computed when a request is sent.
+fn display_auth(auth: &RequestAuth) -> String {
+    match auth {
+        RequestAuth::Basic { user, password } => format!("(basic: {}:{})", display_text(user), display_text(password)),
+        RequestAuth::Oauth2ClientCredentials { token_url, .. } => {
+            format!("(oauth2_client_credentials: a token of {token_url})")
+        }
+        RequestAuth::GoogleServiceAccount { token_url, .. } => {
+            format!("(google_service_account: a token of {token_url})")
+        }
+        RequestAuth::AwsSigv4 { region, service, .. } => format!("(aws_sigv4: {service} in {region})"),
+        RequestAuth::Custom { provider, .. } => format!("(custom: {provider})"),
+    }
+}
+
+fn display_text(text: &SecretText) -> String {
+    let pieces = text.0.iter().map(|piece| match piece {
+        SecretPiece::Text(literal) => literal.clone(),
+        SecretPiece::Secret(name) => format!("${}", split_reference(name).1),
+    });
+    pieces.collect()
 }
 
 fn display_parts(parts: &[RequestPart], markers: &[(&str, String)]) -> Value {

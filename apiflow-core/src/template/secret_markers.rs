@@ -129,6 +129,7 @@ impl DraftRequest {
             masked_secrets,
             secrets,
             media: Vec::new(),
+            auth: None,
             credential_origins: self.credential_origins,
             timeout: self.timeout,
         }

@@ -1,5 +1,6 @@
 //! Converts a request body to a document that may be saved.
 
+use apiflow_core::call::token_origin;
 use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::json::{ID_RULE, is_valid_id};
@@ -11,7 +12,7 @@ use crate::api::Fault;
 use crate::documents::references;
 use crate::http::problem::Problem;
 use crate::secrets::directory::Meaning;
-use crate::secrets::take_literals;
+use crate::secrets::{SendOrigins, take_literals};
 use crate::state::AppState;
 use crate::users::Caller;
 
@@ -30,6 +31,8 @@ pub(super) struct Form {
 /// The declarations that send a connector's or node's request, including its secrets.
 struct Sends {
     base_url: String,
+    /// The origin of the endpoint that the credentials of the connector's `auth` are sent to, if it is another one.
+    token_origin: Option<Origin>,
     literals: Vec<LiteralCredential>,
     /// The node, and the connector that it uses.
     of_connector: Option<(Node, Document, Connector)>,
@@ -69,7 +72,7 @@ impl Form {
         let author = author.unwrap_or_else(|| caller.user.id.clone());
         self.document.author = Some(author.clone());
         self.document.by_admin = caller.user.is_admin;
-        let Some(Sends { base_url, literals, of_connector }) = self.sends else {
+        let Some(Sends { base_url, token_origin, literals, of_connector }) = self.sends else {
             let saved = state.documents.save_document(self.document, must).await;
             return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
         };
@@ -80,7 +83,8 @@ impl Form {
             let vouched = is_whole || directory.is_vouched_by_part(before);
             self.document.by_admin = caller.user.is_admin && vouched;
         }
-        let literals = take_literals((kind, &id), &base_url, literals, &mut self.document.body)?;
+        let origins = SendOrigins::new(&base_url, token_origin)?;
+        let literals = take_literals((kind, &id), &origins, literals, &mut self.document.body)?;
         let declaration = Declaration { kind, id, author: Some(author) };
         directory.add_generated(literals.secret_names(), &declaration);
         let moved = literals.moved_findings();
@@ -91,7 +95,6 @@ impl Form {
         }
         let mut ties =
             SecretTies { generated: literals.seal_literals(&state.secrets, &declaration)?, ..SecretTies::default() };
-        let origin = Origin::of_url(&base_url).map(|origin| origin.to_string());
         for (reference, meaning) in directory.meanings_in(&self.document) {
             let owner = match meaning {
                 Meaning::Shared if self.document.by_admin => Some(None),
@@ -104,8 +107,9 @@ impl Form {
                 | Meaning::GeneratedElsewhere(_)
                 | Meaning::Unknown => None,
             };
-            if let (Some(owner), Some(origin)) = (owner, &origin) {
-                ties.grants.push(SecretGrant { owner, name: reference.name.clone(), origin: origin.clone() });
+            if let Some(owner) = owner {
+                let origin = origins.of_pointer(&reference.pointer).to_string();
+                ties.grants.push(SecretGrant { owner, name: reference.name.clone(), origin });
             }
             ties.used.insert(reference.name);
         }
@@ -160,7 +164,8 @@ pub(super) async fn read(
         DocumentKind::Connector => {
             let connector = read_connector(&id, &mut fields)?;
             let literals = connector.literal_credentials();
-            (Vec::new(), Some(Sends { base_url: connector.base_url, literals, of_connector: None }))
+            let token_origin = token_origin(&connector);
+            (Vec::new(), Some(Sends { base_url: connector.base_url, token_origin, literals, of_connector: None }))
         }
         DocumentKind::Node => {
             let (references, sends) = read_node(state, &id, &mut fields).await?;
@@ -228,7 +233,10 @@ async fn read_node(
     fill_default(fields, "description", || Value::from(""));
     fill_default(fields, "input", || Value::Array(Vec::new()));
     fill_default(fields, "output", || Value::Array(Vec::new()));
-    Ok((vec![reference], Sends { base_url, literals, of_connector: Some((node, connector, parsed)) }))
+    Ok((
+        vec![reference],
+        Sends { base_url, token_origin: None, literals, of_connector: Some((node, connector, parsed)) },
+    ))
 }
 
 /// Validates a workflow's own fields completely, but its OpenFlow document only for being an object: users save

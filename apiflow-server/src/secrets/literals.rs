@@ -13,24 +13,43 @@ use crate::http::problem::Problem;
 use crate::secrets::book::SecretBook;
 use crate::secrets::names::{MIN_VALUE_BYTES, generated_name};
 
+/// The origins that the secrets of a declaration are sent to.
+pub(crate) struct SendOrigins {
+    base: Origin,
+    /// That of the credentials in a connector's `auth`, if it is another one.
+    token: Option<Origin>,
+}
+
+impl SendOrigins {
+    /// Returns the origins of a declaration.
+    pub(crate) fn new(base_url: &str, token: Option<Origin>) -> Result<Self, Problem> {
+        let base = Origin::of_url(base_url)
+            .ok_or_else(|| Problem::single_fault("/base_url", "base_url must be an absolute http or https URL"))?;
+        Ok(Self { base, token })
+    }
+
+    /// Returns the origin of the secret at a JSON Pointer into the declaration.
+    pub(crate) fn of_pointer(&self, pointer: &str) -> &Origin {
+        self.token.as_ref().filter(|_| pointer.starts_with("/data/auth/")).unwrap_or(&self.base)
+    }
+}
+
 /// Credentials that were moved out of a declaration. Has no `Debug`, because it contains their values.
 pub(crate) struct Literals {
-    origin: String,
-    values: Vec<(String, String)>,
+    /// Their names, values and origins.
+    values: Vec<(String, String, String)>,
     /// Their pointers and names.
     places: Vec<(String, String)>,
 }
 
 /// Moves literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose strings then refer to
-/// generated secrets. They may be sent to the origin of `base_url`.
+/// generated secrets, each of which may be sent to one origin.
 pub(crate) fn take_literals(
     (kind, id): (DocumentKind, &str),
-    base_url: &str,
+    origins: &SendOrigins,
     found: Vec<LiteralCredential>,
     body: &mut Value,
 ) -> Result<Literals, Problem> {
-    let origin = Origin::of_url(base_url)
-        .ok_or_else(|| Problem::single_fault("/base_url", "base_url must be an absolute http or https URL"))?;
     let (mut values, mut places) = (Vec::new(), Vec::new());
     for literal in found {
         if literal.value.len() < MIN_VALUE_BYTES {
@@ -44,16 +63,17 @@ pub(crate) fn take_literals(
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
         *place = Value::String(format!("{}${name}{}", literal.prefix, literal.suffix));
+        let origin = origins.of_pointer(&literal.pointer).to_string();
         places.push((literal.pointer, name.clone()));
-        values.push((name, literal.value));
+        values.push((name, literal.value, origin));
     }
-    Ok(Literals { origin: origin.to_string(), values, places })
+    Ok(Literals { values, places })
 }
 
 impl Literals {
     /// Returns the names of the generated secrets.
     pub(crate) fn secret_names(&self) -> BTreeSet<String> {
-        self.values.iter().map(|(name, _)| name.clone()).collect()
+        self.values.iter().map(|(name, _, _)| name.clone()).collect()
     }
 
     /// Returns a finding for each credential that names its secret.
@@ -72,7 +92,7 @@ impl Literals {
         let sealed = self
             .values
             .into_iter()
-            .map(|(name, value)| book.seal_generated(name, &value, self.origin.clone(), declaration.clone()));
+            .map(|(name, value, origin)| book.seal_generated(name, &value, origin, declaration.clone()));
         sealed.collect()
     }
 }

