@@ -2,6 +2,7 @@
 //!
 //! The evaluators of [`crate::runtime`] add threads, deadlines and processes.
 
+mod artifact_strings;
 mod engine;
 mod sandboxed_realm;
 

@@ -67,10 +67,10 @@ pub(crate) use self::rate_limit_key::rate_limit_key;
 pub(crate) use self::reply_body::cut_base64_runs;
 pub use self::reply_body::without_byte_order_mark;
 #[cfg(feature = "runtime")]
-pub(crate) use self::reply_form::{ReplyForm, file_name_of, specific_mime};
+pub(crate) use self::reply_form::{ReplyForm, file_name_of, plain_file_name, specific_mime};
 #[cfg(feature = "runtime")]
 pub(crate) use self::reply_media::{
-    EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, Marker, ReplyParts, decode_data_uri,
+    EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, Marker, MultipartFilter, ReplyParts, decode_data_uri,
 };
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};

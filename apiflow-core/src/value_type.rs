@@ -3,6 +3,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::artifact::artifact_id_of;
+
 /// The type of a declared input or output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
@@ -20,13 +22,13 @@ pub enum ValueType {
     Object,
     /// A JSON array.
     Array,
-    /// An image: a URL or a data URI.
+    /// An image: a URL, a data URI or an artifact.
     Image,
-    /// A video: a URL or a data URI.
+    /// A video: a URL, a data URI or an artifact.
     Video,
-    /// An audio file: a URL or a data URI.
+    /// An audio file: a URL, a data URI or an artifact.
     Audio,
-    /// Any other file: a URL or a data URI.
+    /// Any other file: a URL, a data URI or an artifact.
     File,
 }
 
@@ -46,11 +48,12 @@ impl ValueType {
     ];
 
     /// Returns whether a value has this type. Values are not coerced; a number without a fraction is an integer however
-    /// it is written. Media is a string: a link or a data URI. An object with an `artifact` is not media, because this
-    /// version stores no artifacts and so could not send it.
+    /// it is written. Media is a link, a data URI or an artifact, and an artifact can be used as a string: its URL.
     pub(crate) fn matches(self, value: &Value) -> bool {
         match self {
-            Self::String | Self::Image | Self::Video | Self::Audio | Self::File => value.is_string(),
+            Self::String | Self::Image | Self::Video | Self::Audio | Self::File => {
+                value.is_string() || artifact_id_of(value).is_some()
+            }
             Self::Number => value.is_number(),
             Self::Integer => value.is_i64() || value.is_u64() || value.as_f64().is_some_and(|n| n.fract() == 0.0),
             Self::Boolean => value.is_boolean(),
@@ -86,10 +89,10 @@ impl ValueType {
     /// Describes the type for `must be …`: as [`ValueType::name`], and for media how the value is given.
     pub(crate) fn describe(self) -> &'static str {
         match self {
-            Self::Image => "an image (a link or a data URI)",
-            Self::Video => "a video (a link or a data URI)",
-            Self::Audio => "an audio file (a link or a data URI)",
-            Self::File => "a file (a link or a data URI)",
+            Self::Image => "an image (a link, a data URI or an artifact)",
+            Self::Video => "a video (a link, a data URI or an artifact)",
+            Self::Audio => "an audio file (a link, a data URI or an artifact)",
+            Self::File => "a file (a link, a data URI or an artifact)",
             Self::String | Self::Number | Self::Integer | Self::Boolean | Self::Object | Self::Array => self.name(),
         }
     }
@@ -118,9 +121,12 @@ mod tests {
     }
 
     #[test]
-    fn an_artifact_is_an_object_and_no_media() {
-        for artifact in [json!({"artifact": "a1"}), json!({"artifact": "a1", "url": "https://h/x.png"}), json!({})] {
-            assert_eq!(types_of(&artifact), ["object"], "{artifact}");
+    fn an_artifact_is_an_object_that_can_be_used_as_media_and_as_a_string() {
+        for artifact in [json!({"artifact": "a1"}), json!({"artifact": "a1", "url": "https://h/x.png"})] {
+            assert_eq!(types_of(&artifact), ["string", "object", "image", "video", "audio", "file"], "{artifact}");
+        }
+        for object in [json!({}), json!({"artifact": 7}), json!({"url": "https://h/x.png"})] {
+            assert_eq!(types_of(&object), ["object"], "{object}");
         }
     }
 }

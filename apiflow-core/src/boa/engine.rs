@@ -10,6 +10,7 @@ use boa_engine::property::Attribute;
 use boa_engine::{Context, JsError, JsObject, JsResult, JsString, JsValue, Script as Program, Source};
 use serde_json::Value;
 
+use super::artifact_strings::to_js_value;
 use super::sandboxed_realm::{Hooks, Jobs, install_json_guard};
 use crate::expression::{check_syntax, wrap_expression};
 use crate::ports::{EvaluationError, Script, ScriptForm};
@@ -87,7 +88,7 @@ impl EngineEvaluation {
 
     fn value_of(&mut self, script: &Script) -> Result<Value, EvaluationError> {
         for (name, value) in &script.names {
-            let value = JsValue::from_json(value, &mut self.context).map_err(|error| internal_error(&error))?;
+            let value = to_js_value(value, &mut self.context).map_err(|error| internal_error(&error))?;
             let named = self.context.register_global_property(JsString::from(name.as_str()), value, Attribute::all());
             named.map_err(|error| internal_error(&error))?;
         }

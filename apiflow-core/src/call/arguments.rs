@@ -4,7 +4,6 @@ use serde_json::{Map, Value, json};
 
 use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
-use crate::artifact::artifact_id_of;
 use crate::declarations::NodeInput;
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::json::describe_with_length;
@@ -62,7 +61,7 @@ fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
         None | Some(Value::Null) => return None,
         Some(value) => value,
     };
-    if !fits_type(input.r#type, value) {
+    if !input.r#type.matches(value) {
         return Some(format!("it must be {}, not {}", input.r#type.describe(), describe_with_length(value)));
     }
     if input.r#type.is_media() && value.as_str() == Some("") {
@@ -83,15 +82,9 @@ fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
     item_fault(input, value)
 }
 
-/// Returns whether a value has a type. An artifact fits a medium, and a string, for which a link to it is sent.
-fn fits_type(wanted: ValueType, value: &Value) -> bool {
-    let takes_artifacts = wanted.is_media() || wanted == ValueType::String;
-    wanted.matches(value) || (takes_artifacts && artifact_id_of(value).is_some())
-}
-
 fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
     let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
-    let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !fits_type(wanted, item))?;
+    let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !wanted.matches(item))?;
     Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_with_length(odd)))
 }
 

@@ -246,7 +246,7 @@ pub(super) fn read_path(fields: &mut Fields<'_, '_>, key: &'static str) -> Optio
 }
 
 fn parse_path(text: &str, key: &str, fields: &mut Fields<'_, '_>) -> Option<JsonPath> {
-    match JsonPath::parse(text) {
+    match JsonPath::parse_query(text) {
         Ok(path) => Some(path),
         Err(fault) => {
             fields.note_fault(codes::PATH_SYNTAX, key, format!("`{text}` is not a path: {fault}"));

@@ -181,7 +181,8 @@ impl Mapping {
                      declare the output as an image, video, audio or file"
                 ));
             }
-            if !self.value_type.matches(item) {
+            // A provider's object is no artifact of ours.
+            if !self.value_type.matches(item) || self.value_type == ValueType::String && !item.is_string() {
                 return Err(self.wrong_type(item));
             }
         }
@@ -338,7 +339,7 @@ fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic
         "@status" => OutputSource::Status,
         mapping => match mapping.strip_prefix("@header.") {
             Some(name) => OutputSource::Header(name.to_owned()),
-            None => match JsonPath::parse(mapping) {
+            None => match JsonPath::parse_query(mapping) {
                 Ok(path) if !mapping.starts_with('@') => OutputSource::Path(path),
                 parsed => {
                     let fault = parsed

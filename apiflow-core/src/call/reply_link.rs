@@ -34,7 +34,7 @@ impl Link {
             }
             return Some(Self::Template(text));
         }
-        match JsonPath::parse(from_reply.unwrap_or(whole)) {
+        match JsonPath::parse_query(from_reply.unwrap_or(whole)) {
             Ok(path) => Some(Self::Reply(path)),
             Err(fault) => {
                 let message = format!("`{source}` is neither a path into the reply nor a template: {fault}");

@@ -6,9 +6,11 @@
 mod base64_decoder;
 mod event_stream;
 mod json_filter;
+mod multipart;
 
 pub(crate) use event_stream::EventStreamFilter;
 pub(crate) use json_filter::JsonFilter;
+pub(crate) use multipart::MultipartFilter;
 
 /// Maximum size of a string in a reply's JSON that is not taken out even if it is base64, in bytes.
 pub(crate) const MAX_INLINE_MEDIA_BYTES: usize = 8 * 1024;
@@ -43,6 +45,11 @@ impl ReplyParts {
     /// Creates an empty list; `nonce` is a random word of hexadecimal digits that no provider can know.
     pub(crate) fn new(nonce: String) -> Self {
         Self { nonce, parts: Vec::new(), fresh: Vec::new(), total: 0 }
+    }
+
+    /// Creates an empty list for the same reply.
+    pub(crate) fn restarted(&self) -> Self {
+        Self::new(self.nonce.clone())
     }
 
     /// Returns the number of parts.

@@ -3,11 +3,12 @@
 use serde_json::{Map, Value, json};
 
 use crate::catalog::{Node, NodeOutput, ValueType};
+use crate::digest::hash_text;
 
 /// Returns a plausible result of the node: each output's default if it is not empty, else a value of its type that
 /// contains the output's name.
 ///
-/// Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it is
+/// Media is an object like that of an artifact. Links lead to `example.com`, which is reserved for examples. A list has two elements, so that a loop over it is
 /// visible as one. A node that declares no outputs returns its provider's reply, about which nothing is known: its
 /// sample is the input of the call.
 pub(super) fn sample_outputs(node: &Node, input: &Value) -> Value {
@@ -28,7 +29,16 @@ fn of_output(node: &Node, output: &NodeOutput) -> Value {
 }
 
 fn of_type(value_type: ValueType, node: &str, name: &str) -> Value {
-    let link = |ending: &str| json!(format!("https://example.com/{node}/{name}.{ending}"));
+    // No real artifact has such an id.
+    let artifact = |ending: &str, mime: &str| {
+        json!({
+            "artifact": format!("sample-{}", &hash_text(&format!("{node}/{name}"))[..12]),
+            "url": format!("https://example.com/{node}/{name}.{ending}"),
+            "mime": mime,
+            "size_bytes": 1024,
+            "sha256": "0".repeat(64),
+        })
+    };
     match value_type {
         ValueType::String => json!(format!("sample of {name}")),
         ValueType::Number => json!(1.5),
@@ -39,10 +49,10 @@ fn of_type(value_type: ValueType, node: &str, name: &str) -> Value {
             let item = |number: u8| json!(format!("https://example.com/{node}/{name}-{number}"));
             json!([item(1), item(2)])
         }
-        ValueType::Image => link("png"),
-        ValueType::Video => link("mp4"),
-        ValueType::Audio => link("mp3"),
-        ValueType::File => link("bin"),
+        ValueType::Image => artifact("png", "image/png"),
+        ValueType::Video => artifact("mp4", "video/mp4"),
+        ValueType::Audio => artifact("mp3", "audio/mpeg"),
+        ValueType::File => artifact("bin", "application/octet-stream"),
     }
 }
 
@@ -67,10 +77,16 @@ mod tests {
             for pick in [Value::Null, json!("all")] {
                 let node = node(json!([{"name": "x", "type": value_type, "pick": pick}]));
                 let made = sample_outputs(&node, &json!({}));
+                let link = |made: &Value| made.get("url").unwrap_or(made).clone();
+                let mut replied = made.clone();
+                if value_type.is_media() {
+                    let links = made["x"].as_array().map(|items| items.iter().map(link).collect::<Value>());
+                    replied["x"] = links.unwrap_or_else(|| link(&made["x"]));
+                }
                 let reply = HttpReply {
                     status: 200,
                     headers: vec![("content-type".to_owned(), "application/json".to_owned())],
-                    body: made.to_string().into_bytes(),
+                    body: replied.to_string().into_bytes(),
                     url: "https://c.test".to_owned(),
                     memory: MemoryHold::default(),
                 };
@@ -91,9 +107,8 @@ mod tests {
         check(json!([]), input.clone());
         check(json!([{"name": "seed", "type": "integer", "default": 7}]), json!({"seed": 7}));
         check(json!([{"name": "text", "type": "string", "default": ""}]), json!({"text": "sample of text"}));
-        check(
-            json!([{"name": "image", "type": "image", "pick": "all"}]),
-            json!({"image": ["https://example.com/n/image-1.png", "https://example.com/n/image-2.png"]}),
-        );
+        let made = sample_outputs(&node(json!([{"name": "image", "type": "image", "pick": "all"}])), &input);
+        let urls: Vec<&Value> = made["image"].as_array().expect("a list").iter().map(|one| &one["url"]).collect();
+        assert_eq!(urls, ["https://example.com/n/image-1.png", "https://example.com/n/image-2.png"]);
     }
 }

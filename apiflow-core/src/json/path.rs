@@ -1,4 +1,4 @@
-//! Paths into JSON: `output`, `output[0].url`, `$.data[*].b64_json`.
+//! Paths into JSON: `output`, `output[0].url`, `$.data[*].b64_json`, and the queries of RFC 9535.
 
 use serde_json::Value;
 
@@ -6,7 +6,14 @@ use serde_json::Value;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPath {
     source: String,
-    segments: Vec<PathSegment>,
+    steps: PathSteps,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum PathSteps {
+    Plain(Vec<PathSegment>),
+    /// A query with filters, slices, unions or descendants, which matches any number of values.
+    Query(serde_json_path::JsonPath),
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,7 +34,7 @@ pub(crate) enum PathMatch<'a> {
     Null,
     /// The value at a path without `[*]`; never null.
     One(&'a Value),
-    /// The values that a path with `[*]` matches, in order.
+    /// The values that a path with `[*]`, or a query, matches, in order.
     Many(Vec<&'a Value>),
 }
 
@@ -63,12 +70,30 @@ impl JsonPath {
                 },
             };
         }
-        Ok(Self { source: source.to_owned(), segments })
+        Ok(Self { source: source.to_owned(), steps: PathSteps::Plain(segments) })
+    }
+
+    /// Parses a path, or a query of RFC 9535: it begins with `$` and contains a filter, a slice, a union or `..`.
+    pub(crate) fn parse_query(source: &str) -> Result<Self, String> {
+        let source = source.trim();
+        let plain = Self::parse(source);
+        let is_query = source.starts_with('$') && ["?", ":", ",", ".."].iter().any(|mark| source.contains(mark));
+        if plain.is_ok() || !is_query {
+            return plain;
+        }
+        match serde_json_path::JsonPath::parse(source) {
+            Ok(query) => Ok(Self { source: source.to_owned(), steps: PathSteps::Query(query) }),
+            Err(fault) => {
+                let at = source.get(fault.position()..).filter(|rest| !rest.is_empty());
+                let place = at.map(|rest| format!(" before `{rest}`")).unwrap_or_default();
+                Err(format!("{}{place}", fault.message()))
+            }
+        }
     }
 
     /// Creates the path of a single key, whatever characters the key contains.
     pub(crate) fn from_key(name: &str) -> Self {
-        Self { source: name.to_owned(), segments: vec![PathSegment::Key(name.to_owned())] }
+        Self { source: name.to_owned(), steps: PathSteps::Plain(vec![PathSegment::Key(name.to_owned())]) }
     }
 
     /// Returns the path as it was written.
@@ -78,35 +103,46 @@ impl JsonPath {
 
     /// Returns the first key, if the path begins with one.
     pub(crate) fn first_key(&self) -> Option<&str> {
-        match self.segments.first() {
-            Some(PathSegment::Key(key)) => Some(key),
-            Some(PathSegment::Index(_) | PathSegment::All) | None => None,
+        match &self.steps {
+            PathSteps::Plain(segments) => match segments.first() {
+                Some(PathSegment::Key(key)) => Some(key),
+                Some(PathSegment::Index(_) | PathSegment::All) | None => None,
+            },
+            PathSteps::Query(_) => None,
         }
     }
 
-    /// Returns the number of segments.
+    /// Returns the number of segments; a query counts as one.
     pub(crate) fn len(&self) -> usize {
-        self.segments.len()
+        match &self.steps {
+            PathSteps::Plain(segments) => segments.len(),
+            PathSteps::Query(_) => 1,
+        }
     }
 
-    /// Removes the first segment.
+    /// Removes the first segment of a plain path.
     pub(crate) fn without_first(mut self) -> Self {
-        if !self.segments.is_empty() {
-            self.segments.remove(0);
+        match &mut self.steps {
+            PathSteps::Plain(segments) if !segments.is_empty() => drop(segments.remove(0)),
+            PathSteps::Plain(_) | PathSteps::Query(_) => {}
         }
         self
     }
 
     /// Looks the path up in a value.
     pub(crate) fn find_in<'a>(&self, value: &'a Value) -> PathMatch<'a> {
-        find_segments(value, &self.segments)
+        match &self.steps {
+            PathSteps::Plain(segments) => find_segments(value, segments),
+            PathSteps::Query(query) => PathMatch::Many(query.query(value).all()),
+        }
     }
 
-    /// Looks the path up and converts a string, number or boolean to a string.
+    /// Looks the path up and converts a string, number or boolean to a string; of the matches of a query the first.
     pub(crate) fn find_text(&self, value: &Value) -> Option<String> {
-        match self.find_in(value) {
-            PathMatch::One(found) => scalar_text(found),
-            PathMatch::Absent | PathMatch::Null | PathMatch::Many(_) => None,
+        match (self.find_in(value), &self.steps) {
+            (PathMatch::One(found), _) => scalar_text(found),
+            (PathMatch::Many(found), PathSteps::Query(_)) => scalar_text(found.first()?),
+            (PathMatch::Absent | PathMatch::Null | PathMatch::Many(_), _) => None,
         }
     }
 }
@@ -225,6 +261,39 @@ mod tests {
         check("$", &json!(7), Some(json!(7)));
         check("$[*]", &json!({}), Some(json!([])));
         check("[1]", &json!([1, 2]), Some(json!(2)));
+    }
+
+    fn check_query(path: &str, value: &Value, expected: &Value) {
+        let parsed = JsonPath::parse_query(path).unwrap_or_else(|fault| panic!("{path}: {fault}"));
+        assert_eq!(parsed.find_in(value).into_value().as_ref(), Some(expected), "{path} in {value}");
+    }
+
+    #[test]
+    fn queries_select_any_number_of_values() {
+        let value = json!({
+            "files": [{"name": "a.png", "n": 1}, {"name": "b.mp3", "n": 2}, {"name": "c.png", "n": 3}],
+            "links": [{"rel": "next", "href": "/n"}, {"rel": "self", "href": "/s"}],
+        });
+        check_query("$.files[?@.name == 'b.mp3'].n", &value, &json!([2]));
+        check_query("$.files[?match(@.name, '.*[.]png')].n", &value, &json!([1, 3]));
+        check_query("$.files[1:].n", &value, &json!([2, 3]));
+        check_query("$..n", &value, &json!([1, 2, 3]));
+        check_query("$.files[0, 2].n", &value, &json!([1, 3]));
+        check_query("$.files[?@.n > 9]", &value, &json!([]));
+        check_query("$.files[*].n", &value, &json!([1, 2, 3]));
+        check_query("files[0].n", &value, &json!(1));
+        let link = JsonPath::parse_query("$.links[?@.rel == 'self'].href").expect("a query");
+        assert_eq!(link.find_text(&value), Some("/s".to_owned()));
+    }
+
+    #[test]
+    fn faults_of_a_query_say_where_they_are() {
+        for path in ["$.a[?", "$.a[?@.b ==]", "$..", "$.a[1:x]"] {
+            let fault = JsonPath::parse_query(path).expect_err(path);
+            assert!(!fault.is_empty() && !fault.contains('\n'), "{path}: {fault}");
+        }
+        assert_eq!(JsonPath::parse_query("a..b"), Err("expected a name".to_owned()), "a query begins with `$`");
+        assert_eq!(JsonPath::parse_query("$a"), Err("expected `.` or `[` before `a`".to_owned()));
     }
 
     #[test]

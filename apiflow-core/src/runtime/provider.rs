@@ -7,6 +7,7 @@ mod keep_media;
 mod operation_limits;
 mod poll;
 mod recover;
+mod reply_archive;
 mod reply_filter;
 mod reply_spool;
 mod submit;

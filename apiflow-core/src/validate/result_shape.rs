@@ -104,17 +104,43 @@ impl<'a> Shape<'a> {
     }
 }
 
+/// The fields of a media output, which is an artifact.
+const ARTIFACT_FIELDS: [(&str, ValueType); 9] = [
+    ("artifact", ValueType::String),
+    ("url", ValueType::String),
+    ("mime", ValueType::String),
+    ("size_bytes", ValueType::Integer),
+    ("sha256", ValueType::String),
+    ("name", ValueType::String),
+    ("width", ValueType::Integer),
+    ("height", ValueType::Integer),
+    ("duration_s", ValueType::Number),
+];
+
 fn of_output<'a>(output: &NodeOutput) -> Shape<'a> {
     // The default replaces a missing output of a call.
     match &output.default {
         Some(default) if !default.is_null() && !output.r#type.matches(default) => Shape::Any,
+        Some(_) | None if output.pick.as_deref() == Some("all") && output.r#type != ValueType::Array => {
+            Shape::List(Box::new(Shape::Type(output.r#type)))
+        }
         Some(_) | None => Shape::Type(output.r#type),
     }
 }
 
 fn typed_member<'a>(value_type: ValueType, segment: &Segment) -> Result<Shape<'a>, Absent<'a>> {
     match value_type {
-        ValueType::Object | ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => Ok(Shape::Any),
+        ValueType::Object => Ok(Shape::Any),
+        ValueType::Image | ValueType::Video | ValueType::Audio | ValueType::File => {
+            let name = segment.text();
+            match ARTIFACT_FIELDS.iter().find(|(field, _)| *field == name) {
+                Some((_, value_type)) => Ok(Shape::Type(*value_type)),
+                None => {
+                    let known = ARTIFACT_FIELDS.iter().map(|(field, _)| *field).collect();
+                    Err(Absent { at: 0, owner: None, known, list: false })
+                }
+            }
+        }
         ValueType::Array => list_member(segment, || Shape::Any),
         // A character of a string.
         ValueType::String if is_index(segment) => Ok(Shape::Any),

@@ -125,7 +125,8 @@ fn match_types(wanted: ValueType, given: ValueType) -> Match {
     use ValueType::{Array, Audio, Boolean, File, Image, Integer, Number, Object, String, Video};
     match (wanted, given) {
         (Image | Video | Audio | File, String | File) | (String | File, Image | Video | Audio) => Match::May,
-        (String, File) => Match::May,
+        // Media outputs are artifacts, which are objects that can be used as strings.
+        (String, File) | (Object, Image | Video | Audio | File) => Match::May,
         // Whether it has a fraction depends on the number.
         (Number | Integer, Number | Integer) => Match::May,
         (Image | Video | Audio, Image | Video | Audio) if wanted != given => Match::Hardly,

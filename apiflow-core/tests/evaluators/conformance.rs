@@ -41,6 +41,13 @@ fn values() -> Vec<(&'static str, Value)> {
         ("flow_input['x'].y.length", json!(2)),
         ("typeof process + typeof require + typeof fetch", json!("undefinedundefinedundefined")),
         ("typeof setTimeout + typeof console", json!("undefinedundefined")),
+        // Artifacts.
+        ("`${results.art}` + results.art + [results.list[0].art]", json!("/a/1/a/1/a/1")),
+        ("results.art", json!({"artifact": "1", "url": "/a/1", "mime": "image/png"})),
+        (
+            "Object.keys(results.art).join() + JSON.stringify({...results.art})",
+            json!("artifact,url,mime{\"artifact\":\"1\",\"url\":\"/a/1\",\"mime\":\"image/png\"}"),
+        ),
         // Values.
         ("undefined", Value::Null),
         ("({a: undefined, b: [undefined, () => 1]})", json!({"b": [null, null]})),
@@ -117,7 +124,8 @@ const PREDICATES: &[(&str, bool)] = &[
 fn names() -> Value {
     json!({
         "flow_input": {"x": {"y": [1, 2]}, "big": 9_007_199_254_740_991_i64, "7": "seven"},
-        "results": {"a": {"url": "u", "list": [1, 2]}, "b": {"n": 2}},
+        "results": {"a": {"url": "u", "list": [1, 2]}, "b": {"n": 2}, "art": {"artifact": "1", "url": "/a/1", "mime": "image/png"},
+            "list": [{"art": {"artifact": "1", "url": "/a/1"}}]},
         "previous_result": null,
         "iffy": 7,
     })

@@ -1,14 +1,25 @@
 //! Media that a reply itself contains becomes artifacts, and is in no journal, record or error.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::io::Write as _;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use apiflow_core::artifact::Artifact;
 
 use apiflow_core::catalog::{parse_connector, parse_node};
-use apiflow_core::ports::{Artifacts, JobBundle, JobJournal as _, JobRecords as _, JobRow, JobStatus};
+use apiflow_core::ports::{
+    ArtifactError, ArtifactReader, Artifacts, ByteStream, JobBundle, JobJournal as _, JobRecords as _, JobRow,
+    JobStatus, NewArtifact,
+};
+use async_trait::async_trait;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use futures_util::StreamExt as _;
 use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
@@ -302,6 +313,186 @@ async fn what_cannot_be_kept_is_a_clear_error_without_the_bytes() {
         assert_eq!(error["name"], "output_invalid", "{case}: {error}");
         assert!(error["message"].as_str().expect("a message").contains(expected), "{case}: {error}");
         assert!(!written.contains(&text[3_000..3_064]), "{case}: base64 in what was written");
+        bench.finish().await;
+    }
+}
+
+/// An artifact store that counts bytes and keeps none.
+#[derive(Default)]
+struct CountingArtifacts {
+    stored: Mutex<Vec<Artifact>>,
+    /// How often it is unavailable before it works.
+    faults: AtomicUsize,
+}
+
+#[async_trait]
+impl Artifacts for CountingArtifacts {
+    async fn put(&self, new: NewArtifact, mut bytes: ByteStream) -> Result<Artifact, ArtifactError> {
+        let mut hash = Sha256::new();
+        let mut size_bytes = 0;
+        while let Some(part) = bytes.next().await {
+            let part = part?;
+            size_bytes += part.len() as u64;
+            hash.update(&part);
+            let is_left = |left: usize| left.checked_sub(1);
+            if self.faults.fetch_update(Ordering::SeqCst, Ordering::SeqCst, is_left).is_ok() {
+                return Err(ArtifactError::Unavailable("the disk is being replaced".to_owned()));
+            }
+        }
+        let sha256 = STANDARD.encode(hash.finalize());
+        let (id, url) = (new.id.clone(), format!("memory:{}", new.id));
+        let mime = new.mime.unwrap_or_default();
+        let artifact =
+            Artifact { id, url, mime, size_bytes, sha256, name: new.name, width: None, height: None, duration_s: None };
+        self.stored.lock().expect("no holder panics").push(artifact.clone());
+        Ok(artifact)
+    }
+
+    async fn get(&self, id: &str, _: Option<Range<u64>>) -> Result<ArtifactReader, ArtifactError> {
+        Err(ArtifactError::NotFound { id: id.to_owned() })
+    }
+
+    async fn stat(&self, _: &str) -> Result<Option<Artifact>, ArtifactError> {
+        Ok(None)
+    }
+
+    async fn delete(&self, _: &str) -> Result<bool, ArtifactError> {
+        Ok(false)
+    }
+
+    fn public_url(&self, _: &str, _: Duration) -> Option<String> {
+        None
+    }
+}
+
+/// Starts a provider whose reply is a JSON document with a string of `A`, so many times 4 KiB long.
+async fn serve_large_json(blocks: usize) -> Provider {
+    const BLOCK: [u8; 4096] = [b'A'; 4096];
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it has an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let mut buffer = [0; 4096];
+            let _request = stream.read(&mut buffer).await;
+            let (head, tail) = ("{\"data\": [{\"b64_json\": \"", "\"}], \"seed\": 7}");
+            let length = head.len() + blocks * BLOCK.len() + tail.len();
+            let start =
+                format!("HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n{head}");
+            stream.write_all(start.as_bytes()).await.unwrap_or_default();
+            for _ in 0..blocks {
+                stream.write_all(&BLOCK).await.unwrap_or_default();
+            }
+            stream.write_all(tail.as_bytes()).await.unwrap_or_default();
+        }
+    });
+    Provider { address }
+}
+
+/// Runs one step whose media goes to an artifact store of the test.
+async fn run_with_artifacts(provider: &Provider, artifacts: Arc<CountingArtifacts>) -> (JobRow, Value) {
+    let mut bench = Bench::start_allowing(fast(), &provider.address).await;
+    bench.crash().await;
+    bench.parts.artifacts = artifacts;
+    bench.restart();
+    let output = image("data[*].b64_json", &json!({"pick": "first", "decode": "base64"}));
+    bench.submit_as("job", provider.bundle(&json!({"path": "/x"}), &output), json!({})).await;
+    let job = bench.ended().await;
+    let output = match &job.state.output {
+        Some(_) => bench.output(&job).await,
+        None => Value::Null,
+    };
+    bench.finish().await;
+    (job, output)
+}
+
+/// Returns a figure of this process, in KiB.
+#[cfg(target_os = "linux")]
+fn memory_kib(name: &str) -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").expect("Linux has it");
+    let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("the figure is there");
+    line.trim_start_matches(':').trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "the figure is for whoever changes how replies are read")]
+#[tokio::test(flavor = "multi_thread")]
+async fn sixty_megabytes_of_base64_take_little_memory() {
+    const BLOCKS: usize = 60 * 1024 / 4;
+    let (small, large) = (serve_large_json(8).await, serve_large_json(BLOCKS).await);
+    run_with_artifacts(&small, Arc::default()).await;
+    std::fs::write("/proc/self/clear_refs", "5").expect("the peak can be reset");
+    let before = memory_kib("VmRSS");
+    let artifacts = Arc::<CountingArtifacts>::default();
+    let (job, output) = run_with_artifacts(&large, artifacts.clone()).await;
+    let grown = memory_kib("VmHWM").saturating_sub(before);
+    println!("60 MiB of base64 add {grown} KiB to the peak of resident memory");
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
+    assert_eq!(output["image"]["size_bytes"], BLOCKS * 4096 / 4 * 3);
+    assert!(grown < 24 * 1024, "{grown} KiB");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_paid_answer_waits_for_an_artifact_store_that_is_unavailable() {
+    let provider = serve_large_json(600).await;
+    let artifacts = Arc::new(CountingArtifacts { faults: AtomicUsize::new(3), ..CountingArtifacts::default() });
+    let (job, output) = run_with_artifacts(&provider, artifacts.clone()).await;
+    assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
+    assert_eq!(artifacts.stored.lock().expect("no holder panics").len(), 1);
+    assert_eq!(output["image"]["size_bytes"], 600 * 4096 / 4 * 3, "all of it, although it was read four times");
+}
+
+/// Returns a ZIP archive with these files.
+fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+    let mut writer = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    for (name, bytes) in files {
+        writer.start_file(*name, zip::write::SimpleFileOptions::default()).expect("a file");
+        writer.write_all(bytes).expect("bytes");
+    }
+    writer.finish().expect("an archive").into_inner()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_files_of_an_archive_and_the_parts_of_a_multipart_body_become_artifacts() {
+    let (first, second, sound) = (png(2_000_000, 1), png(3_000, 2), [b"ID3\x04".to_vec(), png(9_000, 3)].concat());
+    let zip = archive(&[("a/first.png", &first), ("second.png", &second), ("b/sound.mp3", &sound)]);
+    let reply = ("application/zip", zip.clone());
+    let output = json!([
+        {"name": "images", "type": "image", "mapping": "$.files[?match(@.name, '.*[.]png')].content", "pick": "all", "mime": "image/png"},
+        {"name": "sound", "type": "audio", "mapping": "$.files[?@.name == 'b/sound.mp3'].content", "pick": "first", "mime": "audio/mpeg"},
+        {"name": "names", "type": "array", "mapping": "files[*].name"},
+    ]);
+    let expected: &[(&str, &[u8])] = &[("/images/0", &first), ("/images/1", &second), ("/sound", &sound)];
+    check("archive", reply.clone(), json!({}), output, expected).await;
+    let whole = json!([{"name": "file", "type": "file", "mapping": "@body"}]);
+    check("the archive itself", reply, json!({}), whole, &[("/file", &zip)]).await;
+
+    let mut body = b"--cut\r\ncontent-type: application/json\r\n\r\n{\"alignment\": [1, 2]}\r\n--cut\r\ncontent-type: audio/mpeg\r\n\r\n".to_vec();
+    body.extend_from_slice(&sound);
+    body.extend_from_slice(b"\r\n--cut--\r\n");
+    let output = json!([
+        {"name": "sound", "type": "audio", "mapping": "parts[1].content"},
+        {"name": "alignment", "type": "array", "mapping": "parts[0].content.alignment"},
+    ]);
+    check("multipart", ("multipart/mixed; boundary=cut", body), json!({}), output, &[("/sound", &sound)]).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hostile_archives_are_refused() {
+    let bomb = archive(&[("bomb.png", &vec![0; 20_000_000])]);
+    assert!(bomb.len() < 30_000, "{} bytes", bomb.len());
+    let many: Vec<String> = (0..1_001).map(|number| format!("{number}.png")).collect();
+    let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b"x"[..])).collect();
+    for (case, zip, expected) in [
+        ("bomb", bomb, "100 times"),
+        ("many files", archive(&many), "1001 files"),
+        ("traversal", archive(&[("../../etc/passwd", b"x")]), "leads out of the archive"),
+        ("no archive", b"PK\x03\x04 and nothing more".to_vec(), "cannot be unpacked"),
+    ] {
+        let output = image("files[*].content", &json!({"pick": "first"}));
+        let (bench, job, _, _) = run(("application/zip", zip), &json!({}), &output).await;
+        let error = job.state.error.as_ref().unwrap_or_else(|| panic!("{case}: it fails"));
+        assert_eq!(error["name"], "output_invalid", "{case}: {error}");
+        assert!(error["message"].as_str().expect("a message").contains(expected), "{case}: {error}");
         bench.finish().await;
     }
 }

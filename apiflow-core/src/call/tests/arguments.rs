@@ -65,10 +65,10 @@ fn types_are_checked_and_never_coerced() {
         ("boolean", &[4], "true or false"),
         ("object", &[5], "an object"),
         ("array", &[6], "an array"),
-        ("image", &[0], "an image (a link or a data URI)"),
-        ("video", &[0], "a video (a link or a data URI)"),
-        ("audio", &[0], "an audio file (a link or a data URI)"),
-        ("file", &[0], "a file (a link or a data URI)"),
+        ("image", &[0], "an image (a link, a data URI or an artifact)"),
+        ("video", &[0], "a video (a link, a data URI or an artifact)"),
+        ("audio", &[0], "an audio file (a link, a data URI or an artifact)"),
+        ("file", &[0], "a file (a link, a data URI or an artifact)"),
     ] {
         let input = json!({"name": "a", "type": kind});
         for (index, value) in values.iter().enumerate() {
@@ -88,6 +88,11 @@ fn types_are_checked_and_never_coerced() {
         "input `a`: it must be an integer, not a string",
     );
     check_fault(&json!({"name": "a", "type": "image"}), &json!({"a": ""}), "input `a`: it is empty");
+    check_fault(
+        &json!({"name": "a", "type": "image"}),
+        &json!({"a": {"url": "https://e.com/1.png"}}),
+        "input `a`: it must be an image (a link, a data URI or an artifact), not an object",
+    );
     let artifact = json!({"a": {"artifact": "a1", "url": "https://e.com/1.png"}});
     for r#type in ["image", "video", "audio", "file", "string"] {
         check(&json!({"name": "a", "type": r#type}), &artifact, &artifact);
@@ -113,7 +118,7 @@ fn limits_are_checked_on_defaults_too() {
     check_fault(
         &list,
         &json!({"a": ["u", 2]}),
-        "input `a`: element 1 must be an image (a link or a data URI), not a number",
+        "input `a`: element 1 must be an image (a link, a data URI or an artifact), not a number",
     );
 }
 

@@ -6,9 +6,11 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 
+use super::reply_archive::unpack_archive;
 use super::reply_spool::{ReplySpool, SpooledBytes, unreadable};
 use crate::call::{
-    CallPlan, EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, ReplyForm, ReplyParts, file_name_of, specific_mime,
+    CallPlan, EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, MultipartFilter, ReplyForm, ReplyParts,
+    file_name_of, specific_mime,
 };
 use crate::ports::{BodyFilter, HttpError};
 
@@ -41,7 +43,10 @@ enum BodyState {
     Text,
     Json(JsonFilter),
     Events(EventStreamFilter),
+    Multipart(MultipartFilter),
     Bytes,
+    /// A ZIP archive, which is unpacked when it is complete.
+    Archive,
 }
 
 /// What was taken out of a reply.
@@ -81,13 +86,26 @@ impl MediaFilter {
         self.spool.append(&bytes).await.map_err(|error| unreadable(&error))
     }
 
-    fn push(&mut self, chunk: &[u8], kept: &mut Vec<u8>) {
+    /// Replaces the archive that was read by the files in it.
+    async fn unpack(&mut self, kept: &mut Vec<u8>) -> Result<(), HttpError> {
+        let size = self.parts.total_bytes();
+        let archive = std::mem::take(&mut self.spool).finish().await.map_err(|error| unreadable(&error))?;
+        let parts = self.parts.restarted();
+        let unpacked = tokio::task::spawn_blocking(move || unpack_archive(&archive, size, parts)).await;
+        let unpacked = unpacked.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
+        let unpacked = unpacked.map_err(HttpError::Reply)?;
+        (self.spool, self.parts) = (unpacked.spool, unpacked.parts);
+        kept.extend_from_slice(unpacked.document.to_string().as_bytes());
+        Ok(())
+    }
+
+    fn push(&mut self, chunk: &[u8], kept: &mut Vec<u8>) -> Result<(), HttpError> {
         match &mut self.body {
             BodyState::Sniffed { held, is_text } => {
                 held.extend_from_slice(chunk);
                 let start = crate::call::without_byte_order_mark(held).trim_ascii_start();
                 if start.is_empty() && held.len() < MAX_SNIFFED_BYTES {
-                    return;
+                    return Ok(());
                 }
                 let is_json = matches!(start.first(), Some(b'{' | b'[')) && !self.plan.wants_whole_body();
                 let is_json = is_json || *is_text && matches!(start.first(), Some(b'{' | b'[' | b'"'));
@@ -100,13 +118,17 @@ impl MediaFilter {
                 } else {
                     BodyState::Text
                 };
-                self.push(&held, kept);
+                return self.push(&held, kept);
             }
             BodyState::Text => kept.extend_from_slice(chunk),
             BodyState::Json(filter) => filter.push(chunk, kept, &mut self.parts),
             BodyState::Events(filter) => filter.push(chunk, kept, &mut self.parts),
-            BodyState::Bytes => self.parts.push_bytes(chunk),
+            BodyState::Multipart(filter) => {
+                return filter.push(chunk, kept, &mut self.parts).map_err(HttpError::Reply);
+            }
+            BodyState::Bytes | BodyState::Archive => self.parts.push_bytes(chunk),
         }
+        Ok(())
     }
 }
 
@@ -131,16 +153,22 @@ impl BodyFilter for MediaFilter {
                 (BodyState::Bytes, has_media)
             }
             ReplyForm::Text => (BodyState::Sniffed { held: Vec::new(), is_text: true }, has_media),
-            ReplyForm::Unknown | ReplyForm::Multipart(_) | ReplyForm::Zip => {
-                (BodyState::Sniffed { held: Vec::new(), is_text: false }, has_media)
+            ReplyForm::Multipart(boundary) => {
+                let limit = if has_media { MAX_INLINE_MEDIA_BYTES } else { usize::MAX - 1 };
+                (BodyState::Multipart(MultipartFilter::new(&boundary, limit)), true)
             }
+            ReplyForm::Zip if !self.plan.wants_whole_body() => {
+                self.parts.begin_part(None, None);
+                (BodyState::Archive, has_media)
+            }
+            ReplyForm::Zip | ReplyForm::Unknown => (BodyState::Sniffed { held: Vec::new(), is_text: false }, has_media),
         };
         self.body = body;
         is_accepted
     }
 
     async fn filter_chunk(&mut self, chunk: Bytes, kept: &mut Vec<u8>) -> Result<(), HttpError> {
-        self.push(&chunk, kept);
+        self.push(&chunk, kept)?;
         self.spool_bytes().await
     }
 
@@ -150,6 +178,8 @@ impl BodyFilter for MediaFilter {
             BodyState::Text => {}
             BodyState::Json(filter) => filter.finish(kept, &mut self.parts),
             BodyState::Events(filter) => filter.finish(kept, &mut self.parts),
+            BodyState::Multipart(filter) => filter.finish(kept, &mut self.parts).map_err(HttpError::Reply)?,
+            BodyState::Archive => self.unpack(kept).await?,
             BodyState::Bytes => {
                 let marker = self.parts.end_part();
                 if self.parts.total_bytes() > 0 {

@@ -38,6 +38,22 @@ impl ReplySpool {
         if self.memory.len() > limit { self.write_to_file().await } else { Ok(()) }
     }
 
+    /// Appends bytes; blocks the thread.
+    pub(super) fn append_blocking(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.memory.extend_from_slice(bytes);
+        let limit = if self.file.is_some() { BLOCK_BYTES } else { MAX_MEMORY_BYTES };
+        if self.memory.len() <= limit {
+            return Ok(());
+        }
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile()?),
+        };
+        file.write_all(&self.memory)?;
+        self.memory.clear();
+        Ok(())
+    }
+
     async fn write_to_file(&mut self) -> io::Result<()> {
         let (file, memory) = (self.file.take(), std::mem::take(&mut self.memory));
         let (file, mut memory) = run_blocking(move || {
