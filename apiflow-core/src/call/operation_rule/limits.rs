@@ -24,11 +24,14 @@ pub(in crate::call) struct DeadlineHeader {
     pub(in crate::call) name: String,
     /// Its value, in which `{s}` stands for seconds and `{ms}` for milliseconds.
     format: String,
+    /// The shortest limit that the provider accepts, in milliseconds.
+    min_ms: u64,
 }
 
 impl DeadlineHeader {
     /// Returns the value for a time limit, in milliseconds.
     pub(in crate::call) fn value_for(&self, timeout_ms: u64) -> String {
+        let timeout_ms = timeout_ms.max(self.min_ms);
         let seconds = timeout_ms.div_ceil(1000).max(1);
         self.format.replace("{s}", &seconds.to_string()).replace("{ms}", &timeout_ms.to_string())
     }
@@ -65,7 +68,8 @@ pub(super) fn read_deadline_header(fields: &mut Fields<'_, '_>) -> Option<Deadli
     if !format.contains("{s}") && !format.contains("{ms}") {
         fields.note_fault(codes::BAD_VALUE, "format", "`format` must contain `{s}` or `{ms}`");
     }
-    (!name.is_empty()).then_some(DeadlineHeader { name, format })
+    let min_ms = fields.number_from("min_s", 0.0).map_or(0, |seconds| (seconds * 1000.0) as u64);
+    (!name.is_empty()).then_some(DeadlineHeader { name, format, min_ms })
 }
 
 pub(super) fn read_cancel(fields: &mut Fields<'_, '_>) -> Option<CancelRule> {

@@ -177,6 +177,7 @@ fn the_provider_learns_how_long_the_work_may_take() {
     assert_eq!(header(&json!({"path": "/x", "operation": "replicate"}), None), None, "it has its own limit");
     assert_eq!(header(&data(json!(90)), None).as_deref(), Some("90s"));
     assert_eq!(header(&data(json!(90)), Some(20_500)).as_deref(), Some("21s"), "the step's own is shorter");
+    assert_eq!(header(&data(json!(1)), None).as_deref(), Some("5s"), "Replicate refuses less");
     let own = json!({"path": "/x", "operation": "replicate", "timeout_s": 90, "header": {"Cancel-After": "5m"}});
     assert_eq!(header(&own, None).as_deref(), Some("5m"));
 }
