@@ -6,6 +6,7 @@
 
 mod collector;
 mod content_type;
+mod derived;
 mod folder_records;
 mod media_header;
 mod memory_records;
@@ -32,7 +33,7 @@ use object_store::{GetOptions, ObjectStore, ObjectStoreExt as _};
 
 use self::content_type::check_content;
 use self::media_header::{MediaFacts, RangeReader, read_media_facts};
-use self::upload::{StoredContent, UploadLimits, store_content};
+use self::upload::{CLOUD_PART_BYTES, LOCAL_PART_BYTES, StoredContent, UploadLimits, store_content};
 use crate::artifact::Artifact;
 use crate::digest::hash_text;
 use crate::ports::{
@@ -82,6 +83,8 @@ pub struct StoredArtifacts {
     settings: ArtifactSettings,
     /// The folder of the objects if it is a local one; unfinished files are looked for there.
     folder: Option<PathBuf>,
+    /// Size of the parts of an upload, in bytes.
+    part_bytes: usize,
 }
 
 impl StoredArtifacts {
@@ -92,7 +95,7 @@ impl StoredArtifacts {
         clock: Arc<dyn Clock>,
         settings: ArtifactSettings,
     ) -> Self {
-        Self { objects, records, clock, settings, folder: None }
+        Self { objects, records, clock, settings, folder: None, part_bytes: CLOUD_PART_BYTES }
     }
 
     /// Creates a store of artifacts in a folder, which is created for its owner only if it does not exist. Contents are
@@ -107,7 +110,8 @@ impl StoredArtifacts {
         settings: ArtifactSettings,
     ) -> Result<Self, ArtifactError> {
         let objects = Arc::new(open_folder(folder)?);
-        Ok(Self { objects, records, clock, settings, folder: Some(folder.to_owned()) })
+        let store = Self::new(objects, records, clock, settings);
+        Ok(Self { folder: Some(folder.to_owned()), part_bytes: LOCAL_PART_BYTES, ..store })
     }
 
     /// Creates a store of artifacts in memory, which is dropped with it; URLs are `memory:<id>`.
@@ -119,6 +123,11 @@ impl StoredArtifacts {
     /// Returns the records of the artifacts.
     pub fn records(&self) -> &Arc<dyn ArtifactRecords> {
         &self.records
+    }
+
+    /// Returns the maximum size of an artifact, in bytes.
+    pub fn max_artifact_bytes(&self) -> u64 {
+        self.settings.max_artifact_bytes
     }
 
     /// Returns what is known about an artifact, with its URL.
@@ -139,7 +148,7 @@ impl StoredArtifacts {
     /// Stores the content and adds the record; whatever goes wrong, the object is deleted again.
     async fn put_content(&self, new: NewArtifact, bytes: ByteStream) -> Result<ArtifactRow, ArtifactError> {
         let path = new_blob_path(&new.id);
-        let limits = UploadLimits { max_bytes: self.settings.max_artifact_bytes };
+        let limits = UploadLimits { max_bytes: self.settings.max_artifact_bytes, part_bytes: self.part_bytes };
         let content = store_content(&*self.objects, &path, bytes, limits).await?;
         match self.add_record(new, &path, &content).await {
             Ok(row) => {

@@ -100,6 +100,13 @@ pub struct Http {
     auth_providers: AuthProviders,
 }
 
+/// Installs the cryptography that TLS uses in this process, unless the program has installed another; [`Http::new`] does
+/// so, too.
+pub fn install_tls_provider() {
+    // It fails if the program has installed another provider, which is fine.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
 impl Http {
     /// Creates a client with its own pool of connections.
     ///
@@ -115,8 +122,7 @@ impl Http {
         limits: HttpLimits,
         lookup: Lookup,
     ) -> Result<Self, HttpError> {
-        // It fails if the program has installed another provider, which is fine.
-        let _ = rustls::crypto::ring::default_provider().install_default();
+        install_tls_provider();
         let policy = Arc::new(policy);
         let client = Client::builder()
             .user_agent(concat!("apiflow/", env!("CARGO_PKG_VERSION")))

@@ -7,6 +7,7 @@ use futures_util::TryStreamExt as _;
 use object_store::path::Path as ObjectPath;
 use object_store::{ObjectMeta, ObjectStoreExt as _};
 
+use super::derived::{DERIVED, source_key};
 use super::{BLOBS, StoredArtifacts, unavailable};
 use crate::ports::{ArtifactError, BlobRow};
 
@@ -39,6 +40,7 @@ impl StoredArtifacts {
         loop {
             let released = self.records.list_released_blobs(BATCH_SIZE as u32).await?;
             for BlobRow { key, size_bytes, .. } in &released {
+                self.delete_derived(key).await?;
                 match self.objects.delete(&ObjectPath::from(key.as_str())).await {
                     Ok(()) => collected.count_file(*size_bytes),
                     // Deleted by another process, or before a crash.
@@ -63,17 +65,19 @@ impl StoredArtifacts {
     pub async fn collect_garbage(&self, min_age: Duration) -> Result<CollectedGarbage, ArtifactError> {
         let mut collected = self.delete_released_blobs().await?;
         let newest = self.clock.now().0.saturating_sub(i64::try_from(min_age.as_millis()).unwrap_or(i64::MAX));
-        let mut files = self.objects.list(Some(&ObjectPath::from(BLOBS)));
-        let mut batch = Vec::with_capacity(BATCH_SIZE);
-        while let Some(file) = files.try_next().await.map_err(unavailable)? {
-            if file.last_modified.timestamp_millis() <= newest {
-                batch.push(file);
+        for folder in [BLOBS, DERIVED] {
+            let mut files = self.objects.list(Some(&ObjectPath::from(folder)));
+            let mut batch = Vec::with_capacity(BATCH_SIZE);
+            while let Some(file) = files.try_next().await.map_err(unavailable)? {
+                if file.last_modified.timestamp_millis() <= newest {
+                    batch.push(file);
+                }
+                if batch.len() == BATCH_SIZE {
+                    self.delete_unknown_files(&mut batch, &mut collected).await?;
+                }
             }
-            if batch.len() == BATCH_SIZE {
-                self.delete_unknown_files(&mut batch, &mut collected).await?;
-            }
+            self.delete_unknown_files(&mut batch, &mut collected).await?;
         }
-        self.delete_unknown_files(&mut batch, &mut collected).await?;
         if let Some(folder) = self.folder.clone() {
             let removed = tokio::task::spawn_blocking(move || delete_unfinished_files(&folder.join(BLOBS), min_age));
             let removed = removed.await.map_err(|error| ArtifactError::Unavailable(error.to_string()))?;
@@ -88,9 +92,10 @@ impl StoredArtifacts {
         files: &mut Vec<ObjectMeta>,
         collected: &mut CollectedGarbage,
     ) -> Result<(), ArtifactError> {
-        let keys: Vec<String> = files.iter().map(|file| file.location.to_string()).collect();
+        let key_of = |file: &ObjectMeta| source_key(&file.location).unwrap_or_else(|| file.location.to_string());
+        let keys: Vec<String> = files.iter().map(key_of).collect();
         let known = self.records.find_blobs(&keys).await?;
-        for file in files.drain(..).filter(|file| !known.contains(file.location.as_ref())) {
+        for file in files.drain(..).filter(|file| !known.contains(&key_of(file))) {
             match self.objects.delete(&file.location).await {
                 Ok(()) => collected.count_file(file.size),
                 Err(object_store::Error::NotFound { .. }) => {}

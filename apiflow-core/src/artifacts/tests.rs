@@ -191,6 +191,32 @@ async fn a_dropped_upload_and_a_file_without_a_record_are_collected() {
 }
 
 #[tokio::test]
+async fn derived_files_go_with_their_content() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let store = in_folder(folder.path()).await;
+    for (id, content) in [("a", PNG), ("b", b"text")] {
+        put(&store, id, content).await.expect("it is stored");
+        let row = store.records().find_artifact(id).await.expect("it is found").expect("it is there");
+        assert_eq!(store.read_derived(&row.blob, "w320").await, Ok(None));
+        store.write_derived(&row.blob, "w320", Bytes::from_static(b"small")).await.expect("it is stored");
+        assert_eq!(store.read_derived(&row.blob, "w320").await, Ok(Some(Bytes::from_static(b"small"))));
+    }
+    let derived = || list_files(&folder.path().join("derived")).len();
+    // The clock of a store stands still.
+    let store = in_folder(folder.path()).await;
+    store.collect_garbage(Duration::ZERO).await.expect("garbage is collected");
+    assert_eq!(derived(), 2);
+    store.delete("a").await.expect("it is deleted");
+    assert_eq!(derived(), 1);
+    store.records().delete_artifact("b").await.expect("it is deleted");
+    let released = store.records().list_released_blobs(10).await.expect("blobs are listed");
+    store.records().forget_blobs(&[released[0].key.clone()]).await.expect("it is forgotten");
+    let store = in_folder(folder.path()).await;
+    store.collect_garbage(Duration::ZERO).await.expect("garbage is collected");
+    assert_eq!((derived(), count_blobs(folder.path())), (0, 0), "files of a crash are collected");
+}
+
+#[tokio::test]
 async fn unused_artifacts_are_deleted_oldest_first() {
     let clock = Arc::new(SetClock(Mutex::new(Timestamp(0))));
     let store = StoredArtifacts::in_memory(clock.clone());

@@ -4,14 +4,17 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt as _;
 use object_store::path::Path as ObjectPath;
 use object_store::{MultipartUpload, ObjectStore, ObjectStoreExt as _, PutPayload};
-use sha2::{Digest as _, Sha256};
+use ring::digest;
 
 use super::unavailable;
 use crate::digest::format_hex;
 use crate::ports::{ArtifactError, ByteStream};
 
 /// Size of a part: the memory that an upload takes. S3 wants at least 5 MiB, and at most 10,000 parts.
-const PART_BYTES: usize = 8 * 1024 * 1024;
+pub(super) const CLOUD_PART_BYTES: usize = 8 * 1024 * 1024;
+
+/// Size of a part that is written to a file or to memory.
+pub(super) const LOCAL_PART_BYTES: usize = 1024 * 1024;
 
 /// Number of first bytes that are kept to recognize the content and to read its header.
 const HEAD_BYTES: usize = 64 * 1024;
@@ -21,6 +24,8 @@ const HEAD_BYTES: usize = 64 * 1024;
 pub(super) struct UploadLimits {
     /// Maximum size, in bytes.
     pub(super) max_bytes: u64,
+    /// Size of a part, in bytes.
+    pub(super) part_bytes: usize,
 }
 
 /// What was stored.
@@ -41,21 +46,21 @@ pub(super) async fn store_content(
     mut bytes: ByteStream,
     limits: UploadLimits,
 ) -> Result<StoredContent, ArtifactError> {
-    let mut writer = PartWriter { objects, path, upload: None, part: BytesMut::new() };
-    let mut progress = Progress { size_bytes: 0, hash: Sha256::new(), head: BytesMut::new() };
+    let mut writer = PartWriter { objects, path, upload: None, part: BytesMut::new(), part_bytes: limits.part_bytes };
+    let mut progress = Progress { size_bytes: 0, hash: digest::Context::new(&digest::SHA256), head: BytesMut::new() };
     let outcome = write_all(&mut writer, &mut progress, &mut bytes, limits).await;
     if let Err(error) = outcome {
         writer.abort().await;
         return Err(error);
     }
     let Progress { size_bytes, hash, head } = progress;
-    Ok(StoredContent { size_bytes, sha256: format_hex(&hash.finalize()), head: head.freeze() })
+    Ok(StoredContent { size_bytes, sha256: format_hex(hash.finish().as_ref()), head: head.freeze() })
 }
 
 /// What is known about the bytes so far.
 struct Progress {
     size_bytes: u64,
-    hash: Sha256,
+    hash: digest::Context,
     head: BytesMut,
 }
 
@@ -86,15 +91,16 @@ struct PartWriter<'a> {
     /// The upload in parts, once there is more than one.
     upload: Option<Box<dyn MultipartUpload>>,
     part: BytesMut,
+    part_bytes: usize,
 }
 
 impl PartWriter<'_> {
     async fn write_chunk(&mut self, mut chunk: &[u8]) -> Result<(), ArtifactError> {
         while !chunk.is_empty() {
-            if self.part.len() == PART_BYTES {
+            if self.part.len() == self.part_bytes {
                 self.send_part().await?;
             }
-            let (fitting, rest) = chunk.split_at(chunk.len().min(PART_BYTES - self.part.len()));
+            let (fitting, rest) = chunk.split_at(chunk.len().min(self.part_bytes - self.part.len()));
             self.part.extend_from_slice(fitting);
             chunk = rest;
         }

@@ -15,7 +15,6 @@ use tokio::sync::oneshot;
 use super::boa_evaluator::BoaEvaluator;
 use super::clock::SystemClock;
 use super::memory::MemoryStore;
-use super::memory_artifacts::MemoryArtifacts;
 use super::{JobRequest, Runtime, RuntimeParts, RuntimeSettings, Watch};
 use crate::catalog::{self, Catalog, parse_connector, parse_node};
 use crate::diagnostic::{Diagnostic, Severity, codes, has_errors};
@@ -25,7 +24,8 @@ use crate::json::pointer_push;
 #[cfg(all(feature = "http", feature = "boa"))]
 use crate::ports::Secrets;
 use crate::ports::{
-    Artifacts, Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, StepRow, Store, StoreError,
+    ArtifactError, Artifacts, Clock, Evaluator, HttpClient, HttpError, JobBundle, JobRow, JobStatus, StepRow, Store,
+    StoreError,
 };
 use crate::prepared::Prepared;
 use crate::validate;
@@ -73,6 +73,9 @@ pub enum LocalError {
         /// Output of the job: `{"error": …}` unless a failure handler returned another value.
         output: Box<Value>,
     },
+    /// The folder of artifacts cannot be used.
+    #[error(transparent)]
+    Artifacts(#[from] ArtifactError),
     /// The client for calls could not be created.
     #[error(transparent)]
     Http(#[from] HttpError),
@@ -102,7 +105,7 @@ impl Local {
             http,
             #[cfg(all(feature = "http", feature = "boa"))]
             own_http: None,
-            artifacts: Arc::new(MemoryArtifacts::new()),
+            artifacts: memory_artifacts(),
             evaluator,
             store: None,
             catalog: Catalog::default(),
@@ -129,6 +132,21 @@ impl Local {
         }
         self.artifacts = artifacts;
         self
+    }
+
+    /// Keeps media in a folder, which is created if it does not exist, with small JSON files that describe it. Only one
+    /// process may use the folder at a time. See [`crate::artifacts`] for other places.
+    ///
+    /// # Errors
+    /// [`LocalError::Artifacts`] if the folder cannot be created or read.
+    #[cfg(feature = "artifacts")]
+    pub async fn with_artifact_folder(self, folder: impl AsRef<std::path::Path>) -> Result<Self, LocalError> {
+        use crate::artifacts::{ArtifactSettings, FolderRecords, StoredArtifacts};
+        let folder = folder.as_ref();
+        let records = Arc::new(FolderRecords::open(folder).await?);
+        let settings = ArtifactSettings::new("artifact:");
+        let artifacts = StoredArtifacts::in_folder(folder, records, Arc::new(SystemClock), settings)?;
+        Ok(self.with_artifacts(Arc::new(artifacts)))
     }
 
     /// Sets a store for runs, where they are kept after their end. While a run is in progress, other due jobs of the
@@ -249,6 +267,18 @@ impl Local {
         })?;
         Ok(Arc::new(prepared))
     }
+}
+
+/// Creates a store of artifacts in memory.
+#[cfg(feature = "artifacts")]
+fn memory_artifacts() -> Arc<dyn Artifacts> {
+    Arc::new(crate::artifacts::StoredArtifacts::in_memory(Arc::new(SystemClock)))
+}
+
+/// Creates a store of artifacts in memory, which recognizes no types.
+#[cfg(not(feature = "artifacts"))]
+fn memory_artifacts() -> Arc<dyn Artifacts> {
+    Arc::new(super::memory_artifacts::MemoryArtifacts::new())
 }
 
 fn new_run(prepared: Arc<Prepared>, input: Value) -> JobRequest {

@@ -35,6 +35,11 @@ struct TakenApproval {
 }
 
 impl TakenOver {
+    /// Returns the results that are reused.
+    pub fn results(&self) -> impl Iterator<Item = &Value> {
+        self.steps.iter().map(|step| &step.result)
+    }
+
     /// Returns whether it contains the outcome of a step, by itself or within that of an enclosing module.
     pub fn holds_step(&self, path: &str, step_id: &str) -> bool {
         let mut key = step_key(path, step_id);
