@@ -79,8 +79,7 @@ pub(crate) const ADD_BLOB: &str = "INSERT INTO artifact_blobs (key, sha256, size
 pub(crate) const RELEASE_BLOB: &str = "UPDATE artifact_blobs \
      SET uses = uses - 1, released_at = CASE WHEN uses = 1 THEN CAST($2 AS BIGINT) END WHERE key = $1";
 pub(crate) const ADD_ARTIFACT: &str = "INSERT INTO artifacts (id, blob, mime, kind, name, width, height, duration_s, \
-     owner, provenance, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
-     ON CONFLICT (id) DO NOTHING";
+     owner, provenance, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
 pub(crate) const DELETE_ARTIFACT: &str = "DELETE FROM artifacts WHERE id = $1";
 pub(crate) const ADD_REFERENCE: &str =
     "INSERT INTO artifact_references (job, artifact) VALUES ($1, $2) ON CONFLICT (job, artifact) DO NOTHING";

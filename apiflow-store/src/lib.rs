@@ -11,6 +11,7 @@ pub mod conformance;
 mod document_rows;
 mod documents;
 mod fault;
+mod housekeeping;
 mod job_rows;
 mod open;
 mod pause_check;
@@ -25,6 +26,7 @@ mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};
 pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};
+pub use housekeeping::Housekeeping;
 pub use open::{OpenError, StatementCounter, Stores, open};
 pub use postgres::PostgresStore;
 pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use apiflow_core::ports::{ArtifactRecords, Store};
 
 use crate::fault::fault_of;
-use crate::{Accounts, Documents, PostgresStore, SecretStore, SqliteStore};
+use crate::{Accounts, Documents, Housekeeping, PostgresStore, SecretStore, SqliteStore};
 
 /// The ports of one database.
 #[derive(Clone)]
@@ -21,6 +21,8 @@ pub struct Stores {
     pub secrets: Arc<dyn SecretStore>,
     /// Store of the records of artifacts.
     pub artifacts: Arc<dyn ArtifactRecords>,
+    /// Finds what has been kept for long enough.
+    pub housekeeping: Arc<dyn Housekeeping>,
     /// Counter of the statements that all of them send.
     pub statements: Arc<dyn StatementCounter>,
 }
@@ -32,8 +34,8 @@ pub trait StatementCounter: Send + Sync {
     fn statements_executed(&self) -> u64;
 }
 
-impl<S: Store + Documents + Accounts + SecretStore + ArtifactRecords + StatementCounter + 'static> From<Arc<S>>
-    for Stores
+impl<S: Store + Documents + Accounts + SecretStore + ArtifactRecords + Housekeeping + StatementCounter + 'static>
+    From<Arc<S>> for Stores
 {
     fn from(store: Arc<S>) -> Self {
         Self {
@@ -42,6 +44,7 @@ impl<S: Store + Documents + Accounts + SecretStore + ArtifactRecords + Statement
             accounts: store.clone(),
             secrets: store.clone(),
             artifacts: store.clone(),
+            housekeeping: store.clone(),
             statements: store,
         }
     }

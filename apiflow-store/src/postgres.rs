@@ -9,6 +9,7 @@ mod columns;
 mod commits;
 mod documents;
 mod erasures;
+mod housekeeping;
 mod job_journal;
 mod job_queue;
 mod job_records;

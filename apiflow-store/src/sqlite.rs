@@ -13,6 +13,7 @@ mod erasures;
 mod errors;
 mod filter_query;
 mod group_commit;
+mod housekeeping;
 mod insert;
 mod job_journal;
 mod job_queue;
@@ -226,6 +227,7 @@ fn try_open_writer(path: &Path, max_page_count: Option<u32>, shared: &SharedStat
     if let Some(pages) = max_page_count {
         writer.limit_pages(pages)?;
     }
+    writer.use_incremental_vacuum()?;
     writer.use_write_ahead_log()?;
     apply_migrations(&writer)?;
     Ok(writer)

@@ -1,6 +1,6 @@
 //! Records of artifacts on Postgres.
 //!
-//! Locks are taken in this order: a job's row, artifacts by id, the usage by owner, contents by key.
+//! Locks are taken in this order: the id of a new artifact, a job's row, artifacts by id, the usage by owner, contents by key.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -17,10 +17,9 @@ use crate::artifact_rows::{self as rows, ArtifactColumns, DeletedColumns, push_a
 use crate::fault::artifact_error;
 use crate::job_rows::{duration_ms, to_int};
 
-/// How often an artifact is added if others add and delete one with the same id meanwhile.
-const MAX_ADD_TRIES: u32 = 5;
-
 const NOW: &str = concat!("SELECT ", now!());
+/// Of several additions with the same id one comes after the other, so that none is counted twice.
+const HOLD_ID: &str = "SELECT pg_advisory_xact_lock(hashtextextended($1, 0))";
 /// The job is not deleted until its output is added.
 const HOLD_JOB: &str = "SELECT created_by FROM jobs WHERE id = $1 FOR KEY SHARE";
 const HOLD_TO_DELETE: &str = concat!(
@@ -50,16 +49,10 @@ const TAKE_TURN: &str = concat!(
 #[async_trait]
 impl ArtifactRecords for PostgresStore {
     async fn add_artifact(&self, new: ArtifactRow, quota_bytes: Option<u64>) -> Result<ArtifactRow, ArtifactError> {
-        for _ in 0..MAX_ADD_TRIES {
-            if let Some(row) = self.find_artifact(&new.id).await? {
-                return Ok(row);
-            }
-            if let Some(row) = self.try_add(new.clone(), quota_bytes).await? {
-                return Ok(row);
-            }
-            // Another process added it between the lookup and the insertion.
+        if let Some(row) = self.find_artifact(&new.id).await? {
+            return Ok(row);
         }
-        Err(ArtifactError::Unavailable(format!("artifact `{}` is added and deleted again and again", new.id)))
+        self.add_if_missing(new, quota_bytes).await
     }
 
     async fn find_artifact(&self, id: &str) -> Result<Option<ArtifactRow>, ArtifactError> {
@@ -160,13 +153,19 @@ impl ArtifactRecords for PostgresStore {
 }
 
 impl PostgresStore {
-    /// Adds an artifact; returns nothing if another process added it meanwhile.
-    async fn try_add(
+    /// Adds an artifact, or returns that which another process added meanwhile.
+    async fn add_if_missing(
         &self,
         mut new: ArtifactRow,
         quota_bytes: Option<u64>,
-    ) -> Result<Option<ArtifactRow>, ArtifactError> {
+    ) -> Result<ArtifactRow, ArtifactError> {
         let mut transaction = self.pool.begin().await.map_err(artifact_error)?;
+        let held = sqlx::query(HOLD_ID).bind(&new.id).execute(transaction.count_statement()).await;
+        held.map_err(artifact_error)?;
+        let found = sqlx::query_as(rows::FIND).bind(&new.id).fetch_optional(transaction.count_statement()).await;
+        if let Some(found) = found.map_err(artifact_error)? {
+            return rows::artifact_row(found);
+        }
         if let Some(provenance) = &new.provenance {
             let held = sqlx::query_as(HOLD_JOB).bind(&provenance.job);
             let held: Option<(Option<String>,)> =
@@ -183,17 +182,15 @@ impl PostgresStore {
         }
         let blob = sqlx::query_as(rows::ADD_BLOB).bind(&new.blob.key).bind(&new.blob.sha256).bind(size_bytes);
         (new.blob.key,) = blob.fetch_one(transaction.count_statement()).await.map_err(artifact_error)?;
-        if !insert_artifact(&mut transaction, &new).await.map_err(artifact_error)? {
-            return Ok(None);
-        }
+        insert_artifact(&mut transaction, &new).await.map_err(artifact_error)?;
         transaction.commit().await.map_err(artifact_error)?;
-        Ok(Some(new))
+        Ok(new)
     }
 }
 
-/// Inserts the row of an artifact and its job's reference; returns whether there was none with its id.
-async fn insert_artifact(transaction: &mut CountedTransaction, new: &ArtifactRow) -> Result<bool, sqlx::Error> {
-    let added = sqlx::query(rows::ADD_ARTIFACT)
+/// Inserts the row of an artifact and its job's reference.
+async fn insert_artifact(transaction: &mut CountedTransaction, new: &ArtifactRow) -> Result<(), sqlx::Error> {
+    sqlx::query(rows::ADD_ARTIFACT)
         .bind(&new.id)
         .bind(&new.blob.key)
         .bind(&new.mime)
@@ -208,14 +205,11 @@ async fn insert_artifact(transaction: &mut CountedTransaction, new: &ArtifactRow
         .bind(new.last_used_at.0)
         .execute(transaction.count_statement())
         .await?;
-    if added.rows_affected() == 0 {
-        return Ok(false);
-    }
     if let Some(provenance) = &new.provenance {
         let used = sqlx::query(rows::ADD_REFERENCE).bind(&provenance.job).bind(&new.id);
         used.execute(transaction.count_statement()).await?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Deletes artifacts by id; returns how many existed.

@@ -13,6 +13,11 @@ pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
 /// Number of cached statements per connection.
 const MAX_PREPARED_STATEMENTS: usize = 128;
 
+/// The value of `PRAGMA auto_vacuum` of a file that shrinks on request.
+const INCREMENTAL_VACUUM: i64 = 2;
+/// Largest file of an earlier version that is rebuilt when it is opened, in pages of 4 KiB: 256 MiB.
+const MAX_REBUILT_PAGES: i64 = 65_536;
+
 /// The state that the connections of a store share.
 #[derive(Clone)]
 pub(super) struct SharedState {
@@ -58,6 +63,24 @@ impl Connection {
         if mode == "wal" { Ok(()) } else { self.inner.pragma_update(None, "journal_mode", "WAL") }
     }
 
+    /// Lets the file shrink when content is deleted ([`super::housekeeping`]). A file of an earlier version is rebuilt
+    /// once, unless it is so large that opening it would take long.
+    pub(super) fn use_incremental_vacuum(&self) -> Result<()> {
+        let (mode,): (i64,) = self.fetch_one("PRAGMA auto_vacuum", &[])?;
+        if mode == INCREMENTAL_VACUUM {
+            return Ok(());
+        }
+        self.inner.pragma_update(None, "auto_vacuum", "INCREMENTAL")?;
+        let (pages,): (i64,) = self.fetch_one("PRAGMA page_count", &[])?;
+        if (1..=MAX_REBUILT_PAGES).contains(&pages) {
+            // The file is as good as before if there is no space for its copy.
+            if let Err(error) = self.inner.execute_batch("VACUUM") {
+                tracing::warn!(%error, "the database file cannot be rebuilt now, so it does not shrink");
+            }
+        }
+        Ok(())
+    }
+
     /// Makes this connection read-only.
     pub(super) fn forbid_writes(&self) -> Result<()> {
         self.inner.pragma_update(None, "query_only", true)
@@ -78,6 +101,14 @@ impl Connection {
     pub(super) fn execute_script(&self, script: &str) -> Result<()> {
         self.shared.executed.fetch_add(1, Ordering::Relaxed);
         self.inner.execute_batch(script)
+    }
+
+    /// Runs a statement to its end and ignores its rows.
+    pub(super) fn run_to_end(&self, sql: &str) -> Result<()> {
+        let mut statement = self.prepare(sql, &[])?;
+        let mut rows = statement.raw_query();
+        while rows.next()?.is_some() {}
+        Ok(())
     }
 
     /// Runs a statement that returns no rows; returns how many rows it changed.
