@@ -2,12 +2,14 @@
 //!
 //! Times are RFC 3339 in UTC with milliseconds; ids are `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 
+mod artifact;
 mod document;
 mod dry_run;
 mod job;
 mod spending;
 mod user;
 
+pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, UploadedArtifacts};
 pub use document::{
     Connector, ConnectorChange, Diagnostics, NewConnector, NewNode, NewWorkflow, Node, NodeChange, ValidateRequest,
     Workflow, WorkflowChange,

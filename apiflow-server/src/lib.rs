@@ -6,6 +6,7 @@
 //! reply or of the log; nothing here decides how a job continues: that is up to [`apiflow_core`].
 
 pub mod api;
+mod artifacts;
 pub mod command;
 mod documents;
 mod health;

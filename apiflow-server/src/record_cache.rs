@@ -56,6 +56,7 @@ pub fn cache_records(stores: &Stores, url: &str) -> CachedStores {
             accounts,
             secrets,
             artifacts: Arc::clone(&stores.artifacts),
+            housekeeping: Arc::clone(&stores.housekeeping),
             statements: Arc::clone(&stores.statements),
         },
         cached_documents,

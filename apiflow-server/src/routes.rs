@@ -1,6 +1,7 @@
 //! All routes, and the OpenAPI document generated from them.
 
 mod approvals;
+mod artifacts;
 mod documents;
 mod events;
 mod health;
@@ -41,6 +42,7 @@ use crate::users::cookies;
         (name = "nodes", description = "Typed calls to a provider"),
         (name = "workflows", description = "OpenFlow documents"),
         (name = "jobs", description = "Runs of nodes and workflows"),
+        (name = "artifacts", description = "Media and other files"),
         (name = "users", description = "Users, sessions and tokens"),
         (name = "secrets", description = "Provider keys"),
         (name = "usage", description = "What calls cost, and budgets"),
@@ -88,6 +90,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(runs::router())
         .merge(jobs::router())
         .merge(approvals::router())
+        .merge(artifacts::router())
         .merge(events::router())
         .merge(session::router())
         .merge(tokens::router())

@@ -2,6 +2,7 @@
 
 mod listen;
 mod log_filter;
+mod retention;
 mod unknown;
 
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use clap::{Args, ValueEnum};
 
 pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
+pub use self::retention::RetentionSettings;
 pub(crate) use self::unknown::unknown_variables;
 pub use crate::documents::limits::DocumentLimits;
 use crate::http::serving::{ServingLimits, default_max_connections};
@@ -42,6 +44,8 @@ pub struct WebSettings {
     pub metrics_token: Option<String>,
     /// Total bytes of the values of a user's jobs that have not ended; further jobs are refused beyond it.
     pub max_user_bytes: u64,
+    /// How long signed links to artifacts are valid unless their creator says otherwise, in seconds.
+    pub link_seconds: u64,
 }
 
 impl Default for WebSettings {
@@ -54,6 +58,7 @@ impl Default for WebSettings {
             trusted_proxies: TrustedProxies::default(),
             metrics_token: None,
             max_user_bytes: 1024 * 1024 * 1024,
+            link_seconds: 3_600,
         }
     }
 }
@@ -101,9 +106,15 @@ pub struct Settings {
     #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
     pub data: PathBuf,
 
-    /// URL of an artifact store. This version does not support artifacts and refuses to start if this is set.
-    #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "URL")]
+    /// Where artifacts are stored: a folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with the
+    /// usual environment variables of each cloud for its credentials. Unset: `artifacts` in the data folder. All
+    /// processes on one database need the same.
+    #[arg(long, env = "APIFLOW_ARTIFACTS", value_name = "PLACE")]
     pub artifacts: Option<String>,
+
+    /// How long artifacts and jobs are kept, and how large artifacts may be.
+    #[command(flatten)]
+    pub retention: RetentionSettings,
 
     /// Environment variables that are provider keys, separated by commas: `NAME`, or `NAME@https://api.example.com` to bind one to
     /// an origin.
@@ -255,6 +266,7 @@ impl Settings {
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),
             max_user_bytes: self.max_user_bytes,
+            link_seconds: self.retention.link_seconds,
         })
     }
 

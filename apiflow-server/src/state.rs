@@ -6,11 +6,14 @@
 use std::ops::Deref;
 use std::sync::Arc;
 
+use apiflow_core::artifacts::StoredArtifacts;
 use apiflow_core::ports::{Clock, Store, Timestamp};
 use apiflow_core::runtime::Runtime;
 use apiflow_store::{Accounts, Documents, StatementCounter};
 use tokio_util::sync::CancellationToken;
 
+use crate::artifacts::links::{KEY_PURPOSE, LinkSigner};
+use crate::artifacts::retention::RetentionCounters;
 use crate::documents::recheck_queue::RecheckQueue;
 use crate::documents::validation::Validation;
 use crate::health::active_jobs::ActiveJobCounts;
@@ -38,6 +41,8 @@ pub struct Parts {
     pub records: RecordFreshness,
     /// Store of users and tokens.
     pub accounts: Arc<dyn Accounts>,
+    /// Store of artifacts; the same that the runtime uses.
+    pub artifacts: Arc<StoredArtifacts>,
     /// Counter of the statements sent to the database.
     pub statements: Arc<dyn StatementCounter>,
     /// Provider keys; the same book that the runtime's HTTP client uses.
@@ -68,13 +73,21 @@ pub struct Shared {
     pub(crate) workflows: WorkflowCache,
     /// Places for dry runs: separate from those of checks, since a dry run may take a minute.
     pub(crate) dry_run_places: FairPlaces,
+    /// Places for thumbnails: each takes much memory.
+    pub(crate) thumbnail_places: FairPlaces,
     pub(crate) recheck_queue: RecheckQueue,
+    /// What was deleted because it was old.
+    pub(crate) retention: Arc<RetentionCounters>,
+    /// Signs links to artifacts.
+    pub(crate) link_signer: LinkSigner,
 }
 
 impl AppState {
     /// Creates the state of a server that starts now.
     pub fn new(parts: Parts) -> Self {
         let started_at = parts.clock.now();
+        let link_key = parts.secrets.derive_key(KEY_PURPOSE);
+        let link_signer = LinkSigner::new(&link_key, &parts.settings.public_url);
         Self(Arc::new(Shared {
             parts,
             started_at,
@@ -86,7 +99,10 @@ impl AppState {
             validation: Validation::default(),
             workflows: WorkflowCache::default(),
             dry_run_places: FairPlaces::new(PlaceLimits::of_machine()),
+            thumbnail_places: FairPlaces::new(PlaceLimits { places: 2, ..PlaceLimits::of_machine() }),
             recheck_queue: RecheckQueue::default(),
+            retention: Arc::default(),
+            link_signer,
         }))
     }
 }

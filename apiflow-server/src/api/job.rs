@@ -1,5 +1,6 @@
 //! Jobs, their steps and calls, and the requests that start them.
 
+use apiflow_core::artifact::Artifact;
 use apiflow_core::money::Cost;
 use apiflow_core::ports::{JobStatus, StepStatus};
 use serde::{Deserialize, Serialize};
@@ -209,6 +210,8 @@ pub struct Step {
     /// The provider's id of the operation.
     #[schema(required)]
     pub provider_id: Option<String>,
+    /// Outputs of the step that are kept.
+    pub artifacts: Vec<Artifact>,
     /// The approvals that it waits for while it is suspended.
     #[schema(required)]
     pub approval: Option<Approval>,

@@ -4,10 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiflow_core::artifacts::StoredArtifacts;
 use apiflow_core::http::{Http, OutgoingPolicy};
-use apiflow_core::ports::{Artifacts, Clock};
+use apiflow_core::ports::Clock;
 use apiflow_core::runtime::clock::SystemClock;
-use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::sandbox::{SandboxEvaluator, SandboxSettings};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
@@ -15,6 +15,9 @@ use apiflow_store::Stores;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use crate::artifacts::links::KEY_PURPOSE;
+use crate::artifacts::open::{ArtifactPlace, artifact_settings, open_artifacts};
+use crate::artifacts::retention::Retention;
 use crate::command::lock;
 use crate::command::lock::FolderLock;
 use crate::command::print_line;
@@ -85,9 +88,8 @@ fn unreadable_line(text: &str) -> usize {
 
 async fn run_server(settings: Settings) -> Result<(), String> {
     let web = settings.web_settings().map_err(|error| error.to_string())?;
-    if settings.artifacts.as_ref().is_some_and(|place| !place.is_empty()) {
-        return Err("APIFLOW_ARTIFACTS: this version does not support artifacts; leave it unset".to_owned());
-    }
+    let artifact_place =
+        ArtifactPlace::from_settings(&settings).map_err(|message| format!("APIFLOW_ARTIFACTS: {message}"))?;
     if settings.uses_folder() {
         make_folder(&settings.data)?;
     }
@@ -106,8 +108,11 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         tracing::warn!("all stored secrets were deleted: set them again");
     }
     secrets.check_key().await.map_err(|error| error.to_string())?;
+    let artifact_settings = artifact_settings(&settings, &web.public_url, &secrets.derive_key(KEY_PURPOSE));
+    let artifacts = open_artifacts(&artifact_place, stores.artifacts.clone(), clock.clone(), artifact_settings);
+    let artifacts = Arc::new(artifacts.map_err(|error| format!("APIFLOW_ARTIFACTS: {error}"))?);
     let runtime = Runtime::new(
-        runtime_parts(&settings, &stores, &secrets, &clock)?,
+        runtime_parts(&settings, &stores, &artifacts, &secrets, &clock)?,
         RuntimeSettings {
             concurrency: settings.concurrency,
             max_result_bytes: settings.max_result,
@@ -135,18 +140,29 @@ async fn run_server(settings: Settings) -> Result<(), String> {
     };
     let state = AppState::new(Parts {
         runtime,
-        store: stores.store,
-        documents: stores.documents,
+        store: Arc::clone(&stores.store),
+        documents: Arc::clone(&stores.documents),
         cached_documents,
         records,
-        accounts: stores.accounts,
-        statements: stores.statements,
+        accounts: Arc::clone(&stores.accounts),
+        artifacts: Arc::clone(&artifacts),
+        statements: Arc::clone(&stores.statements),
         secrets,
-        clock,
+        clock: Arc::clone(&clock),
         settings: web,
         stop: stop.clone(),
     });
-    let (served, ()) = tokio::join!(serve_requests(listener, state, limits, stop.clone()), work);
+    let retention = {
+        let (settings, counters) = (settings.retention.clone(), Arc::clone(&state.retention));
+        let retention = Retention::new(Arc::clone(&artifacts), &stores, clock, settings, counters);
+        let stop = stop.clone();
+        async move {
+            if works {
+                retention.run(stop).await;
+            }
+        }
+    };
+    let (served, (), ()) = tokio::join!(serve_requests(listener, state, limits, stop.clone()), work, retention);
     signal.abort();
     served
 }
@@ -251,18 +267,18 @@ fn warn_about_environment(secrets: &EnvSecrets) {
 fn runtime_parts(
     settings: &Settings,
     stores: &Stores,
+    artifacts: &Arc<StoredArtifacts>,
     secrets: &Arc<SecretBook>,
     clock: &Arc<dyn Clock>,
 ) -> Result<RuntimeParts, String> {
     let policy =
         OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
     let limits = settings.http_limits().map_err(|error| error.to_string())?;
-    let artifacts: Arc<dyn Artifacts> = Arc::new(MemoryArtifacts::new());
     let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
-        artifacts: Arc::clone(&artifacts),
-        http: Arc::new(http.with_artifacts(artifacts)),
+        artifacts: Arc::clone(artifacts) as _,
+        http: Arc::new(http.with_artifacts(Arc::clone(artifacts) as _)),
         evaluator: Arc::new(sandbox_evaluator()?),
         clock: Arc::clone(clock),
     })

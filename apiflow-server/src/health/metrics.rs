@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
@@ -55,10 +56,63 @@ pub(crate) async fn metrics_text(state: &AppState) -> Result<String, Problem> {
     write_line(&mut page, "apiflow_store_statements_total", "", state.statements.statements_executed());
     write_head(&mut page, "apiflow_workflow_preparations_total", "counter", "Workflows checked and compiled for runs.");
     write_line(&mut page, "apiflow_workflow_preparations_total", "", state.workflows.preparations());
+    write_artifact_metrics(&mut page, state).await?;
     write_head(&mut page, "process_start_time_seconds", "gauge", "Start time of the process, in seconds since 1970.");
     write_line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
     write_process_metrics(&mut page);
     Ok(page)
+}
+
+/// Writes how much is kept, and what was deleted because it was old.
+async fn write_artifact_metrics(page: &mut String, state: &AppState) -> Result<(), Problem> {
+    let usage = state.retention.read_usage(&**state.artifacts.records(), state.clock.now()).await?;
+    let counters = &state.retention;
+    let counted = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+    for (name, kind, help, value) in [
+        ("apiflow_artifacts", "gauge", "Artifacts.", usage.artifacts),
+        (
+            "apiflow_artifact_bytes",
+            "gauge",
+            "Total size of the artifacts; equal contents count each time.",
+            usage.bytes,
+        ),
+        ("apiflow_artifact_blobs", "gauge", "Stored contents of artifacts.", usage.blobs),
+        ("apiflow_artifact_blob_bytes", "gauge", "Total size of the stored contents.", usage.blob_bytes),
+        (
+            "apiflow_artifact_files_collected_total",
+            "counter",
+            "Files deleted because no artifact needed them.",
+            counted(&counters.collected_files),
+        ),
+        (
+            "apiflow_artifact_bytes_collected_total",
+            "counter",
+            "Total size of those files.",
+            counted(&counters.collected_bytes),
+        ),
+        (
+            "apiflow_artifacts_expired_total",
+            "counter",
+            "Artifacts deleted because of their age or the total size.",
+            counted(&counters.expired_artifacts),
+        ),
+        (
+            "apiflow_jobs_expired_total",
+            "counter",
+            "Jobs deleted because of their age or number.",
+            counted(&counters.expired_jobs),
+        ),
+        (
+            "apiflow_store_bytes_reclaimed_total",
+            "counter",
+            "Bytes that the database file shrank by.",
+            counted(&counters.reclaimed_bytes),
+        ),
+    ] {
+        write_head(page, name, kind, help);
+        write_line(page, name, "", value);
+    }
+    Ok(())
 }
 
 /// Writes memory and processor time, if the system reports them as Linux does.

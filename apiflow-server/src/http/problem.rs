@@ -135,6 +135,13 @@ impl Problem {
         problem
     }
 
+    /// 503: a storage is unavailable; worth retrying a little later. The cause is logged where the problem is created.
+    pub fn storage_unavailable(detail: impl Into<String>) -> Self {
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, problem_codes::STORAGE_UNAVAILABLE, detail);
+        problem.0.retry_after_s = Some(RETRY_STORAGE_S);
+        problem
+    }
+
     /// Converts findings about the document in a body to faults.
     pub fn from_diagnostics(what: &str, diagnostics: Vec<Diagnostic>) -> Self {
         let faults = diagnostics
@@ -253,7 +260,7 @@ impl From<BytesRejection> for Problem {
 }
 
 /// Whether a body could not be read because its client did not send it in time.
-fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
+pub(crate) fn is_timeout(error: &(dyn std::error::Error + 'static)) -> bool {
     std::iter::successors(Some(error), |error| error.source()).any(<dyn std::error::Error>::is::<TimeoutError>)
 }
 

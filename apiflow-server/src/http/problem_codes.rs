@@ -26,6 +26,18 @@ pub(crate) const REQUEST_TIMEOUT: &str = "request_timeout";
 /// The body is larger than the server accepts.
 pub(crate) const TOO_LARGE: &str = "too_large";
 
+/// The user's artifacts would exceed their quota.
+pub(crate) const OVER_QUOTA: &str = "over_quota";
+
+/// The range is outside of the artifact.
+pub(crate) const OUT_OF_RANGE: &str = "out_of_range";
+
+/// The artifact has no thumbnail: it is no image, too large, or broken.
+pub(crate) const NO_THUMBNAIL: &str = "no_thumbnail";
+
+/// The artifact storage is unavailable.
+pub(crate) const STORAGE_UNAVAILABLE: &str = "storage_unavailable";
+
 /// The document is larger than the server accepts.
 pub(crate) const DOCUMENT_TOO_LARGE: &str = "document_too_large";
 

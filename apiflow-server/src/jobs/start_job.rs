@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
+use crate::artifacts::run_input::{add_artifact_ids, adopt_media};
 use crate::documents::declaration_checks::check_node;
 use crate::documents::references;
 use crate::http::problem::Problem;
@@ -190,6 +191,11 @@ async fn create_job(
     idempotency: Option<Idempotency>,
     draft: JobDraft,
 ) -> Result<StartedJob, Problem> {
+    let mut draft = draft;
+    let mut used = adopt_media(state, caller, &mut draft.input).await?;
+    for result in draft.taken_over.results() {
+        add_artifact_ids(state, result, &mut used);
+    }
     let id = uuid::Uuid::now_v7().to_string();
     let job = StartedJob::of_new_job(state, id.clone(), draft.early_return, draft.input.clone());
     let run = JobRequest {
@@ -208,8 +214,21 @@ async fn create_job(
             let first = idempotency::check_same_request(&asked, first, &fingerprint)?;
             Ok(StartedJob::of_earlier_request(state, first, job.early_return))
         }
-        (Created::Existing { .. } | Created::New { .. }, _) => Ok(job),
+        (Created::Existing { .. } | Created::New { .. }, _) => {
+            record_use(state, &job.id, &used).await;
+            Ok(job)
+        }
         (Created::OverLimit { used }, _) => Err(too_many_bytes(used, state.settings.max_user_bytes)),
+    }
+}
+
+/// Records that a job uses artifacts. The job runs in any case: a failure only means that they may be deleted earlier.
+async fn record_use(state: &AppState, job: &str, artifacts: &[String]) {
+    if artifacts.is_empty() {
+        return;
+    }
+    if let Err(error) = state.artifacts.records().add_references(job, artifacts, state.clock.now()).await {
+        tracing::warn!(job, %error, "it is not recorded which artifacts the job uses");
     }
 }
 

@@ -1,6 +1,9 @@
 //! Converts rows to replies.
 
-use apiflow_core::ports::{CallRecord, JobRow, StepRow, Timestamp, ValueRef};
+use std::collections::BTreeMap;
+
+use apiflow_core::artifact::Artifact;
+use apiflow_core::ports::{ArtifactFilter, CallRecord, JobRow, StepRow, Timestamp, ValueRef};
 use apiflow_core::runtime::StepWithValues;
 use serde_json::Value;
 
@@ -14,6 +17,9 @@ use crate::users::Caller;
 
 /// Maximum number of steps in a job's own reply.
 const MAX_STEPS_WITH_JOB: u32 = 200;
+
+/// Maximum number of a job's artifacts that are shown with its steps.
+const MAX_LISTED_ARTIFACTS: u32 = 2_000;
 
 /// Number of the event whose value is a job's input.
 const INPUT_SEQ: u64 = 1;
@@ -76,7 +82,7 @@ pub(crate) async fn job_view(
     };
     let (steps, steps_next) = match known.steps {
         Some(steps) if steps.len() <= MAX_STEPS_WITH_JOB as usize => {
-            (views_of_steps(state, caller, &row, steps)?, None)
+            (views_of_steps(state, caller, &row, steps).await?, None)
         }
         Some(_) | None => step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?,
     };
@@ -110,26 +116,51 @@ pub(crate) async fn step_views(
         StepWithValues { row, input, output }
     });
     let steps = steps.collect();
-    Ok((views_of_steps(state, caller, job, steps)?, next))
+    Ok((views_of_steps(state, caller, job, steps).await?, next))
 }
 
-/// Adds what callers may know of approvals to steps.
-fn views_of_steps(
+/// Adds kept outputs, and what callers may know of approvals, to steps.
+async fn views_of_steps(
     state: &AppState,
     caller: &Caller,
     job: &JobRow,
     steps: Vec<StepWithValues>,
 ) -> Result<Vec<Step>, Problem> {
+    let mut artifacts = artifacts_by_step(state, &job.id, &steps).await?;
     let with_links = approvals::sees_links(caller, job.created_by.as_deref());
     let view = |step: StepWithValues| {
         let StepWithValues { row, input, output } = step;
         let approval = approvals::approval_view(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
-        Ok(Step { approval, ..step_view(row, (input, output)) })
+        let artifacts = artifacts.remove(&row.ordinal).unwrap_or_default();
+        Ok(Step { artifacts, approval, ..step_view(row, (input, output)) })
     };
     steps.into_iter().map(view).collect()
 }
 
-/// Returns a step without its approvals.
+/// Returns the outputs of steps that are kept, by ordinal.
+async fn artifacts_by_step(
+    state: &AppState,
+    job: &str,
+    steps: &[StepWithValues],
+) -> Result<BTreeMap<u64, Vec<Artifact>>, Problem> {
+    let mut by_step: BTreeMap<u64, Vec<Artifact>> = BTreeMap::new();
+    // Only outputs of calls are kept.
+    if steps.iter().all(|step| step.row.attempt == 0) {
+        return Ok(by_step);
+    }
+    let filter = ArtifactFilter { job: Some(job.to_owned()), ..ArtifactFilter::default() };
+    let rows = state.artifacts.records().list_artifacts(&filter, None, MAX_LISTED_ARTIFACTS).await?;
+    // Oldest first, as the steps are.
+    for row in rows.into_iter().rev() {
+        let step = row.provenance.as_ref().filter(|provenance| provenance.job == job).map(|provenance| provenance.step);
+        if let Some(step) = step {
+            by_step.entry(step).or_default().push(state.artifacts.describe_row(row));
+        }
+    }
+    Ok(by_step)
+}
+
+/// Returns a step without its approvals and artifacts.
 fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
     Step {
         input,
@@ -147,6 +178,7 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
         provider_id: row.provider_id,
         approval: None,
         cost: row.cost,
+        artifacts: Vec::new(),
     }
 }
 

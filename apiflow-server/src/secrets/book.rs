@@ -79,6 +79,11 @@ impl SecretBook {
         Ok(directory)
     }
 
+    /// Derives a key for a purpose, the same in all processes with this server's key.
+    pub(crate) fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        self.sealer.derive_key(purpose)
+    }
+
     /// Signs a text for links that work without a token.
     pub(crate) fn sign_text(&self, purpose: &str, text: &str) -> Result<String, Problem> {
         let sealed = self.sealer.seal_value(purpose, text).map_err(Problem::internal)?;

@@ -8,6 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use chacha20poly1305::aead::{Aead, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use ring::hmac;
 
 use crate::hex::encode_hex;
 use crate::users::tokens::random_bytes;
@@ -19,7 +20,11 @@ const NONCE_BYTES: usize = 24;
 
 /// Seals values with XChaCha20-Poly1305, bound to their names. Has no `Debug`, so that the key is not printed.
 #[derive(Clone)]
-pub struct Sealer(XChaCha20Poly1305);
+pub struct Sealer {
+    cipher: XChaCha20Poly1305,
+    /// The key that others are derived from.
+    derivation: hmac::Key,
+}
 
 /// Why there is no key to seal with.
 #[derive(Debug, thiserror::Error)]
@@ -44,7 +49,7 @@ pub enum KeyError {
 impl Sealer {
     /// Creates a sealer with a key.
     pub fn new(key: &[u8; 32]) -> Self {
-        Self(XChaCha20Poly1305::new(key.into()))
+        Self { cipher: XChaCha20Poly1305::new(key.into()), derivation: hmac::Key::new(hmac::HMAC_SHA256, key) }
     }
 
     /// Reads a key as 64 hex digits or as base64; `from` names its source in errors.
@@ -73,11 +78,18 @@ impl Sealer {
         Self::from_text(&text, &path.display().to_string())
     }
 
+    /// Derives a key for a purpose.
+    pub(crate) fn derive_key(&self, purpose: &str) -> [u8; 32] {
+        let mut key = [0; 32];
+        key.copy_from_slice(hmac::sign(&self.derivation, purpose.as_bytes()).as_ref());
+        key
+    }
+
     /// Seals a value for a name.
     pub(crate) fn seal_value(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
         let nonce: [u8; NONCE_BYTES] = rand::random();
         let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
-        let sealed = self.0.encrypt(&XNonce::from(nonce), payload).map_err(|error| error.to_string())?;
+        let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|error| error.to_string())?;
         Ok([&[FORMAT_VERSION], nonce.as_slice(), &sealed].concat())
     }
 
@@ -90,7 +102,7 @@ impl Sealer {
             .and_then(|(_, rest)| rest.split_first_chunk::<NONCE_BYTES>())
             .ok_or_else(failed)?;
         let payload = Payload { msg: sealed, aad: name.as_bytes() };
-        let opened = self.0.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
+        let opened = self.cipher.decrypt(&XNonce::from(*nonce), payload).map_err(|_| failed())?;
         String::from_utf8(opened).map_err(|_| failed())
     }
 }

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod approvals;
+mod artifacts;
 mod cached_records;
 mod common_rules;
 mod cookies;

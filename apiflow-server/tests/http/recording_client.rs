@@ -5,11 +5,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use apiflow_core::artifacts::{ArtifactSettings, StoredArtifacts};
 use apiflow_core::http::{Http, HttpLimits, OutgoingPolicy};
 use apiflow_core::ports::Clock;
 use apiflow_core::runtime::boa_evaluator::BoaEvaluator;
 use apiflow_core::runtime::clock::SystemClock;
-use apiflow_core::runtime::memory_artifacts::MemoryArtifacts;
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::http::local_url::is_local;
@@ -53,6 +53,7 @@ pub(crate) struct RecordingClient {
     pub(crate) stop: CancellationToken,
     /// Where its requests come from.
     pub(crate) peer: SocketAddr,
+    pub(crate) artifacts: Arc<StoredArtifacts>,
     runtime: Runtime,
     cached_documents: Arc<DocumentReader>,
     token: Option<String>,
@@ -146,11 +147,22 @@ impl RecordingClient {
             HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1), ..HttpLimits::default() },
         )
         .expect("TLS can be set up");
-        let artifacts = Arc::new(MemoryArtifacts::new());
+        let artifact_settings = ArtifactSettings {
+            max_artifact_bytes: 12 << 20,
+            quota_bytes: Some(30 << 20),
+            ..ArtifactSettings::new(format!("{}/api/v1/artifacts/", settings.public_url))
+        };
+        let artifacts = StoredArtifacts::in_folder(
+            &folder.path().join("artifacts"),
+            stores.artifacts.clone(),
+            clock.clone(),
+            artifact_settings,
+        );
+        let artifacts = Arc::new(artifacts.expect("a folder is opened"));
         let parts = RuntimeParts {
             store: stores.store.clone(),
             artifacts: artifacts.clone(),
-            http: Arc::new(http.with_artifacts(artifacts)),
+            http: Arc::new(http.with_artifacts(artifacts.clone())),
             evaluator: Arc::new(BoaEvaluator::new()),
             clock: clock.clone(),
         };
@@ -163,6 +175,7 @@ impl RecordingClient {
             cached_documents: cached_documents.clone(),
             records,
             accounts: stores.accounts.clone(),
+            artifacts: artifacts.clone(),
             statements: stores.statements.clone(),
             secrets: secrets.clone(),
             clock,
@@ -175,6 +188,7 @@ impl RecordingClient {
             secrets,
             stop,
             peer: SocketAddr::from(([127, 0, 0, 1], 40_000)),
+            artifacts,
             runtime,
             cached_documents,
             token: None,
@@ -309,37 +323,50 @@ impl RecordingClient {
 
     /// Sends a request without writing anything down.
     pub(crate) async fn raw(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
-        let path = path.strip_prefix('!').map_or_else(|| format!("/api/v1{path}"), str::to_owned);
-        let mut request = Request::builder().method(method).uri(path);
-        if let Some(token) = &self.token {
-            request = request.header("authorization", format!("Bearer {token}"));
-        }
-        if body.is_some() && !headers.iter().any(|(name, _)| *name == "content-type") {
-            request = request.header("content-type", "application/json");
-        }
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
+        let is_typed = headers.iter().any(|(name, _)| *name == "content-type");
+        let json = [("content-type", "application/json")];
+        let headers = [headers, if body.is_some() && !is_typed { &json } else { &[] }].concat();
         let body = match body {
             None => Body::empty(),
             // A text stands for itself, so that bodies that are no JSON can be sent.
             Some(Value::String(text)) => Body::from(text),
             Some(body) => Body::from(body.to_string()),
         };
+        let (status, headers, bytes) = self.exchange(method, path, &headers, body).await;
+        Reply { status, headers, text: String::from_utf8(bytes).expect("the reply is text") }
+    }
+
+    /// Sends any body; returns status, headers and the bytes of the reply.
+    pub(crate) async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Body,
+    ) -> (StatusCode, HeaderMap, Vec<u8>) {
+        let path = path.strip_prefix('!').map_or_else(|| format!("/api/v1{path}"), str::to_owned);
+        let mut request = Request::builder().method(method).uri(path);
+        if let Some(token) = &self.token {
+            request = request.header("authorization", format!("Bearer {token}"));
+        }
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
         let mut request = request.body(body).expect("the request is well formed");
         request.extensions_mut().insert(ConnectInfo(self.peer));
         let response = self.router.clone().oneshot(request).await.expect("a router always answers");
         let (parts, body) = response.into_parts();
         let bytes = to_bytes(body, usize::MAX).await.expect("the reply can be read");
-        let text = String::from_utf8(bytes.to_vec()).expect("the reply is text");
-        Reply { status: parts.status, headers: parts.headers, text }
+        (parts.status, parts.headers, bytes.to_vec())
     }
 
     /// Whether a text stands in any file of the database.
     pub(crate) fn is_on_disk(&self, text: &str) -> bool {
         let files = std::fs::read_dir(self.folder.path()).expect("the folder is there");
         files
-            .map(|file| std::fs::read(file.expect("a file is there").path()).expect("it can be read"))
+            .map(|file| file.expect("a file is there").path())
+            .filter(|path| path.is_file())
+            .map(|path| std::fs::read(path).expect("it can be read"))
             .any(|bytes| bytes.windows(text.len()).any(|window| window == text.as_bytes()))
     }
 

@@ -61,6 +61,11 @@ impl Server {
         reply
     }
 
+    /// The id of the process.
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let done = Command::new("kill").args([format!("-{name}"), self.child.id().to_string()]).status();
         assert!(done.is_ok_and(|status| status.success()));

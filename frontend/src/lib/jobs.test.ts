@@ -17,6 +17,7 @@ function step(part: Partial<Step>): Step {
 		error: null,
 		progress: null,
 		provider_id: null,
+		artifacts: [],
 		approval: null,
 		...part
 	};

@@ -22,6 +22,83 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the caller's artifacts, or all for admins. */
+        get: operations["list_artifacts"];
+        /** Stores the body as an artifact of the caller, as `POST` does. */
+        put: operations["put_artifact"];
+        /**
+         * Stores the body as an artifact of the caller, or each file of a form (`multipart/form-data`) as one. The type is
+         *     recognized by the first bytes; the Content-Type counts only if they are unknown.
+         */
+        post: operations["upload_artifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads an artifact's content, or a thumbnail of it: with a token, in a session, or by a signed link. Ranges and
+         *     conditions are supported.
+         */
+        get: operations["get_artifact"];
+        put?: never;
+        post?: never;
+        /** Deletes an artifact. Jobs that use it and have not read it yet will fail. */
+        delete: operations["delete_artifact"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/info": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads what is known about an artifact. */
+        get: operations["get_artifact_info"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/artifacts/{id}/links": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Creates a signed link to an artifact: whoever has it can read the artifact until it expires. */
+        post: operations["create_artifact_link"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/budgets": {
         parameters: {
             query?: never;
@@ -766,6 +843,89 @@ export interface components {
              */
             urls: string[];
         };
+        /**
+         * @description What is known about a kept file. As JSON it is the object that a media output returns:
+         *     `{"artifact", "url", "mime", "size_bytes", "sha256", …}`.
+         */
+        Artifact: {
+            /** @description Identifier: `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`. */
+            artifact: string;
+            /**
+             * Format: double
+             * @description Duration of a video or an audio file, in seconds.
+             */
+            duration_s?: number | null;
+            /**
+             * Format: int32
+             * @description Height of an image or a video, in pixels.
+             */
+            height?: number | null;
+            /** @description MIME type, as the first bytes show it; else as it was declared. */
+            mime: string;
+            /** @description File name, if one is known. */
+            name?: string | null;
+            /** @description SHA-256 of the content, as 64 hexadecimal digits. */
+            sha256: string;
+            /**
+             * Format: int64
+             * @description Size, in bytes.
+             */
+            size_bytes: number;
+            /** @description Stable, unsigned URL at this host. */
+            url: string;
+            /**
+             * Format: int32
+             * @description Width of an image or a video, in pixels.
+             */
+            width?: number | null;
+        };
+        /** @description An artifact with where it comes from. */
+        ArtifactInfo: components["schemas"]["Artifact"] & {
+            /**
+             * Format: date-time
+             * @description When it was stored.
+             */
+            created_at: string;
+            /**
+             * Format: date-time
+             * @description When it was stored, or when a job was last started with it.
+             */
+            last_used_at: string;
+            /** @description Id of the user to whom it belongs. */
+            owner: string | null;
+            provenance: components["schemas"]["ArtifactProvenance"] | null;
+        };
+        /** @description A link under which anyone can read an artifact without a token. */
+        ArtifactLink: {
+            /**
+             * Format: date-time
+             * @description When it expires.
+             */
+            expires_at: string;
+            /** @description The signed URL. */
+            url: string;
+        };
+        /** @description Where an output comes from. */
+        ArtifactProvenance: {
+            /** @description Id of the job. */
+            job: string;
+            /** @description Link that it was downloaded from; null if the reply itself contained it. */
+            link: string | null;
+            /**
+             * Format: date-time
+             * @description When the link expires, if known.
+             */
+            link_expires_at: string | null;
+            /** @description Name of the connector. */
+            provider: string;
+            /**
+             * Format: int64
+             * @description The step's `ordinal`.
+             */
+            step: number;
+            /** @description Id of the module. */
+            step_id: string;
+        };
         /** @description A budget and what counts against it in its current period. */
         Budget: {
             /** @description The most that may be spent in a period. */
@@ -1394,6 +1554,27 @@ export interface components {
             type: components["schemas"]["ValueType"];
         };
         /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_ArtifactInfo: {
+            /** @description The items of this page. */
+            items: (components["schemas"]["Artifact"] & {
+                /**
+                 * Format: date-time
+                 * @description When it was stored.
+                 */
+                created_at: string;
+                /**
+                 * Format: date-time
+                 * @description When it was stored, or when a job was last started with it.
+                 */
+                last_used_at: string;
+                /** @description Id of the user to whom it belongs. */
+                owner: string | null;
+                provenance: components["schemas"]["ArtifactProvenance"] | null;
+            })[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Budget: {
             /** @description The items of this page. */
             items: {
@@ -1935,6 +2116,8 @@ export interface components {
             progress: number | null;
             /** @description The provider's id of the operation. */
             provider_id: string | null;
+            /** @description Outputs of the step that are kept. */
+            artifacts: components["schemas"]["Artifact"][];
             /**
              * Format: date-time
              * @description When its next attempt is due.
@@ -2162,6 +2345,270 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Question"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_artifacts: {
+        parameters: {
+            query?: {
+                /** @description Number of artifacts per page, from 1 to 500 (default: 50). */
+                limit?: number;
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                /** @description Only outputs of this job and artifacts that it uses. */
+                job?: string;
+                /** @description Only this kind, `image`, `video`, `audio` or `file` (all others), or this MIME type. */
+                type?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ArtifactInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    put_artifact: {
+        parameters: {
+            query?: {
+                /** @description File name of the artifact. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description the file */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description the artifact */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    upload_artifact: {
+        parameters: {
+            query?: {
+                /** @description File name of the artifact. */
+                name?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** @description the file, or a form with files */
+        requestBody: {
+            content: {
+                "application/octet-stream": number[];
+            };
+        };
+        responses: {
+            /** @description the artifact; for a form `{"items": […]}` */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_artifact: {
+        parameters: {
+            query?: {
+                /** @description Whether browsers are to save the file instead of showing it (default: false). */
+                download?: boolean;
+                /** @description Returns a thumbnail of an image, at most this wide in pixels, rounded up to 80, 160, 320, 640 or 1280. */
+                w?: number;
+                /** @description When a signed link expires, in seconds since 1970. */
+                expires?: number;
+                /** @description The signature of a signed link. */
+                signature?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/octet-stream": number[];
+                };
+            };
+            /** @description the range */
+            206: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the caller has it */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description the range is outside of the content */
+            416: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    delete_artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description removed */
+            204: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_artifact_info: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the artifact */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    create_artifact_link: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the link */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ArtifactLink"];
                 };
             };
             /** @description a problem */
