@@ -17,6 +17,7 @@ pub mod output;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
+pub mod s3;
 pub mod servers;
 pub mod simulation;
 pub mod tally;

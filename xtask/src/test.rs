@@ -11,6 +11,7 @@ use crate::failure_report::describe_failures;
 use crate::frontend::{self, npm_command};
 use crate::output::{print_headline, print_line};
 use crate::postgres::PostgresServer;
+use crate::s3::S3Server;
 use crate::servers::{ADMIN, ApiflowServer, FakeProvider, ServerSettings};
 use crate::tally::{Runner, TestReport};
 use crate::tool::{Tool, find_program, tool};
@@ -22,7 +23,7 @@ const PROVIDER_DELAY: Duration = Duration::from_millis(200);
 /// A part of the tests that can be run separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Suite {
-    /// All crates, with SQLite and a temporary Postgres server.
+    /// All crates, with SQLite, a temporary Postgres server and, if Python is there, an S3 server.
     Rust,
     /// The WebAssembly modules, called from JavaScript.
     Wasm,
@@ -74,9 +75,17 @@ async fn run_rust_tests() -> Result<TestReport> {
     } else {
         (Runner::CargoTest, &["test", "--no-fail-fast", "--all-targets"])
     };
-    let cargo = || tool("cargo").env("APIFLOW_TEST_POSTGRES", postgres.url());
-    let tests = run_and_read(runner, cargo().args(arguments).args(["--workspace"])).await?;
-    let doctests = cargo().args(["test", "--no-fail-fast", "--doc", "--workspace"]);
+    let s3 = S3Server::start_if_possible().await?;
+    let cargo = || {
+        let cargo = tool("cargo").env("APIFLOW_TEST_POSTGRES", postgres.url());
+        match &s3 {
+            Some(s3) => cargo.env("APIFLOW_TEST_S3", s3.url()),
+            None => cargo,
+        }
+    };
+    let all = ["--workspace", "--features", "apiflow-server/clouds"];
+    let tests = run_and_read(runner, cargo().args(arguments).args(all)).await?;
+    let doctests = cargo().args(["test", "--no-fail-fast", "--doc"]).args(all);
     Ok(tests.plus(run_and_read(Runner::CargoTest, doctests).await?))
 }
 
