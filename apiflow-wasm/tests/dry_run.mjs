@@ -100,7 +100,8 @@ test('what would be sent is shown with its secrets as names', () => {
 			answered_by: 'sample'
 		}
 	]);
-	assert.deepEqual(report.output, { image: 'https://example.com/draw/image.png' });
+	assert.equal(report.output.image.url, 'https://example.com/draw/image.png');
+	assert.match(report.output.image.artifact, /^sample-/);
 });
 
 test('a function may leave a call to the mocks, answer as they do, or throw', () => {
