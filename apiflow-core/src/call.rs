@@ -41,6 +41,7 @@ mod submit_limits;
 #[cfg(test)]
 mod tests;
 mod unsupported_settings;
+mod webhook;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -75,6 +76,9 @@ pub(crate) use self::reply_media::{
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 pub(crate) use self::submit_limits::check_limits;
+pub use self::webhook::{WEBHOOK_ADDRESS, WebhookSignature};
+#[cfg(feature = "http")]
+pub use self::webhook::{WebhookError, WebhookKey, read_jwks, verify_webhook};
 use crate::ports::HttpRequest;
 use crate::value_type::ValueType;
 
@@ -93,6 +97,8 @@ pub struct CallContext<'a> {
     pub artifacts: &'a KnownArtifacts,
     /// Time limit of the step, if its module has a `timeout`, in milliseconds.
     pub timeout_ms: Option<u64>,
+    /// The secret that stands for our address, if the provider may call it.
+    pub webhook: Option<&'a str>,
 }
 
 /// A provider's long-running work. Journalled before it is waited for; contains everything needed to follow the work

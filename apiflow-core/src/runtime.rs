@@ -29,12 +29,16 @@ pub mod sandbox;
 pub mod secrets;
 mod store_health;
 mod unrecorded;
+#[cfg(feature = "http")]
+mod webhooks;
 mod worker;
 
 pub use job_ends::{EndWatch, EndedJob, StepWithValues};
 pub use notifier::Watch;
 pub use requested_recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
+#[cfg(feature = "http")]
+pub use webhooks::{ReceiveError, WebhookMessage, WebhookOutcome};
 
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -105,6 +109,9 @@ pub struct RuntimeSettings {
     pub max_unrecorded_answers: usize,
     /// Maximum size of those answers, in bytes of JSON.
     pub max_unrecorded_bytes: usize,
+    /// Whether submits tell providers an address that they may call ([`Runtime::receive_webhook`]). The secrets of the
+    /// HTTP client must then resolve [`WEBHOOK_ADDRESS`](crate::call::WEBHOOK_ADDRESS) of the owner `JOB.ATTEMPT`.
+    pub webhooks: bool,
 }
 
 impl RuntimeSettings {
@@ -123,6 +130,7 @@ impl RuntimeSettings {
             max_tries: 5,
             max_unrecorded_answers: 10_000,
             max_unrecorded_bytes: 256 * 1024 * 1024,
+            webhooks: false,
         }
     }
 }
@@ -248,6 +256,8 @@ struct Inner {
     unrecorded: UnrecordedAnswers,
     /// Whether a job of this process has called a provider with limits.
     uses_submit_slots: AtomicBool,
+    #[cfg(feature = "http")]
+    webhook_keys: webhooks::PublishedKeys,
 }
 
 impl Runtime {
@@ -265,6 +275,8 @@ impl Runtime {
                 intake: Mutex::default(),
                 suspects: Arc::new(Semaphore::new(1)),
                 uses_submit_slots: AtomicBool::new(false),
+                #[cfg(feature = "http")]
+                webhook_keys: webhooks::PublishedKeys::default(),
             }),
         }
     }

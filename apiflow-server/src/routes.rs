@@ -5,6 +5,7 @@ mod artifacts;
 mod documents;
 mod events;
 mod health;
+mod hooks;
 mod jobs;
 mod runs;
 mod secrets;
@@ -92,6 +93,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(approvals::router())
         .merge(artifacts::router())
         .merge(events::router())
+        .merge(hooks::router())
         .merge(session::router())
         .merge(tokens::router())
         .merge(users::router())

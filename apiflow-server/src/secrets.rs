@@ -15,8 +15,11 @@ mod names;
 mod opened_cache;
 mod origins;
 mod seal;
+mod webhook_addresses;
 
 pub use self::book::SecretBook;
 pub use self::fingerprint::FingerprintError;
 pub(crate) use self::literals::{SendOrigins, take_literals};
 pub use self::seal::{KeyError, Sealer};
+pub use self::webhook_addresses::SecretsWithWebhooks;
+pub(crate) use self::webhook_addresses::read_webhook_target;

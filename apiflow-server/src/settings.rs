@@ -18,6 +18,7 @@ pub(crate) use self::log_filter::parse_log_filter;
 pub use self::retention::RetentionSettings;
 pub(crate) use self::unknown::unknown_variables;
 pub use crate::documents::limits::DocumentLimits;
+use crate::http::local_url::is_local;
 use crate::http::serving::{ServingLimits, default_max_connections};
 use crate::http::trusted_proxies::TrustedProxies;
 
@@ -74,6 +75,17 @@ pub enum ProcessRole {
     Worker,
 }
 
+/// Whether providers may call the server with news of their work.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum WebhookMode {
+    /// If PUBLIC_API_URL is https and not local.
+    Auto,
+    /// Always.
+    On,
+    /// Never: work is polled.
+    Off,
+}
+
 /// All settings of a server.
 ///
 /// Each can also be set in the environment, or in a file `.env` in the working directory. Flags override the
@@ -83,6 +95,11 @@ pub struct Settings {
     /// Public URL of this server; links and the session cookie depend on it.
     #[arg(long, env = "PUBLIC_API_URL", default_value = "http://localhost:8000", value_name = "URL")]
     pub public_api_url: String,
+
+    /// Whether providers are told an address below PUBLIC_API_URL that they call when work has ended: `auto` if
+    /// PUBLIC_API_URL is https and not local, `on` or `off`. Work is polled slowly beside it.
+    #[arg(long, env = "APIFLOW_WEBHOOKS", value_enum, default_value = "auto", value_name = "MODE")]
+    pub webhooks: WebhookMode,
 
     /// Name of the first admin, created if there are no users yet.
     #[arg(long, env = "ADMIN_LOGIN", default_value = "admin", value_name = "NAME")]
@@ -296,6 +313,15 @@ impl Settings {
             return Err(SettingError { name: "APIFLOW_REPLY_MEMORY", message });
         }
         Ok(limits)
+    }
+
+    /// Returns whether providers are told an address that they may call.
+    pub(crate) fn accepts_webhooks(&self) -> bool {
+        match self.webhooks {
+            WebhookMode::Auto => self.public_api_url.starts_with("https://") && !is_local(&self.public_api_url),
+            WebhookMode::On => true,
+            WebhookMode::Off => false,
+        }
     }
 
     fn public_url(&self) -> Result<&str, SettingError> {

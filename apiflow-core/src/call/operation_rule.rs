@@ -3,9 +3,13 @@
 use serde_json::{Map, Value};
 
 mod limits;
+mod webhook;
 
 pub(super) use self::limits::{CancelRule, DeadlineHeader, Limits};
 use self::limits::{read_cancel, read_deadline_header, read_limits};
+pub use self::webhook::WebhookSignature;
+use self::webhook::read_webhook;
+pub(super) use self::webhook::{WebhookPlace, WebhookRule};
 use super::presets;
 use super::reply_link::Link;
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
@@ -35,6 +39,7 @@ pub(super) struct Rule {
     pub(super) limits: Limits,
     /// The header that tells the provider how long the work may take.
     pub(super) deadline_header: Option<DeadlineHeader>,
+    pub(super) webhook: Option<WebhookRule>,
     /// Whether the submit is held open until the work ends or the provider's limit is reached.
     pub(super) hold: bool,
     /// How long the provider holds a submit open, in seconds.
@@ -178,14 +183,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     let cancel = read_inner(&mut fields, "cancel", read_cancel);
     let progress = read_progress(&mut fields);
     read_path(&mut fields, "logs");
-    if fields.read_value("webhook").is_some() {
-        let at = fields.pointer_of("webhook");
-        fields.sink.push(Diagnostic::new_warning(
-            codes::NOT_ACTED_ON,
-            at,
-            "`webhook` is not supported yet: the operation is polled",
-        ));
-    }
+    let webhook = read_inner(&mut fields, "webhook", read_webhook);
     let limits = read_limits(&mut fields);
     let deadline_header = read_inner(&mut fields, "deadline_header", read_deadline_header);
     let hold = fields.read_word("submit", &["ack", "hold"]) == Some("hold");
@@ -211,6 +209,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
         progress,
         limits,
         deadline_header,
+        webhook,
         hold,
         hold_s,
         submit_headers,

@@ -175,6 +175,9 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         let mut rule = operation_rule::read(entry.value, &entry.pointer, &mut found)?;
         let texts = rule.submit_headers.iter_mut().filter_map(|(_, text)| text.as_mut());
         texts.for_each(|text| text.refer_to_own(merged.own_secrets(&entry)));
+        if let Some(secret) = rule.webhook.as_mut().and_then(|webhook| webhook.secret.as_mut()) {
+            secret.refer_to_own(merged.own_secrets(&entry));
+        }
         Some(rule)
     });
     let success =

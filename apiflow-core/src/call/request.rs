@@ -58,7 +58,8 @@ impl CallPlan {
             BodyPlan::Given(template) => Some(template.expand_value(&scope)),
             BodyPlan::Overlay(fields) => Some(lay_over(fields, unplaced(), &scope)),
         };
-        let body = self.write_body(body, &media)?;
+        pairs.extend(self.webhook_pair(true, context.webhook));
+        let body = self.write_body(self.add_webhook(body, context.webhook), &media)?;
         let mut headers = self.submit_headers(&scope, context)?;
         set_content_type(&mut headers, &body);
         let draft = DraftRequest {
@@ -278,6 +279,7 @@ impl CallPlan {
         {
             set(&mut headers, &header.name, &header.value_for(timeout_ms));
         }
+        headers.extend(self.webhook_pair(false, context.webhook));
         if let Some(accept) = &self.accept {
             set(&mut headers, "Accept", accept);
         }

@@ -25,6 +25,7 @@ const CONTEXT: CallContext<'static> = CallContext {
     idempotency_key: "key-1",
     artifacts: &NO_ARTIFACTS,
     timeout_ms: None,
+    webhook: None,
 };
 
 static NO_ARTIFACTS: KnownArtifacts = KnownArtifacts::NONE;

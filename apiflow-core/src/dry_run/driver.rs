@@ -179,7 +179,7 @@ where
         let input = self.values.resolve_reference(&call.args).await?;
         let artifacts = KnownArtifacts::assume_all(&input);
         let plan = self.prepared.plans().plan_at(&call.path);
-        let built = plan.and_then(|plan| build_request(JOB, &plan, call, &input, &artifacts));
+        let built = plan.and_then(|plan| build_request(JOB, &plan, call, &input, &artifacts, false));
         let request = match built {
             Ok(request) => template::display_request(&request),
             Err(error) => {

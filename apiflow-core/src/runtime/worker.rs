@@ -386,6 +386,7 @@ impl Inner {
             plans,
             max_result_bytes: self.settings.max_result_bytes,
             listing_delay_ms: self.settings.grace_ms().saturating_mul(2),
+            webhooks: self.settings.webhooks,
             records: Vec::new(),
             reported_cost: ReportedCost::default(),
         }

@@ -24,7 +24,7 @@ use crate::command::print_line;
 use crate::http::serving;
 use crate::http::serving::{ServingLimits, open_files_limit};
 use crate::record_cache::{CachedStores, cache_records};
-use crate::secrets::{Sealer, SecretBook};
+use crate::secrets::{Sealer, SecretBook, SecretsWithWebhooks};
 use crate::settings::{ListenAddress, ProcessRole, Settings, parse_log_filter, unknown_variables};
 use crate::state::{AppState, Parts};
 use crate::users::bootstrap_admin::ensure_first_admin;
@@ -122,6 +122,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
             max_tries: settings.max_tries,
             max_unrecorded_answers: settings.max_unrecorded_answers,
             max_unrecorded_bytes: settings.max_unrecorded_bytes,
+            webhooks: settings.accepts_webhooks(),
             ..RuntimeSettings::new(format!("{}-{}", std::process::id(), uuid::Uuid::now_v7()))
         },
     );
@@ -274,7 +275,8 @@ fn runtime_parts(
     let policy =
         OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
     let limits = settings.http_limits().map_err(|error| error.to_string())?;
-    let http = Http::new(policy, Arc::clone(secrets) as _, limits).map_err(|error| error.to_string())?;
+    let addresses = SecretsWithWebhooks::new(Arc::clone(secrets), settings.public_api_url.as_str());
+    let http = Http::new(policy, Arc::new(addresses), limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),
         artifacts: Arc::clone(artifacts) as _,

@@ -26,3 +26,4 @@ mod secret_access;
 mod secrets;
 mod storage;
 mod unauthorized_access;
+mod webhooks;

@@ -14,7 +14,7 @@ use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_core::runtime::{Runtime, RuntimeParts, RuntimeSettings};
 use apiflow_server::http::local_url::is_local;
 use apiflow_server::record_cache::{CachedStores, DocumentReader, cache_records};
-use apiflow_server::secrets::{Sealer, SecretBook};
+use apiflow_server::secrets::{Sealer, SecretBook, SecretsWithWebhooks};
 use apiflow_server::settings::WebSettings;
 use apiflow_server::users::bootstrap_admin::ensure_first_admin;
 use apiflow_server::{AppState, Parts};
@@ -143,7 +143,7 @@ impl RecordingClient {
             .expect("the first admin is made");
         let http = Http::new(
             OutgoingPolicy::parse("127.0.0.1").expect("the list is well formed"),
-            secrets.clone(),
+            Arc::new(SecretsWithWebhooks::new(secrets.clone(), settings.public_url.as_str())),
             HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1), ..HttpLimits::default() },
         )
         .expect("TLS can be set up");
@@ -167,7 +167,10 @@ impl RecordingClient {
             clock: clock.clone(),
         };
         let stop = CancellationToken::new();
-        let runtime = Runtime::new(parts, RuntimeSettings::new("test"));
+        let runtime = Runtime::new(
+            parts,
+            RuntimeSettings { webhooks: settings.public_url.starts_with("https://"), ..RuntimeSettings::new("test") },
+        );
         let state = AppState::new(Parts {
             runtime: runtime.clone(),
             store: stores.store.clone(),

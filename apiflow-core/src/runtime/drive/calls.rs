@@ -64,7 +64,8 @@ impl Drive<'_> {
         let submit = match self.plans.plan_at(&call.path) {
             Ok(plan) => {
                 let arguments = self.values.resolve_reference(&call.args).await?;
-                Submit::build(&self.job, plan, &call, &arguments, self.inner.parts.artifacts.as_ref()).await
+                let (artifacts, webhooks) = (self.inner.parts.artifacts.as_ref(), self.inner.settings.webhooks);
+                Submit::build(&self.job, plan, &call, &arguments, artifacts, webhooks).await
             }
             Err(error) => Err(error),
         };

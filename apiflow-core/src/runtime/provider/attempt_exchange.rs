@@ -36,6 +36,8 @@ pub(crate) struct Caller {
     pub(crate) max_result_bytes: usize,
     /// How long accepted work may take to appear in the provider's list, in milliseconds.
     pub(crate) listing_delay_ms: u64,
+    /// Whether providers may call this host.
+    pub(crate) webhooks: bool,
     pub(crate) records: Vec<CallRecord>,
     /// What replies have said about the cost of the attempt.
     pub(crate) reported_cost: ReportedCost,

@@ -12,6 +12,9 @@ use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from
 use crate::engine::{Answer, Call, Recovery};
 use crate::ports::{HttpError, Timestamp, ValueRef};
 
+/// Maximum delay between two polls that is due to webhooks, in milliseconds.
+const MAX_CALLED_PAUSE_MS: u64 = 60_000;
+
 /// What a poll needs in addition to the job's bundle.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct PollContext {
@@ -153,7 +156,11 @@ pub(crate) async fn poll(
         return Polled::Answered(Answer::Failed { error: too_slow(operation, limit, &reading, &cancellation) });
     }
     let later = |hint: Option<u64>, progress| {
-        let wait = hint.unwrap_or(0).max(plan.poll_after_ms(tries + 1));
+        let interval = plan.poll_after_ms(tries + 1);
+        // A webhook makes the poll due; polling goes on slowly, because webhooks may be lost.
+        let is_called = caller.webhooks && plan.webhook_signature().is_some();
+        let interval = if is_called { interval.max((interval * 6).min(MAX_CALLED_PAUSE_MS)) } else { interval };
+        let wait = hint.unwrap_or(0).max(interval);
         let due_at = now.plus_ms(wait).min(limits.first_moment());
         let is_new = limits.running_since != context.running_since;
         let context = is_new.then(|| Box::new(PollContext { running_since: limits.running_since, ..context.clone() }));

@@ -35,9 +35,10 @@ impl Submit {
         call: &Call,
         arguments: &Value,
         artifacts: &dyn Artifacts,
+        webhooks: bool,
     ) -> Result<Self, Value> {
         let artifacts = find_artifacts(artifacts, &plan, arguments).await?;
-        let request = build_request(job, &plan, call, arguments, &artifacts)?;
+        let request = build_request(job, &plan, call, arguments, &artifacts, webhooks)?;
         Ok(Self { plan, request })
     }
 }
