@@ -18,9 +18,12 @@ const KEYS_TIMEOUT: Duration = Duration::from_secs(10);
 /// Maximum number of providers whose keys are remembered.
 const MAX_KEY_SETS: usize = 100;
 
-/// Keys that providers publish, with the time when they were read.
+/// The keys of one provider, with the time when they were read.
+type KeySet = (Timestamp, Vec<Vec<u8>>);
+
+/// Keys that providers publish, by URL.
 #[derive(Default)]
-pub(super) struct PublishedKeys(Mutex<BTreeMap<String, (Timestamp, Vec<Vec<u8>>)>>);
+pub(super) struct PublishedKeys(Mutex<BTreeMap<String, KeySet>>);
 
 /// A message as it arrived.
 #[derive(Debug, Clone, Copy)]

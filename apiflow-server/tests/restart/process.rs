@@ -43,7 +43,7 @@ impl Server {
             .env("APIFLOW_LISTEN", "127.0.0.1:0")
             .env("APIFLOW_DATA", folder)
             .env("ADMIN_PASSWORD", "correct horse")
-            .env("APIFLOW_ALLOW_HOSTS", provider.address().to_string())
+            .env("APIFLOW_ALLOW_HOSTS", format!("{},127.0.0.1", provider.address()))
             .env("APIFLOW_SECRETS_FROM_ENV", "REPLICATE_API_TOKEN")
             .env("REPLICATE_API_TOKEN", CANARY)
             .env("RUST_LOG", "debug")

@@ -204,7 +204,9 @@ mod tests {
         let key = WebhookKey::Public(read_jwks(&jwks));
         let body = br#"{"status":"OK"}"#;
         let message = ["r1", "u1", "1000", &hash_bytes(body)].join("\n");
-        let digits: String = pair.sign(message.as_bytes()).as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+        let signed = pair.sign(message.as_bytes());
+        let nibbles = signed.as_ref().iter().flat_map(|byte| [byte >> 4, byte & 15]);
+        let digits: String = nibbles.filter_map(|nibble| char::from_digit(nibble.into(), 16)).collect();
         let kind = WebhookSignature::Ed25519Jwks { url: "https://rest.fal.ai/.well-known/jwks.json".to_owned() };
         let check = |request: &str, now: i64| {
             let sent = headers(&[
