@@ -141,6 +141,7 @@ impl Runtime {
             body: RequestBody::None,
             secrets: Vec::new(),
             media: Vec::new(),
+            auth: None,
             masked_secrets: Vec::new(),
             credential_origins: Vec::new(),
             timeout: KEYS_TIMEOUT,
