@@ -63,6 +63,22 @@ pub struct Node {
     pub own_secrets: BTreeMap<String, String>,
 }
 
+impl Node {
+    /// Creates a node of a connector without inputs, outputs and settings of its own.
+    pub fn without_settings(connector_id: impl Into<String>) -> Self {
+        Self {
+            id: String::new(),
+            name: String::new(),
+            description: String::new(),
+            connector_id: connector_id.into(),
+            input: Vec::new(),
+            output: Vec::new(),
+            data: None,
+            own_secrets: BTreeMap::new(),
+        }
+    }
+}
+
 /// A declared input of a node.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]

@@ -19,7 +19,7 @@ mod tests;
 
 use std::fmt;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use async_trait::async_trait;
@@ -28,7 +28,7 @@ use reqwest::{Body, Client, Method, Response, StatusCode, Url};
 use tokio::time::Instant;
 
 pub use self::auth::AuthProvider;
-use self::auth::{AuthProviders, Credentials, TokenCache};
+use self::auth::{AuthProviders, Credentials, TokenCache, UNSIGNED_PAYLOAD};
 use self::dns_resolver::{Lookup, PORT, PolicyResolver};
 use self::fill_secrets::Filling;
 use self::mask::Masker;
@@ -38,7 +38,9 @@ pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::reply_memory::ReplyMemory;
 use self::request_body::{BodyFault, OutgoingBody};
 use crate::origin::Origin;
-use crate::ports::{Artifacts, BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, Secrets};
+use crate::ports::{
+    Artifacts, BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, RequestStream, Secrets,
+};
 use crate::template::{self, Resolved};
 
 /// Maximum number of redirects that a GET or HEAD follows.
@@ -231,7 +233,12 @@ impl Http {
         }
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(headers);
         let fault = BodyFault::default();
-        if let Some(body) = &draft.body {
+        if let Some(RequestStream { size, bytes }) = draft.take_stream() {
+            outgoing = outgoing.body(Body::wrap_stream(fault.watch(bytes)));
+            if let Some(size) = size {
+                outgoing = outgoing.header(CONTENT_LENGTH, size);
+            }
+        } else if let Some(body) = &draft.body {
             outgoing = match body.whole_bytes() {
                 Some(bytes) => outgoing.body(bytes),
                 None => outgoing.body(Body::wrap_stream(body.open(&fault))),
@@ -288,7 +295,12 @@ impl HttpClient for Http {
     }
 
     async fn open_stream(&self, request: &HttpRequest) -> Result<HttpStream, HttpError> {
-        let draft = CheckedRequest::from_request(request, self, Vec::new()).await?;
+        self.open_exchange(request, None).await
+    }
+
+    async fn open_exchange(&self, request: &HttpRequest, body: Option<RequestStream>) -> Result<HttpStream, HttpError> {
+        let mut draft = CheckedRequest::from_request(request, self, Vec::new()).await?;
+        draft.set_stream(body)?;
         let (response, hop) = self.open_reply(request, &draft).await?;
         Ok(reply::stream_reply(response, request, &draft, &hop))
     }
@@ -318,6 +330,8 @@ struct CheckedRequest {
     resolved: Resolved,
     /// The body, which is taken out of `resolved`.
     body: Option<OutgoingBody>,
+    /// A body that replaces it and can be sent once.
+    stream: Mutex<Option<RequestStream>>,
 }
 
 /// One request as it is sent: the first one, or one that follows a redirect.
@@ -356,7 +370,26 @@ impl CheckedRequest {
             Some(signing) => request_body::hash_body(body.as_ref(), signing.allows_unsigned_payload()).await?,
             None => String::new(),
         };
-        Ok(Self { method, target, origin, url, filling, credentials, payload_hash, resolved, body })
+        let stream = Mutex::new(None);
+        Ok(Self { method, target, origin, url, filling, credentials, payload_hash, resolved, body, stream })
+    }
+
+    /// Replaces the body by one that can be sent once.
+    fn set_stream(&mut self, stream: Option<RequestStream>) -> Result<(), HttpError> {
+        if let (Some(_), Some(signing)) = (&stream, &self.credentials.signing) {
+            if !signing.allows_unsigned_payload() {
+                let message = "a body that is sent while it is read cannot be signed for this service";
+                return Err(HttpError::Refused(message.to_owned()));
+            }
+            UNSIGNED_PAYLOAD.clone_into(&mut self.payload_hash);
+        }
+        self.stream = Mutex::new(stream);
+        Ok(())
+    }
+
+    /// Takes the body that can be sent once.
+    fn take_stream(&self) -> Option<RequestStream> {
+        self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
 
     /// Returns whether the method is safe (RFC 9110 §9.2.1), so that the request may be repeated at another location.

@@ -15,8 +15,8 @@ pub use artifacts::{ArtifactError, ArtifactReader, Artifacts, ByteStream, NewArt
 pub use clock::{Clock, Timestamp};
 pub use evaluator::{EvaluationError, Evaluator, Script, ScriptForm};
 pub use http::{
-    BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, SecretPlace,
-    SecretUse,
+    BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, MemoryHold, RequestBody, RequestStream,
+    SecretPlace, SecretUse,
 };
 pub use request_auth::{RequestAuth, SecretPiece, SecretText};
 pub use request_media::{MediaForm, MediaUse, PartContent, RequestPart, SentArtifact, SentMedia};

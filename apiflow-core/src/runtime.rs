@@ -387,6 +387,11 @@ impl Runtime {
         }
     }
 
+    /// Returns the client that sends calls, for requests that belong to no job.
+    pub fn http_client(&self) -> &Arc<dyn HttpClient> {
+        &self.inner.parts.http
+    }
+
     /// Returns the evaluator of the jobs' expressions.
     pub fn evaluator(&self) -> &dyn Evaluator {
         self.inner.parts.evaluator.as_ref()

@@ -1,6 +1,6 @@
 //! Compiles a node's call with its connector's defaults.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde_json::Value;
 
@@ -133,16 +133,7 @@ pub(crate) fn check_call(node: &Node, connector: &Connector) -> Vec<Diagnostic> 
 
 /// Checks a connector by itself; pointers are relative to the connector.
 pub(crate) fn check_connector(connector: &Connector) -> Vec<Diagnostic> {
-    let node = Node {
-        id: String::new(),
-        name: String::new(),
-        description: String::new(),
-        connector_id: connector.id.clone(),
-        input: Vec::new(),
-        output: Vec::new(),
-        data: None,
-        own_secrets: BTreeMap::new(),
-    };
+    let node = Node::without_settings(connector.id.as_str());
     connector_findings(compile_with_findings(&node, connector).1)
 }
 

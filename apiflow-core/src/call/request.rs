@@ -169,6 +169,17 @@ impl CallPlan {
     /// Builds a request to a link from a reply. Headers that belong to the submit alone, or that depend on its inputs,
     /// are left out; credentials are sent to the connector's own host and to hosts that are listed for them.
     pub(super) fn follow_link(&self, method: &str, link: &str, body: Option<Value>) -> Result<HttpRequest, CallError> {
+        self.link_request(method, link, body, &[])
+    }
+
+    /// The same with further headers, which replace those without credentials.
+    pub(super) fn link_request(
+        &self,
+        method: &str,
+        link: &str,
+        body: Option<Value>,
+        further: &[(String, String)],
+    ) -> Result<HttpRequest, CallError> {
         let trusted = self.is_trusted(link)?;
         let scope = TemplateScope::without_attempt();
         let mut headers: Pairs = Vec::new();
@@ -184,6 +195,7 @@ impl CallPlan {
         if body.is_some() {
             set(&mut headers, "Content-Type", "application/json");
         }
+        lay_over_headers(&mut headers, further);
         let mut url = vec![Piece::Text(link.to_owned())];
         if trusted {
             let keys: Vec<_> =
@@ -447,6 +459,18 @@ fn header_value(name: &str, text: &Text, scope: &TemplateScope<'_>) -> Result<Op
 fn set(headers: &mut Pairs, name: &str, value: &str) {
     headers.retain(|(known, _)| !known.eq_ignore_ascii_case(name));
     headers.push((name.to_owned(), vec![Piece::Text(value.to_owned())]));
+}
+
+/// Replaces headers by further ones of the same names, and adds the others; headers with credentials stay.
+fn lay_over_headers(headers: &mut Pairs, further: &[(String, String)]) {
+    let has_credentials = |(name, value): &(String, Vec<Piece>)| {
+        is_auth_header(name) || value.iter().any(|piece| matches!(piece, Piece::Secret(_)))
+    };
+    let is_named = |name: &str| further.iter().any(|(other, _)| other.eq_ignore_ascii_case(name));
+    headers.retain(|header| has_credentials(header) || !is_named(&header.0));
+    let kept: Vec<String> = headers.iter().map(|(name, _)| name.to_ascii_lowercase()).collect();
+    let added = further.iter().filter(|(name, _)| !kept.contains(&name.to_ascii_lowercase()));
+    headers.extend(added.map(|(name, value)| (name.clone(), vec![Piece::Text(value.clone())])));
 }
 
 /// Sets the content type; that of a template is used only if the kind of body does not determine it.

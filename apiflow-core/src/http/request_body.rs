@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use bytes::{Bytes, BytesMut};
-use futures_util::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use futures_util::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use sha2::{Digest as _, Sha256};
 
 use super::auth::UNSIGNED_PAYLOAD;
@@ -27,6 +27,15 @@ pub(super) struct BodyFault(Arc<Mutex<Option<String>>>);
 impl BodyFault {
     fn set(&self, reason: &str) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(reason.to_owned());
+    }
+
+    /// Notes why a stream ended early.
+    pub(super) fn watch<S: Stream<Item = Result<Bytes, HttpError>>>(
+        &self,
+        bytes: S,
+    ) -> impl Stream<Item = Result<Bytes, HttpError>> + use<S> {
+        let fault = self.clone();
+        bytes.inspect_err(move |error| fault.set(&error.to_string()))
     }
 
     /// Returns the reason, and forgets it.
@@ -89,9 +98,7 @@ impl OutgoingBody {
                 BodySegment::Artifact { artifact, encoding } => self.open_artifact(artifact.clone(), *encoding),
             })
             .collect();
-        let fault = fault.clone();
-        let parts = stream::iter(parts).flatten();
-        parts.inspect_err(move |error| fault.set(&error.to_string())).boxed()
+        fault.watch(stream::iter(parts).flatten()).boxed()
     }
 
     fn open_artifact(

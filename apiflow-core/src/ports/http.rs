@@ -193,6 +193,14 @@ impl Stream for WholeBody {
     }
 }
 
+/// A body that is sent while it is read.
+pub struct RequestStream {
+    /// Size in bytes, if it is known: the request then states it.
+    pub size: Option<u64>,
+    /// The bytes; an error ends the request before its end.
+    pub bytes: ByteStream,
+}
+
 /// Takes large parts, such as media, out of the body of a reply while it arrives.
 #[async_trait]
 pub trait BodyFilter: Send {
@@ -231,5 +239,13 @@ pub trait HttpClient: Send + Sync {
     async fn open_stream(&self, request: &HttpRequest) -> Result<HttpStream, HttpError> {
         let HttpReply { status, headers, body, url, memory } = self.send(request).await?;
         Ok(HttpStream { status, headers, url, body: Box::pin(WholeBody { body: Some(body.into()), _memory: memory }) })
+    }
+
+    /// The same with a body that is sent while it is read. A client that does not support such bodies refuses them.
+    async fn open_exchange(&self, request: &HttpRequest, body: Option<RequestStream>) -> Result<HttpStream, HttpError> {
+        match body {
+            None => self.open_stream(request).await,
+            Some(_) => Err(HttpError::Refused("this HTTP client cannot send a body while it is read".to_owned())),
+        }
     }
 }
