@@ -6,6 +6,7 @@ mod artifact;
 mod document;
 mod dry_run;
 mod job;
+mod library;
 mod spending;
 mod user;
 
@@ -18,6 +19,10 @@ pub use dry_run::DryRunRequest;
 pub use job::{
     Approval, Call, Job, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest, RunRequest,
     RunWorkflowRequest, Step,
+};
+pub use library::{
+    ImportModelRequest, LibraryAddition, LibraryChange, LibraryEntry, LibraryItem, LibraryProvider, LibrarySample,
+    LibrarySecret, LibrarySource,
 };
 pub use spending::{Budget, NewBudget, Scope, Usage, UsageItem};
 pub use user::{

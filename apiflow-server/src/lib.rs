@@ -13,6 +13,8 @@ mod health;
 mod hex;
 pub mod http;
 mod jobs;
+mod library;
+mod proxy;
 pub mod record_cache;
 mod routes;
 pub mod secrets;

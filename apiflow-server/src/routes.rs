@@ -7,6 +7,8 @@ mod events;
 mod health;
 mod hooks;
 mod jobs;
+mod library;
+mod proxy;
 mod runs;
 mod secrets;
 mod session;
@@ -47,6 +49,7 @@ use crate::users::cookies;
         (name = "users", description = "Users, sessions and tokens"),
         (name = "secrets", description = "Provider keys"),
         (name = "usage", description = "What calls cost, and budgets"),
+        (name = "library", description = "Ready-made connectors and nodes"),
         (name = "health", description = "Health and metrics, for operators"),
     ),
 )]
@@ -98,7 +101,9 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(tokens::router())
         .merge(users::router())
         .merge(secrets::router())
-        .merge(spending::router());
+        .merge(spending::router())
+        .merge(library::router())
+        .merge(proxy::router());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();
     document.paths.paths.values_mut().flat_map(path_operations).for_each(add_problem);

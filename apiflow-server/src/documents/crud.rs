@@ -90,6 +90,39 @@ enum Body {
     Patch(Map<String, Value>),
 }
 
+/// The outcome of inserting a document.
+pub(crate) enum Insertion {
+    Inserted,
+    /// A document with this id exists, and was not changed.
+    Exists {
+        /// Its body.
+        saved: Value,
+        /// The body that would have been saved.
+        given: Value,
+    },
+}
+
+/// Saves a document unless one with its id exists.
+pub(crate) async fn insert_document(
+    state: &AppState,
+    caller: &Caller,
+    kind: DocumentKind,
+    body: Value,
+) -> Result<Insertion, Problem> {
+    for _ in 0..MAX_SAVE_TRIES {
+        let form = forms::read(state, caller, kind, None, body.clone()).await?;
+        if let Some(saved) = state.documents.read_document(kind, &form.document().id).await? {
+            return Ok(Insertion::Exists { saved: saved.body, given: form.document().body.clone() });
+        }
+        match form.save_form(state, Save { caller, before: None, is_whole: true }).await? {
+            // Somebody else inserted it in between.
+            Err(RecordError::Exists { .. }) => {}
+            done => return Ok(done.map(|_| Insertion::Inserted)?),
+        }
+    }
+    Err(document_busy(kind, body["id"].as_str().unwrap_or_default()))
+}
+
 /// Replaces the existing document. The caller's permissions depend on that document, so the save is conditional on its
 /// version and is retried if someone else saves in between, unless the caller sent a version.
 async fn save_document(

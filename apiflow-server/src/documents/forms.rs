@@ -56,6 +56,11 @@ pub(super) struct Saved {
 }
 
 impl Form {
+    /// Returns the id and the body as they would be saved.
+    pub(super) fn document(&self) -> &Document {
+        &self.document
+    }
+
     /// Saves the document if the caller may refer to its secrets and change the existing document. Credentials in it
     /// are moved into secrets first. The save grants the caller's own secrets to the document's origin; an admin's save
     /// also grants shared secrets.

@@ -121,3 +121,12 @@ pub(crate) const WENT_ON: &str = "went_on";
 
 /// Values of the job were erased, so it cannot continue.
 pub(crate) const ERASED: &str = "erased";
+
+/// The outgoing policy or the origins of a secret do not allow the request; nothing was sent.
+pub(crate) const OUTGOING_REFUSED: &str = "outgoing_refused";
+
+/// The provider could not be reached; nothing was sent.
+pub(crate) const PROVIDER_UNREACHABLE: &str = "provider_unreachable";
+
+/// The provider gave no valid reply: whether it acted on the request is unknown.
+pub(crate) const PROVIDER_NO_REPLY: &str = "provider_no_reply";

@@ -376,6 +376,64 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/library": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists ready-made nodes. */
+        get: operations["list_library"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/import": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Adds a node for a model of Replicate, with inputs and output of its schema. Importing it again changes nothing: the
+         *     reply says how the existing node differs.
+         */
+        post: operations["import_model"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/library/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a ready-made node with its connector and an example of a call. */
+        get: operations["get_library_entry"];
+        put?: never;
+        /**
+         * Adds a ready-made node and its connector, each under its own id unless that exists. Nothing that exists is changed:
+         *     the reply says how it differs.
+         */
+        post: operations["add_library_entry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/login": {
         parameters: {
             query?: never;
@@ -1274,6 +1332,15 @@ export interface components {
             /** @description Version of the server, such as `0.1.0`. */
             version: string;
         };
+        /** @description A model of Replicate to make a node of. */
+        ImportModelRequest: {
+            /** @description Identifier of the connector of Replicate. */
+            connector_id: string;
+            /** @description The reply to `GET /models/{owner}/{name}` of Replicate, which contains the schema of the latest version. */
+            model: {
+                [key: string]: unknown;
+            };
+        };
         /** @description One run of a workflow or node. */
         Job: components["schemas"]["JobSummary"] & {
             /** @description Input of the job, including defaults. */
@@ -1338,6 +1405,135 @@ export interface components {
             updated_at: string;
             /** @description Id of the workflow, if the job runs a saved one. */
             workflow_id: string | null;
+        };
+        /** @description The result of adding a node of the library. */
+        LibraryAddition: {
+            /** @description How the existing documents differ from those of the library. */
+            changes: components["schemas"]["LibraryChange"][];
+            /** @description Identifier of its connector. */
+            connector_id: string;
+            /** @description Whether the connector was added; false: a connector with this id exists and was not changed. */
+            is_connector_added: boolean;
+            /** @description Whether the node was added; false: a node with this id exists and was not changed. */
+            is_node_added: boolean;
+            /** @description Identifier of the node. */
+            node_id: string;
+        };
+        /** @description A difference between an existing document and the one of the library. */
+        LibraryChange: {
+            /** @description `connector` or `node`. */
+            document: string;
+            /** @description The value in the library; null if there is none. */
+            library: unknown;
+            /** @description JSON Pointer of the value. */
+            pointer: string;
+            /** @description The existing value; null if there is none. */
+            saved: unknown;
+        };
+        /** @description A ready-made node with its connector. */
+        LibraryEntry: ({
+            /** @description What the node does. */
+            description: string;
+            /** @description Link to the provider's documentation. */
+            docs: string;
+            /** @description Identifier, which the node keeps when it is added. */
+            id: string;
+            /** @description Name of the node. */
+            name: string;
+            /** @description The published price, in the form of a node's `price`; null if it is unknown or has another form. */
+            price: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What else is known about the price. */
+            price_note?: string | null;
+            /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
+            produces: string[];
+            /** @description Identifier of the provider and of its connector. */
+            provider: string;
+            /** @description Name of the provider. */
+            provider_name: string;
+            /** @description The secret that its connector needs. */
+            secret: components["schemas"]["LibrarySecret"];
+        } & Record<string, never>) & {
+            /** @description The connector that is added with the node. */
+            connector: {
+                [key: string]: unknown;
+            };
+            /** @description The node. */
+            node: {
+                [key: string]: unknown;
+            };
+            price_source?: components["schemas"]["LibrarySource"] | null;
+            /** @description The provider. */
+            provider_details: components["schemas"]["LibraryProvider"];
+            /** @description An example of a call. */
+            sample: components["schemas"]["LibrarySample"];
+            /** @description Where the facts about the node were published. */
+            source: components["schemas"]["LibrarySource"];
+        };
+        /** @description A ready-made node, as lists show it. */
+        LibraryItem: {
+            /** @description What the node does. */
+            description: string;
+            /** @description Link to the provider's documentation. */
+            docs: string;
+            /** @description Identifier, which the node keeps when it is added. */
+            id: string;
+            /** @description Name of the node. */
+            name: string;
+            /** @description The published price, in the form of a node's `price`; null if it is unknown or has another form. */
+            price: {
+                [key: string]: unknown;
+            } | null;
+            /** @description What else is known about the price. */
+            price_note?: string | null;
+            /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
+            produces: string[];
+            /** @description Identifier of the provider and of its connector. */
+            provider: string;
+            /** @description Name of the provider. */
+            provider_name: string;
+            /** @description The secret that its connector needs. */
+            secret: components["schemas"]["LibrarySecret"];
+        };
+        /** @description A provider of the library. */
+        LibraryProvider: {
+            /** @description What the provider offers. */
+            description: string;
+            /** @description Link to the documentation of its API. */
+            docs: string;
+            /** @description Name of the provider. */
+            name: string;
+            /** @description Where the facts about the connector were published. */
+            source: components["schemas"]["LibrarySource"];
+        };
+        /** @description An example of a call. */
+        LibrarySample: {
+            /** @description The input of the node. */
+            input: {
+                [key: string]: unknown;
+            };
+            /** @description The reply that contains the outputs; null if the reply is a file. */
+            reply?: unknown;
+        };
+        /** @description The secret that a connector of the library needs. */
+        LibrarySecret: {
+            /** @description Name of the secret. */
+            name: string;
+            /**
+             * @description The origins to set with the secret, if the provider has further hosts that need the key; otherwise the connector's
+             *     own origin is enough.
+             */
+            origins?: string[];
+            /** @description Link to where the provider gives out keys. */
+            url: string;
+        };
+        /** @description Where a fact was published. */
+        LibrarySource: {
+            /** @description The date when the entry was written, such as `2026-11-28`. */
+            date: string;
+            /** @description Link to the document. */
+            url: string;
         };
         /** @description An answer to an approval gate by link. */
         LinkAnswer: {
@@ -1743,6 +1939,36 @@ export interface components {
                 updated_at: string;
                 /** @description Id of the workflow, if the job runs a saved one. */
                 workflow_id: string | null;
+            }[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_LibraryItem: {
+            /** @description The items of this page. */
+            items: {
+                /** @description What the node does. */
+                description: string;
+                /** @description Link to the provider's documentation. */
+                docs: string;
+                /** @description Identifier, which the node keeps when it is added. */
+                id: string;
+                /** @description Name of the node. */
+                name: string;
+                /** @description The published price, in the form of a node's `price`; null if it is unknown or has another form. */
+                price: {
+                    [key: string]: unknown;
+                } | null;
+                /** @description What else is known about the price. */
+                price_note?: string | null;
+                /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
+                produces: string[];
+                /** @description Identifier of the provider and of its connector. */
+                provider: string;
+                /** @description Name of the provider. */
+                provider_name: string;
+                /** @description The secret that its connector needs. */
+                secret: components["schemas"]["LibrarySecret"];
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
@@ -3378,6 +3604,161 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_library: {
+        parameters: {
+            query?: {
+                /** @description Words that occur in an entry's id, name, description or provider. */
+                q?: string;
+                /** @description Only entries of this provider. */
+                provider?: string;
+                /** @description Only entries with an output of this type, such as `image`. */
+                produces?: string;
+                /** @description Number of items, from 1 to 500 (default: 50). */
+                limit?: number;
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, sorted by id */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_LibraryItem"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    import_model: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["ImportModelRequest"];
+            };
+        };
+        responses: {
+            /** @description the node exists */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryAddition"];
+                };
+            };
+            /** @description the node was added */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryAddition"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_library_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the entry */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryEntry"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    add_library_entry: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the node exists */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryAddition"];
+                };
+            };
+            /** @description the node was added */
+            201: {
+                headers: {
+                    Location?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["LibraryAddition"];
                 };
             };
             /** @description a problem */
