@@ -101,7 +101,8 @@ async fn run_client_tests(built: &BuiltPrograms) -> Result<TestReport> {
     let folder = workspace_root().join("examples/fake-providers/clients");
     frontend::install_packages_in(&folder).await?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).in_folder(&folder);
-    run_and_read(Runner::Node, node.env("FAKE_PROVIDERS_BIN", &built.fake_providers)).await
+    let node = node.env("FAKE_PROVIDERS_BIN", &built.fake_providers).env("APIFLOW_BIN", &built.server);
+    run_and_read(Runner::Node, node).await
 }
 
 async fn run_page_tests() -> Result<TestReport> {

@@ -65,7 +65,7 @@ async fn create(State(world): State<Arc<World>>, Path(operation): Path<String>, 
         return Json(json!({"id": task.id})).into_response();
     }
     world.wait_for_end(&task).await;
-    reply_with_output(&world, &task, call.header("accept")).await
+    reply_with_output(&world, &task, call.header("accept"), None).await
 }
 
 fn accept(world: &Arc<World>, operation: &str, call: &Call, form: &Form) -> Result<Task, Box<Response>> {
@@ -113,11 +113,14 @@ async fn read_result(State(world): State<Arc<World>>, Path(id): Path<String>, ca
         Phase::Running(_) => {
             (StatusCode::ACCEPTED, Json(json!({"id": task.id, "status": "in-progress"}))).into_response()
         }
-        Phase::Ended(_) | Phase::Cancelled => reply_with_output(&world, &task, call.header("accept")).await,
+        Phase::Ended(_) | Phase::Cancelled => {
+            reply_with_output(&world, &task, call.header("accept"), Some("result")).await
+        }
     }
 }
 
-async fn reply_with_output(world: &World, task: &Task, accept: &str) -> Response {
+/// Replies with the file, or with JSON that contains it under `key`; without one, under its kind.
+async fn reply_with_output(world: &World, task: &Task, accept: &str, key: Option<&str>) -> Response {
     match task.phase(world.now()) {
         Phase::Ended(Outcome::Succeeded) => {}
         Phase::Ended(Outcome::Moderated) => {
@@ -133,11 +136,12 @@ async fn reply_with_output(world: &World, task: &Task, accept: &str) -> Response
     let seed =
         task.input["seed"].as_str().and_then(|seed| seed.parse().ok()).filter(|seed| *seed > 0).unwrap_or(42_u32);
     if accept == "application/json" {
-        let name = match media.as_ref() {
+        let kind = match media.as_ref() {
             Media::Png(_) => "image",
             Media::Mp4(..) => "video",
             Media::Wav(_) | Media::Mp3(_) | Media::Pcm(_) => "audio",
         };
+        let name = key.unwrap_or(kind);
         return reply_with_json_parts(vec![
             JsonPart::Text(format!("{{\"{name}\":\"")),
             JsonPart::Base64(content),
