@@ -31,6 +31,7 @@ mod read_reply;
 mod readable_outputs;
 mod recover;
 mod reply_body;
+#[cfg(feature = "runtime")]
 mod reply_form;
 mod reply_link;
 mod reply_media;

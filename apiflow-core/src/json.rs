@@ -5,6 +5,7 @@ mod id;
 mod path;
 mod place;
 mod pointer;
+mod query;
 mod type_words;
 
 pub(crate) use self::fields::{FaultSink, Fields, unknown_word, wrong_type};

@@ -70,6 +70,7 @@ impl CallPlan {
     }
 }
 
+#[cfg(feature = "runtime")]
 impl CallPlan {
     /// Returns whether the node declares outputs.
     pub(crate) fn has_outputs(&self) -> bool {

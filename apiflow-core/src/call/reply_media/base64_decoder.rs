@@ -47,6 +47,7 @@ pub(super) struct Base64Decoder {
 
 impl Base64Decoder {
     /// Returns whether a byte may occur in base64. White space other than line breaks is not expected there.
+    #[cfg(feature = "runtime")]
     pub(super) fn is_expected(byte: u8) -> bool {
         VALUES[usize::from(byte)] < SPACE || matches!(byte, b'\n' | b'\r')
     }
