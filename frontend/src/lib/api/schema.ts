@@ -2043,6 +2043,8 @@ export interface components {
             /** @description The items of this page. */
             items: {
                 approval: components["schemas"]["Approval"] | null;
+                /** @description Outputs of the step that are kept. */
+                artifacts: components["schemas"]["Artifact"][];
                 /**
                  * Format: int32
                  * @description Number of the attempt, from 1; 0 if the module makes none.
@@ -2327,6 +2329,8 @@ export interface components {
         /** @description A module of the document that is running or has run. */
         Step: {
             approval: components["schemas"]["Approval"] | null;
+            /** @description Outputs of the step that are kept. */
+            artifacts: components["schemas"]["Artifact"][];
             /**
              * Format: int32
              * @description Number of the attempt, from 1; 0 if the module makes none.
@@ -2362,8 +2366,6 @@ export interface components {
             progress: number | null;
             /** @description The provider's id of the operation. */
             provider_id: string | null;
-            /** @description Outputs of the step that are kept. */
-            artifacts: components["schemas"]["Artifact"][];
             /**
              * Format: date-time
              * @description When its next attempt is due.
