@@ -166,6 +166,8 @@ pub struct JobRequest {
     pub input: Value,
     /// Whether the document's preprocessor, if it has one, first converts `input` to the flow's input.
     pub preprocess: bool,
+    /// Whether results that earlier runs have cached (`cache_ttl`) are not used.
+    pub fresh: bool,
     /// Results taken over from an earlier run.
     pub taken_over: TakenOver,
     /// Makes a repeated request find the first job.
@@ -230,6 +232,7 @@ impl JobRequest {
             source: source.into(),
             input,
             preprocess: false,
+            fresh: false,
             taken_over: TakenOver::default(),
             idempotency: None,
             max_bytes_in_flight: None,
@@ -288,6 +291,9 @@ impl Runtime {
         let now = inner.parts.clock.now();
         let (bundle, prepared) = inner.prepare(request.source);
         let mut events = Run::create(request.seed, request.preprocess, request.input, now);
+        if request.fresh {
+            Run::ignore_cached_results(&mut events);
+        }
         let queue = prepared.as_ref().map(|prepared| prepared.queue());
         let input = events.first().and_then(|created| created.value.as_ref()).unwrap_or(&Value::Null);
         let workflow = request.workflow_id.as_deref();

@@ -168,6 +168,8 @@ pub(crate) struct StepBody<'a> {
     approval: Option<Cow<'a, Value>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     cost: Option<Cow<'a, Cost>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    fallback: Option<Cow<'a, str>>,
 }
 
 impl<'a> StepBody<'a> {
@@ -182,6 +184,7 @@ impl<'a> StepBody<'a> {
             retry_at: step.retry_at,
             approval: step.approval.as_ref().map(Cow::Borrowed),
             cost: step.cost.as_ref().map(Cow::Borrowed),
+            fallback: step.fallback.as_deref().map(Cow::Borrowed),
         }
     }
 }
@@ -206,6 +209,7 @@ pub(crate) fn step_row(columns: StepColumns) -> Result<StepRow, StoreError> {
         retry_at: body.retry_at,
         approval: body.approval.map(Cow::into_owned),
         cost: body.cost.map(Cow::into_owned),
+        fallback: body.fallback.map(Cow::into_owned),
     })
 }
 

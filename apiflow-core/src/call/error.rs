@@ -120,6 +120,11 @@ impl ErrorClass {
         name.and_then(Self::parse).is_none_or(Self::may_retry)
     }
 
+    /// Returns the names of all classes.
+    pub(crate) fn all_names() -> impl Iterator<Item = &'static str> {
+        Self::ALL.into_iter().map(Self::name)
+    }
+
     /// Returns the classes that a module's `retry` never repeats.
     pub fn never_retried() -> impl Iterator<Item = Self> {
         Self::ALL.into_iter().filter(|class| !class.may_retry())

@@ -48,11 +48,26 @@ impl CallPlans {
         self.catalog.connectors.values().any(|connector| has_limits(&connector.data))
     }
 
-    /// Returns the declarations behind a call, as JSON.
+    /// Returns what of the declarations behind a call determines its result, as JSON: without names, descriptions,
+    /// prices and limits.
     pub(crate) fn declarations_at(&self, path: &str) -> Value {
         let node = self.catalog.node_at(path);
         let connector = node.and_then(|node| self.catalog.connectors.get(&node.connector_id));
-        json!([node, connector])
+        let mut declarations = json!([node, connector]);
+        for declaration in declarations.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+            declaration.retain(|key, _| key != "name" && key != "description");
+            if let Some(data) = declaration.get_mut("data").and_then(Value::as_object_mut) {
+                data.retain(|key, _| key != "price" && key != "limits");
+            }
+            for list in ["input", "output"] {
+                for slot in declaration.get_mut(list).and_then(Value::as_array_mut).into_iter().flatten() {
+                    if let Some(slot) = slot.as_object_mut() {
+                        slot.remove("description");
+                    }
+                }
+            }
+        }
+        declarations
     }
 
     /// Returns the plan of the node at a path.

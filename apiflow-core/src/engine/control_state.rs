@@ -62,6 +62,9 @@ pub(super) struct Control {
     /// What its attempts have cost.
     #[serde(default, skip_serializing_if = "Cost::is_empty")]
     pub(super) cost: Cost,
+    /// Whether results that earlier runs have cached are not used.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(super) fresh: bool,
     /// How the flow ended; the job ends once no orphan is left.
     pub(super) ending: Option<Ending>,
 }
@@ -157,6 +160,9 @@ pub(super) struct OpenStep {
     /// Whether the current attempt got its slot before it was known that it waits for one.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(super) slot_granted: bool,
+    /// How many of its nodes have failed, so that a fallback is called.
+    #[serde(default, skip_serializing_if = "is_first_node")]
+    pub(super) fallbacks: usize,
     /// The last attempt whose cost was recorded.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) cost_of: Option<u64>,
@@ -264,4 +270,9 @@ pub(super) struct Failure {
     pub(super) error: Value,
     pub(super) result: ValueRef,
     pub(super) handled: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks by reference")]
+fn is_first_node(fallbacks: &usize) -> bool {
+    *fallbacks == 0
 }

@@ -140,6 +140,8 @@ pub struct StepPreparation {
     pub timeout: Option<NumberOrTransform>,
     /// Seconds for which the result is cached for later runs; `None`: it is not cached.
     pub cache_ttl_s: Option<u64>,
+    /// Whether a result that an earlier run has cached is not used.
+    pub fresh: bool,
     /// The names in scope.
     pub names: ExpressionNames,
 }

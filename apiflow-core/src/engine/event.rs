@@ -35,6 +35,9 @@ pub enum Event {
         /// Whether the document's preprocessor first converts the input to the flow's input.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         preprocess: bool,
+        /// Whether results that earlier runs have cached are not used.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        fresh: bool,
     },
     /// The result of a step of an earlier run was taken over: the event's value. See [`crate::ports::ReusedResult`].
     #[serde(alias = "kept")]
@@ -196,6 +199,14 @@ pub enum Event {
         /// The list that contains the module.
         #[serde(default, skip_serializing_if = "is_zero")]
         frame: u64,
+    },
+    /// The next of a step's nodes is called, because the call of the one before failed: its inputs are evaluated next.
+    FallbackStarted {
+        /// The list that contains the module.
+        #[serde(default, skip_serializing_if = "is_zero")]
+        frame: u64,
+        /// Which of the fallbacks, from 1.
+        number: usize,
     },
     /// A retry was scheduled.
     RetryScheduled {

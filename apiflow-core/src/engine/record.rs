@@ -15,7 +15,10 @@ use crate::ports::{StepRow, StepStatus, Timestamp, ValueRef};
 pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event) {
     run.control.seq = seq;
     match event {
-        Event::Created { seed, preprocess } => job::record_creation(run, seq, at, *seed, *preprocess),
+        Event::Created { seed, preprocess, fresh } => {
+            job::record_creation(run, seq, at, *seed, *preprocess);
+            run.control.fresh = *fresh;
+        }
         Event::ResultReused { .. } => {}
         Event::Preprocessed { frame } => frames::finish_preprocessing(run, *frame),
         Event::Entered { frame, cache } => change_frame(run, *frame, |frame| {
@@ -54,6 +57,7 @@ pub(super) fn apply_event(run: &mut Run, seq: u64, at: Timestamp, event: &Event)
                 step.slot_granted = true;
             }
         }
+        Event::FallbackStarted { frame, number } => steps::record_fallback(run, *frame, *number),
         Event::RetryScheduled { frame, at } => steps::record_retry(run, *frame, *at),
         Event::StepCompleted { frame, result, cache: _ } => {
             let result = result.clone().unwrap_or(ValueRef::Row(seq));

@@ -55,7 +55,17 @@ impl Run {
     /// Returns the first events of a new job, of which the first contains its input. With `preprocess`, the document's
     /// `preprocessor_module`, if it has one, first converts it to the flow's input.
     pub fn create(seed: u64, preprocess: bool, input: Value, at: Timestamp) -> Vec<Recorded> {
-        vec![Recorded { seq: 1, at, event: Event::Created { seed, preprocess }, value: Some(input) }]
+        vec![Recorded { seq: 1, at, event: Event::Created { seed, preprocess, fresh: false }, value: Some(input) }]
+    }
+
+    /// Makes a run that was just created ([`Run::create`]) ignore results that earlier runs have cached; its own results
+    /// replace them.
+    pub fn ignore_cached_results(created: &mut [Recorded]) {
+        for recorded in created {
+            if let Event::Created { fresh, .. } = &mut recorded.event {
+                *fresh = true;
+            }
+        }
     }
 
     /// Restores a run from a snapshot.

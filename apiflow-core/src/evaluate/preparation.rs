@@ -193,6 +193,9 @@ impl Evaluation<'_> {
     async fn look_up(&mut self, effect: &StepPreparation, identity: Value) -> Result<Lookup, StoreError> {
         let Some(ttl_s) = effect.cache_ttl_s else { return Ok(Lookup::Wanted(None)) };
         let key = hash_value(&identity);
+        if effect.fresh {
+            return Ok(Lookup::Wanted(Some(CacheKey { key, ttl_s })));
+        }
         Ok(match self.values.read_cached_result(&key).await? {
             Some(result) => Lookup::Found(result),
             None => Lookup::Wanted(Some(CacheKey { key, ttl_s })),

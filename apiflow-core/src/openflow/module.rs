@@ -38,9 +38,41 @@ pub struct NodeCall {
     pub path: String,
     /// The step's inputs.
     pub input_transforms: BTreeMap<String, InputTransform>,
+    /// Nodes that are called instead if the call fails, in this order. An extension: other programs keep the field.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub fallback: Vec<FallbackCall>,
     /// Fields that this version does not know.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
+}
+
+/// A node that is called instead of one whose call failed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct FallbackCall {
+    /// `node/<node id>` or `<connector id>/<node id>`.
+    pub path: String,
+    /// The inputs; `None`: those of the step.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub input_transforms: Option<BTreeMap<String, InputTransform>>,
+    /// Names of the errors after which it is called; `None`: [`FallbackCall::DEFAULT_ERRORS`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub on: Option<Vec<String>>,
+    /// Fields that this version does not know.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl FallbackCall {
+    /// The errors after which a fallback without `on` is called.
+    pub const DEFAULT_ERRORS: [&str; 4] = ["rate_limited", "unavailable", "timeout", "payment"];
+
+    /// Returns whether the node is called after an error with this name.
+    pub(crate) fn follows_error(&self, name: &str) -> bool {
+        match &self.on {
+            Some(names) => names.iter().any(|known| known == name),
+            None => Self::DEFAULT_ERRORS.contains(&name),
+        }
+    }
 }
 
 /// Inline code (`rawscript`).
@@ -239,6 +271,20 @@ impl ModuleValue {
     /// Returns the path of the node, if the module calls one.
     pub(crate) fn node_path(&self) -> Option<&str> {
         if let Self::Script(script) = self { Some(&script.path) } else { None }
+    }
+
+    /// Returns the path of the node that a step calls after `fallbacks` of its nodes have failed.
+    pub(crate) fn node_path_after(&self, fallbacks: usize) -> Option<&str> {
+        let Self::Script(script) = self else { return None };
+        match fallbacks.checked_sub(1) {
+            None => Some(&script.path),
+            Some(index) => script.fallback.get(index).map(|fallback| fallback.path.as_str()),
+        }
+    }
+
+    /// Returns the nodes that a step calls if its own fails.
+    pub(crate) fn fallbacks(&self) -> &[FallbackCall] {
+        if let Self::Script(script) = self { &script.fallback } else { &[] }
     }
 
     /// Returns the path of the sub-flow (`workflow/<id>`), if the module runs one.

@@ -27,8 +27,9 @@ pub fn list_references(document: &Value) -> BTreeSet<DocumentReference> {
 
 fn collect_references(modules: &[Module], found: &mut BTreeSet<DocumentReference>) {
     for module in modules {
-        let node = module.value.node_path().and_then(|path| path.split_once('/'));
-        found.extend(node.map(|(_, id)| DocumentReference::Node(id.to_owned())));
+        let fallbacks = module.value.fallbacks().iter().map(|fallback| fallback.path.as_str());
+        let nodes = module.value.node_path().into_iter().chain(fallbacks).filter_map(|path| path.split_once('/'));
+        found.extend(nodes.map(|(_, id)| DocumentReference::Node(id.to_owned())));
         found.extend(module.value.sub_flow_id().map(|id| DocumentReference::Workflow(id.to_owned())));
         if let ModuleValue::AiAgent(agent) = &module.value {
             collect_references(&agent_tools(agent), found);

@@ -19,8 +19,11 @@ impl<'a> Checker<'a> {
             ModuleValue::Script(script) => {
                 // The workflow's input may replace all inputs.
                 let whole = script.extra.get("pass_flow_input_directly") == Some(&Value::Bool(true));
-                let slots = if mocked { None } else { self.check_script(script, place).filter(|_| !whole) };
+                let slots = if mocked { None } else { self.check_script(&script.path, place).filter(|_| !whole) };
                 self.check_inputs(&script.input_transforms, slots.as_ref(), place, step);
+                if !mocked {
+                    self.check_fallbacks(script, place, step);
+                }
             }
             ModuleValue::RawScript(script) => {
                 if !mocked {

@@ -19,6 +19,10 @@ impl<'a> Checker<'a> {
         if module.skip_if.is_some() || module.mock.as_ref().is_some_and(|mock| mock.enabled) {
             return Shape::Any;
         }
+        if !module.value.fallbacks().is_empty() {
+            // The outputs are those of the node that succeeds.
+            return Shape::Any;
+        }
         if let Some(path) = module.value.node_path() {
             return match self.catalog.node_at(path) {
                 Some(node) if !node.output.is_empty() => Shape::Outputs(node),

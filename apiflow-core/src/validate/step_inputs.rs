@@ -7,6 +7,7 @@ use serde_json::Value;
 use super::accepted_inputs::{AcceptedInput, AcceptedInputs, Others};
 use super::checker::Checker;
 use super::expression_scope::Site;
+use crate::call::ErrorClass;
 use crate::diagnostic::fixes;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::diagnostic::{codes, suggest};
@@ -17,10 +18,10 @@ const WINDMILL: [&str; 4] = ["u", "f", "g", "hub"];
 
 impl<'a> Checker<'a> {
     /// Checks the path of a node's call; returns the inputs that the call accepts, if the node exists.
-    pub(super) fn check_script(&mut self, script: &NodeCall, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
+    pub(super) fn check_script(&mut self, path: &str, place: &Place<'_>) -> Option<AcceptedInputs<'a>> {
         let catalog = self.catalog;
-        let Some(node) = catalog.node_at(&script.path) else {
-            self.unknown_node(&script.path, &place.key("path"));
+        let Some(node) = catalog.node_at(path) else {
+            self.unknown_node(path, &place.key("path"));
             return None;
         };
         match catalog.connectors.get(&node.connector_id) {
@@ -37,6 +38,62 @@ impl<'a> Checker<'a> {
             }
         }
         Some(AcceptedInputs::of_node(node))
+    }
+
+    /// Checks the nodes that are called if a step's own call fails: their paths, their inputs, and after which errors.
+    pub(super) fn check_fallbacks(&mut self, script: &'a NodeCall, place: &Place<'_>, step: usize) {
+        let list = place.key("fallback");
+        for (index, fallback) in script.fallback.iter().enumerate() {
+            let at = list.index(index);
+            let slots = self.check_script(&fallback.path, &at);
+            match &fallback.input_transforms {
+                Some(own) => self.check_inputs(own, slots.as_ref(), &at, step),
+                None => self.check_shared_inputs(&script.input_transforms, slots.as_ref(), &at),
+            }
+            for (position, name) in fallback.on.iter().flatten().enumerate() {
+                let entry = at.key("on");
+                let entry = entry.index(position);
+                if name == ErrorClass::SubmitUnknown.name() {
+                    let message = "a call of unknown fate is never followed by a fallback: it could be paid twice";
+                    self.push(Diagnostic::new_error(codes::BAD_VALUE, entry.pointer(), message));
+                } else if ErrorClass::parse(name).is_none() {
+                    let names: Vec<&str> = ErrorClass::all_names().collect();
+                    let found = Diagnostic::new_error(
+                        codes::BAD_VALUE,
+                        entry.pointer(),
+                        format!("`{name}` is not the class of an error"),
+                    );
+                    self.push(found.with_help(match suggest::nearest_name(name, names.iter().copied()) {
+                        Some(near) => suggest::did_you_mean(near),
+                        None => format!("the classes are {}", suggest::list_names(names.into_iter())),
+                    }));
+                }
+            }
+        }
+    }
+
+    /// Compares a step's inputs, which are checked already, with those that a fallback accepts.
+    fn check_shared_inputs(
+        &mut self,
+        given: &BTreeMap<String, InputTransform>,
+        slots: Option<&AcceptedInputs<'a>>,
+        place: &Place<'_>,
+    ) {
+        let Some(slots) = slots else { return };
+        let help = "give the fallback its own `input_transforms`";
+        for slot in
+            slots.list.iter().filter(|slot| slot.required && !slot.has_default && !given.contains_key(slot.name))
+        {
+            let message = format!("the required input `{}` of {} is missing", slot.name, slots.owner);
+            self.push(Diagnostic::new_error(codes::MISSING_INPUT, place.pointer(), message).with_help(help));
+        }
+        if !matches!(slots.others, Others::Refused) {
+            return;
+        }
+        for name in given.keys().filter(|name| slots.find_input(name).is_none()) {
+            let message = format!("{} has no input `{name}`", slots.owner);
+            self.push(Diagnostic::new_error(codes::UNKNOWN_INPUT, place.pointer(), message).with_help(help));
+        }
     }
 
     /// Checks the inputs of a step, and compares them with those that it accepts, if they are known.

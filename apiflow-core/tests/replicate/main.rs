@@ -3,6 +3,7 @@
 mod calls;
 mod downloads;
 mod erasure;
+mod fallback;
 mod faults;
 mod founding;
 mod given_up;

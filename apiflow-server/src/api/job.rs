@@ -30,6 +30,11 @@ pub struct RunWorkflowRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
+    /// Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+    /// false).
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
+    pub fresh: bool,
 }
 
 /// A workflow, or a part of one, to run without saving it.
@@ -48,6 +53,11 @@ pub struct RunDocumentRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub preprocess: bool,
+    /// Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+    /// false).
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
+    pub fresh: bool,
     /// Runs up to and including this step.
     #[serde(default)]
     pub until: Option<String>,
@@ -99,6 +109,11 @@ pub struct RerunRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub confirm_unknown: bool,
+    /// Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+    /// false).
+    #[serde(default, deserialize_with = "super::null_as_default")]
+    #[schema(value_type = Option<bool>)]
+    pub fresh: bool,
 }
 
 /// The approvals that a step waits for.
@@ -215,6 +230,9 @@ pub struct Step {
     /// The approvals that it waits for while it is suspended.
     #[schema(required)]
     pub approval: Option<Approval>,
+    /// Path of the fallback node that is called, because the calls of the nodes before it failed.
+    #[schema(required)]
+    pub fallback: Option<String>,
     /// What its calls have cost so far; null if none has ended that could have cost anything.
     #[schema(required)]
     pub cost: Option<Cost>,

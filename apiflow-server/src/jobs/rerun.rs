@@ -49,7 +49,14 @@ impl JobDraft {
         // The flow's input is the preprocessor's original result.
         let preprocess = views::was_preprocessed(state, id).await?;
         let draft = Self::of_prepared(row.name, &workflow, input);
-        Ok(Self { workflow_id: row.workflow_id, node_id: row.node_id, preprocess, taken_over, ..draft })
+        Ok(Self {
+            workflow_id: row.workflow_id,
+            node_id: row.node_id,
+            preprocess,
+            fresh: asked.fresh,
+            taken_over,
+            ..draft
+        })
     }
 }
 

@@ -34,6 +34,8 @@ pub(crate) struct JobDraft {
     pub(super) early_return: Option<String>,
     pub(super) input: Value,
     pub(super) preprocess: bool,
+    /// Whether results that earlier runs have cached are not used.
+    pub(super) fresh: bool,
     pub(super) taken_over: TakenOver,
 }
 
@@ -72,8 +74,14 @@ impl JobDraft {
             early_return,
             input,
             preprocess: false,
+            fresh: false,
             taken_over: TakenOver::default(),
         }
+    }
+
+    /// Returns the draft of a run that uses no cached results, if `fresh`.
+    pub(crate) fn with_fresh(self, fresh: bool) -> Self {
+        Self { fresh, ..self }
     }
 
     /// Prepares a run of a prepared workflow.
@@ -204,6 +212,7 @@ async fn create_job(
         node_id: draft.node_id,
         created_by: Some(caller.user.id.clone()),
         preprocess: draft.preprocess,
+        fresh: draft.fresh,
         taken_over: draft.taken_over,
         idempotency: idempotency.clone(),
         max_bytes_in_flight: Some(state.settings.max_user_bytes),

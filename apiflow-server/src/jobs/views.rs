@@ -179,6 +179,7 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
         approval: None,
         cost: row.cost,
         artifacts: Vec::new(),
+        fallback: row.fallback,
     }
 }
 

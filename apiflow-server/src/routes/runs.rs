@@ -83,9 +83,10 @@ async fn run_workflow(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
-    let asked = || json!(["workflow", id, body.input, body.preprocess]);
+    let asked = || fresh_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let draft = JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess);
+    let draft = async { Ok(draft.await?.with_fresh(body.fresh)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -99,11 +100,12 @@ async fn run_document(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunDocumentRequest>,
 ) -> Result<Response, Problem> {
-    let RunDocumentRequest { document, input, preprocess, until, only, mocks } = body;
-    let asked = || json!(["document", document, input, preprocess, until, only, mocks]);
+    let RunDocumentRequest { document, input, preprocess, fresh, until, only, mocks } = body;
+    let asked = || fresh_request(json!(["document", document, input, preprocess, until, only, mocks]), fresh);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
     let draft = JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess);
+    let draft = async { Ok(draft.await?.with_fresh(fresh)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -130,7 +132,7 @@ async fn rerun_job(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RerunRequest>,
 ) -> Result<Response, Problem> {
-    let asked = || json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
+    let asked = || fresh_request(json!(["rerun", id, body.from, body.input, body.confirm_unknown]), body.fresh);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     start_job(&state, &caller, &headers, key, JobDraft::of_rerun(&state, &caller.user.id, &id, body)).await
 }
@@ -146,4 +148,12 @@ async fn validate(
 ) -> Result<axum::Json<Diagnostics>, Problem> {
     let diagnostics = check_sent_workflow(&state, &caller.user.id, body.document).await?;
     Ok(axum::Json(Diagnostics { diagnostics }))
+}
+
+/// Returns what identifies a request, for its idempotency key: only a fresh run differs from what earlier versions wrote.
+fn fresh_request(mut asked: serde_json::Value, fresh: bool) -> serde_json::Value {
+    if let Some(parts) = asked.as_array_mut().filter(|_| fresh) {
+        parts.push(json!("fresh"));
+    }
+    asked
 }

@@ -63,6 +63,7 @@ fn step(ordinal: u64, name: &str) -> StepRow {
         retry_at: None,
         approval: None,
         cost: None,
+        fallback: None,
     }
 }
 

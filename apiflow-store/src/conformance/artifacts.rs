@@ -257,6 +257,7 @@ async fn erased_steps_take_their_outputs_along(store: Subject) {
         retry_at: None,
         approval: None,
         cost: None,
+        fallback: None,
     };
     let erasure = Erasure { job: "j".to_owned(), steps: vec![step], ..Erasure::default() };
     store.store.erase_job_data(erasure).await.expect("a step is erased");

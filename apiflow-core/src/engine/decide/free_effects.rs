@@ -28,24 +28,27 @@ pub(in crate::engine) fn reused_result(run: &Run, frame: u64) -> Option<&ReusedR
 
 fn step_preparation(run: &Run, frame: u64, state: &Frame) -> Option<StepPreparation> {
     let names = expression_names(state, Some(state.previous.clone()), None);
+    let fresh = run.control.fresh;
     if !state.entered {
         let flow = run.program.flows.get(state.flow)?;
         let ask = PreparationKind::Enter { skip_expr: flow.skip_expr.clone(), flow: state.flow };
         let cache_ttl_s = flow.cache_ttl_s;
-        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s, names });
+        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s, fresh, names });
     }
     if reused_result(run, frame).is_some() {
         let ask = PreparationKind::Nothing;
-        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s: None, names });
+        return Some(StepPreparation { frame, skip_if: None, ask, timeout: None, cache_ttl_s: None, fresh, names });
     }
     let definition = run.module_at(frame)?;
     let module = &definition.module;
-    let skip_if = module.skip_if.as_ref().map(|rule| rule.expr.clone());
+    let fallbacks = state.step.as_ref().map_or(0, |step| step.fallbacks);
+    // The step has begun already when another node is called instead.
+    let skip_if = module.skip_if.as_ref().filter(|_| fallbacks == 0).map(|rule| rule.expr.clone());
     let mocked = module.mocked_result().is_some();
-    let ask = if mocked { PreparationKind::Nothing } else { module_start::preparation_kind(module) };
+    let ask = if mocked { PreparationKind::Nothing } else { module_start::preparation_kind(module, fallbacks) };
     let cache_ttl_s = module.cache_ttl.filter(|ttl| *ttl > 0);
     let timeout = module.timeout.clone().filter(|_| !mocked);
-    Some(StepPreparation { frame, skip_if, ask, timeout, cache_ttl_s, names })
+    Some(StepPreparation { frame, skip_if, ask, timeout, cache_ttl_s, fresh, names })
 }
 
 fn step_conclusion(run: &Run, frame: u64, state: &Frame, step: &OpenStep) -> Option<StepConclusion> {

@@ -49,11 +49,11 @@ pub(super) fn fail_attempt(turn: &mut Turn<'_>, frame: u64, error: Value, result
     let error = record_failure(turn, frame, error, result, handled);
     let delay = again.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match (delay, again.and_then(|rule| rule.retry_if)) {
-        (Some(_), _) if !ErrorClass::may_retry_error(&error) => fail_step(turn, frame, true),
+        (Some(_), _) if !ErrorClass::may_retry_error(&error) => fail_call(turn, frame),
         (Some(delay), None) => schedule_retry(turn, frame, delay),
         // `retry_if` is evaluated first.
         (Some(_), Some(_)) => {}
-        (None, _) => fail_step(turn, frame, true),
+        (None, _) => fail_call(turn, frame),
     }
 }
 
@@ -82,6 +82,22 @@ fn schedule_retry(turn: &mut Turn<'_>, frame: u64, delay_ms: u64) {
     turn.emit_event(Event::RetryScheduled { frame, at });
     if delay_ms == 0 {
         module_start::start_attempt(turn, frame);
+    }
+}
+
+/// Continues after the last attempt of a step: with the next of its nodes, if that is to be called after this error;
+/// else the step has failed finally. A call of unknown fate is never followed by another one, which could be paid, too.
+fn fail_call(turn: &mut Turn<'_>, frame: u64) {
+    let next = turn.step(frame).and_then(|step| {
+        let fallback = turn.module(frame)?.module.value.fallbacks().get(step.fallbacks)?;
+        let name = step.error.as_ref()?.get("name")?.as_str()?;
+        (name != error_names::SUBMIT_UNKNOWN && fallback.follows_error(name)).then_some(step.fallbacks + 1)
+    });
+    match next {
+        Some(number) => {
+            turn.emit_event(Event::FallbackStarted { frame, number });
+        }
+        None => fail_step(turn, frame, true),
     }
 }
 
@@ -138,7 +154,7 @@ fn decide_retry(turn: &mut Turn<'_>, frame: u64, concluded: &ConcludedStep) {
     let delay = rule.as_ref().and_then(|rule| retry_delay(turn, frame, rule, failures));
     match delay {
         Some(delay) if concluded.holds && concluded.error.is_none() => schedule_retry(turn, frame, delay),
-        Some(_) | None => fail_step(turn, frame, true),
+        Some(_) | None => fail_call(turn, frame),
     }
 }
 

@@ -1,5 +1,7 @@
 //! Starts modules and attempts.
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 
 use super::children::{self, Ended};
@@ -7,19 +9,21 @@ use super::{Turn, error_object, module_end, reused_result, with_step};
 use crate::code::is_javascript;
 use crate::engine::control_state::Stage;
 use crate::engine::{CacheKey, Event, PreparationKind, PreparedStep, Start, error_names};
-use crate::openflow::{Module, ModuleValue};
+use crate::openflow::{InputTransform, Module, ModuleValue, NodeCall};
 use crate::ports::{ReusedResult, ValueRef};
 
 /// Maximum nesting depth of lists at run time: sub-flows may call themselves.
 const MAX_FRAME_DEPTH: u32 = 100;
 
 /// Returns what has to be evaluated before a module starts; [`run_module`] takes the answer.
-pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
+/// `fallbacks` of the nodes of a call have failed before.
+pub(super) fn preparation_kind(module: &Module, fallbacks: usize) -> PreparationKind {
     match &module.value {
         ModuleValue::Script(script) => {
-            let whole = script.extra.get("pass_flow_input_directly").and_then(serde_json::Value::as_bool) == Some(true);
-            let transforms = (!whole).then(|| script.input_transforms.clone());
-            PreparationKind::Inputs { path: script.path.clone(), transforms }
+            let fallback = fallbacks.checked_sub(1).and_then(|index| script.fallback.get(index));
+            let transforms = fallback.and_then(|fallback| fallback.input_transforms.clone());
+            let path = fallback.map_or(&script.path, |fallback| &fallback.path).clone();
+            PreparationKind::Inputs { path, transforms: transforms.or_else(|| own_transforms(script)) }
         }
         ModuleValue::Flow(sub) => {
             PreparationKind::Inputs { path: sub.path.clone(), transforms: Some(sub.input_transforms.clone()) }
@@ -43,6 +47,12 @@ pub(super) fn preparation_kind(module: &Module) -> PreparationKind {
         | ModuleValue::RawScript(_)
         | ModuleValue::AiAgent(_) => PreparationKind::Nothing,
     }
+}
+
+/// Returns the inputs of a call; `None` if it takes the flow's own arguments.
+fn own_transforms(script: &NodeCall) -> Option<BTreeMap<String, InputTransform>> {
+    let whole = script.extra.get("pass_flow_input_directly").and_then(Value::as_bool) == Some(true);
+    (!whole).then(|| script.input_transforms.clone())
 }
 
 /// Takes the values that a module needed before it started.

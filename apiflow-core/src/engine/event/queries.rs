@@ -44,6 +44,7 @@ impl Event {
             | Self::AttemptFailed { frame, .. }
             | Self::CostRecorded { frame, .. }
             | Self::SlotGranted { frame }
+            | Self::FallbackStarted { frame, .. }
             | Self::CallPostponed { frame, .. }
             | Self::RetryScheduled { frame, .. }
             | Self::StepCompleted { frame, .. }

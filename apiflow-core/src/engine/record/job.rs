@@ -26,6 +26,7 @@ impl Control {
             approvals: Vec::new(),
             ending: None,
             cost: Cost::default(),
+            fresh: false,
         }
     }
 }

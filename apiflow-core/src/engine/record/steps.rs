@@ -25,6 +25,7 @@ fn new_row(ordinal: u64, at: Timestamp, step_id: &str, path: &str) -> StepRow {
         retry_at: None,
         approval: None,
         cost: None,
+        fallback: None,
     }
 }
 
@@ -38,13 +39,16 @@ pub(super) fn record_step_start(
     (bound_ms, cache): (Option<u64>, Option<&CacheKey>),
 ) {
     mark_started(run, at);
-    let failures = step_of(run, frame).map_or(0, |step| step.failures);
-    let before =
-        step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.attempt, step.row.cost.clone()));
-    let (ordinal, began, attempt, cost) = before.unwrap_or((seq, at, 1, None));
-    let mut row = new_row(ordinal, began, step_id, path);
-    row.attempt = attempt;
-    row.cost = cost;
+    let (failures, fallbacks) = step_of(run, frame).map_or((0, 0), |step| (step.failures, step.fallbacks));
+    let before = step_of(run, frame).map(|step| step.row.clone());
+    let ordinal = before.as_ref().map_or(seq, |row| row.ordinal);
+    let mut row = new_row(ordinal, before.as_ref().map_or(at, |row| row.started_at), step_id, path);
+    if let Some(before) = before {
+        row.attempt = before.attempt;
+        row.cost = before.cost;
+        row.fallback = before.fallback;
+    }
+    let attempt = row.attempt;
     let has_input =
         matches!(start, Start::Call { .. } | Start::Code | Start::Flow | Start::Loop { length: Some(_), .. });
     row.input = has_input.then_some(ValueRef::Row(seq));
@@ -62,6 +66,7 @@ pub(super) fn record_step_start(
         until: None,
         postponed: None,
         slot_granted: false,
+        fallbacks,
         cost_of: None,
         cache: cache.cloned(),
         resumes: Vec::new(),
@@ -89,7 +94,7 @@ fn begin_attempt(run: &mut Run, seq: u64, at: Timestamp, frame: u64, attempt: At
     let repeated = if let Stage::Call(open) = &step.stage { Some(open.first_effect) } else { None };
     let stage = match &step.start {
         Start::Call { timeout_ms, bound_ms, .. } => {
-            let path = module.module.value.node_path().unwrap_or_default().to_owned();
+            let path = module.module.value.node_path_after(step.fallbacks).unwrap_or_default().to_owned();
             Stage::Call(Call {
                 effect: seq,
                 step: step.ordinal,
@@ -147,11 +152,12 @@ pub(super) fn record_step_pass(
     result: &ValueRef,
 ) {
     mark_started(run, at);
-    // If its inputs failed earlier, the step already has a row.
-    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at));
-    let (ordinal, began) = before.unwrap_or((seq, at));
+    // If its inputs or its first node failed earlier, the step already has a row.
+    let before = step_of(run, frame).map(|step| (step.ordinal, step.row.started_at, step.row.cost.clone()));
+    let (ordinal, began, cost) = before.unwrap_or((seq, at, None));
     let mut row = new_row(ordinal, began, step_id, path);
     row.attempt = 0;
+    row.cost = cost;
     let step = OpenStep {
         ordinal,
         start: Start::Nothing,
@@ -166,6 +172,7 @@ pub(super) fn record_step_pass(
         until: None,
         postponed: None,
         slot_granted: false,
+        fallbacks: 0,
         cost_of: None,
         cache: None,
         resumes: Vec::new(),
@@ -216,6 +223,24 @@ pub(super) fn record_attempt_failure(run: &mut Run, frame: u64, failure: Failure
         run.control.effects.remove(&effect);
     }
     change_row(run, frame, |row| row.error = Some(failure.error));
+}
+
+/// Records that the next of a step's nodes is called: its attempts are counted on, its failures from the beginning.
+pub(super) fn record_fallback(run: &mut Run, frame: u64, number: usize) {
+    let path = run.module_at(frame).and_then(|module| module.module.value.node_path_after(number)).map(str::to_owned);
+    let Some(step) = step_of(run, frame) else { return };
+    step.fallbacks = number;
+    step.failures = 0;
+    step.stage = Stage::Begin;
+    step.postponed = None;
+    change_row(run, frame, |row| {
+        row.status = StepStatus::Running;
+        row.attempt += 1;
+        row.fallback = path;
+        row.retry_at = None;
+        row.progress = None;
+        row.provider_id = None;
+    });
 }
 
 pub(super) fn record_retry(run: &mut Run, frame: u64, at: Timestamp) {

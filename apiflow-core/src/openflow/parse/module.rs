@@ -6,8 +6,8 @@ use super::{DocumentFields, DocumentReader, ReadPurpose};
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::openflow::{
-    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, ForLoop, Identity, InputTransform, Module,
-    ModuleValue, NodeCall, Place, RawScript, SubFlow, WhileLoop,
+    AiAgent, BranchAll, BranchAllBranch, BranchOne, BranchOneBranch, FallbackCall, ForLoop, Identity, InputTransform,
+    Module, ModuleValue, NodeCall, Place, RawScript, SubFlow, WhileLoop,
 };
 
 /// The types of modules, in the order in which they are offered.
@@ -52,6 +52,7 @@ impl DocumentReader {
             "script" => ModuleValue::Script(NodeCall {
                 path: fields.required_text("path"),
                 input_transforms: Self::input_transforms(&mut fields),
+                fallback: fields.read_with("fallback", Self::read_fallbacks).unwrap_or_default(),
                 extra: fields.into_rest(),
             }),
             "rawscript" => ModuleValue::RawScript(RawScript {
@@ -81,6 +82,28 @@ impl DocumentReader {
             }
         };
         Some(value)
+    }
+
+    fn read_fallbacks(&mut self, value: &Value, place: &Place<'_>) -> Vec<FallbackCall> {
+        self.list(value, place, "`fallback`", |reader, value, place| {
+            let Some(mut fields) = reader.read_object(value, place, "a fallback") else {
+                return FallbackCall::default();
+            };
+            FallbackCall {
+                path: fields.required_text("path"),
+                input_transforms: fields.read_with("input_transforms", Self::read_transforms),
+                on: fields.read_with("on", |reader, value, place| {
+                    reader.list(value, place, "`on`", |reader, value, place| {
+                        let name = value.as_str();
+                        if name.is_none() {
+                            reader.wrong_type(place, "an entry of `on`", "a string", value);
+                        }
+                        name.unwrap_or_default().to_owned()
+                    })
+                }),
+                extra: fields.into_rest(),
+            }
+        })
     }
 
     fn for_loop(mut fields: DocumentFields<'_, '_>, place: &Place<'_>) -> ForLoop {

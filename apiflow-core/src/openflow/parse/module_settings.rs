@@ -92,7 +92,7 @@ impl DocumentReader {
         given.or(older).unwrap_or_default()
     }
 
-    fn read_transforms(&mut self, value: &Value, place: &Place<'_>) -> BTreeMap<String, InputTransform> {
+    pub(super) fn read_transforms(&mut self, value: &Value, place: &Place<'_>) -> BTreeMap<String, InputTransform> {
         let Value::Object(map) = value else {
             self.wrong_type(place, "the inputs of a step", "an object", value);
             return BTreeMap::new();

@@ -93,6 +93,9 @@ pub struct StepRow {
     /// What its attempts have cost so far; `None` if none has ended that could have cost anything.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cost: Option<Cost>,
+    /// Path of the node that is called instead of the module's own, whose call failed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback: Option<String>,
 }
 
 impl StepRow {

@@ -81,6 +81,7 @@ async fn a_step_is_written_again_under_its_ordinal(store: Subject) {
         provider_id: None,
         retry_at: Some(Timestamp(5_006)),
         cost: Some(cost_of_one()),
+        fallback: Some("node/other".to_owned()),
         ..step_row(2)
     };
     commit(&store, Commit { steps: vec![ended.clone()], ..empty_turn("a", version) }).await;

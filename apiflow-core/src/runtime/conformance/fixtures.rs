@@ -92,6 +92,7 @@ pub(super) fn step_row(ordinal: u64) -> StepRow {
         retry_at: None,
         approval: None,
         cost: None,
+        fallback: None,
     }
 }
 

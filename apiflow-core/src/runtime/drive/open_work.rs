@@ -89,6 +89,7 @@ impl TurnEvents {
                 | Event::CallPostponed { .. }
                 | Event::CostRecorded { .. }
                 | Event::SlotGranted { .. }
+                | Event::FallbackStarted { .. }
                 | Event::AttemptFailed { .. }
                 | Event::RetryScheduled { .. }
                 | Event::StepCompleted { .. }

@@ -183,7 +183,7 @@ impl Observer {
                 self.attempts.give_up(|_| true);
                 Ok(())
             }
-            Event::CostRecorded { .. } | Event::SlotGranted { .. } => Ok(()),
+            Event::CostRecorded { .. } | Event::SlotGranted { .. } | Event::FallbackStarted { .. } => Ok(()),
             Event::OrphanSettled { effect } => self.attempts.called_off(*effect),
             Event::JobFinished(_) => {
                 self.has_ended = true;
