@@ -2055,6 +2055,8 @@ export interface components {
                 error: {
                     [key: string]: unknown;
                 } | null;
+                /** @description Path of the fallback node that is called, because the calls of the nodes before it failed. */
+                fallback: string | null;
                 /**
                  * Format: date-time
                  * @description When the step ended.
@@ -2210,6 +2212,11 @@ export interface components {
         RerunRequest: {
             /** @description Allows resending a call of unknown outcome, which may be paid twice (default: false). */
             confirm_unknown?: boolean | null;
+            /**
+             * @description Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+             *     false).
+             */
+            fresh?: boolean | null;
             /** @description The first step to rerun, by its `ordinal` or its `id`; results of earlier steps are reused (default: rerun all). */
             from?: string | null;
             /** @description The inputs by name (default: those of the original job). */
@@ -2242,6 +2249,11 @@ export interface components {
             document: {
                 [key: string]: unknown;
             };
+            /**
+             * @description Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+             *     false).
+             */
+            fresh?: boolean | null;
             /** @description The inputs by name (default: none). */
             input?: {
                 [key: string]: unknown;
@@ -2269,6 +2281,11 @@ export interface components {
         };
         /** @description The inputs of a workflow run. */
         RunWorkflowRequest: {
+            /**
+             * @description Runs all steps anew: results that earlier runs have cached (`cache_ttl`) are not used, but replaced (default:
+             *     false).
+             */
+            fresh?: boolean | null;
             /** @description The inputs by name (default: none). */
             input?: {
                 [key: string]: unknown;
@@ -2341,6 +2358,8 @@ export interface components {
             error: {
                 [key: string]: unknown;
             } | null;
+            /** @description Path of the fallback node that is called, because the calls of the nodes before it failed. */
+            fallback: string | null;
             /**
              * Format: date-time
              * @description When the step ended.
