@@ -85,7 +85,7 @@ async fn run_workflow(
 ) -> Result<Response, Problem> {
     let asked = || fresh_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
-    let draft = JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess);
+    let draft = Box::pin(JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess));
     let draft = async { Ok(draft.await?.with_fresh(body.fresh)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
@@ -104,7 +104,7 @@ async fn run_document(
     let asked = || fresh_request(json!(["document", document, input, preprocess, until, only, mocks]), fresh);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
-    let draft = JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess);
+    let draft = Box::pin(JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess));
     let draft = async { Ok(draft.await?.with_fresh(fresh)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
