@@ -59,6 +59,22 @@ impl ApiClient {
         self.exchange("GET", url, None).await
     }
 
+    /// Reads a file of the API.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn get_file(&self, path: &str) -> Result<Vec<u8>> {
+        self.get_file_of_url(&format!("{}{path}", self.base_url)).await
+    }
+
+    /// Reads a file from any URL.
+    ///
+    /// # Errors
+    /// The server refuses it.
+    pub async fn get_file_of_url(&self, url: &str) -> Result<Vec<u8>> {
+        self.receive("GET", url, None).await
+    }
+
     /// Posts an object to the API.
     ///
     /// # Errors
@@ -77,10 +93,15 @@ impl ApiClient {
     }
 
     async fn exchange(&self, method: &str, url: &str, body: Option<&Value>) -> Result<Value> {
-        let exchange = async { self.send(method, url, body).await?.read_text().await };
-        let text = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await;
-        let text = text.map_err(|_| format!("`{url}` did not answer within {} s", EXCHANGE_TIMEOUT.as_secs()))??;
-        serde_json::from_str(&text).map_err(|error| format!("the reply of `{url}` is not JSON: {error}"))
+        let body = self.receive(method, url, body).await?;
+        serde_json::from_slice(&body).map_err(|error| format!("the reply of `{url}` is not JSON: {error}"))
+    }
+
+    /// Sends a request and reads the body of the reply.
+    async fn receive(&self, method: &str, url: &str, body: Option<&Value>) -> Result<Vec<u8>> {
+        let exchange = async { self.send(method, url, body).await?.read_bytes().await };
+        let reply = tokio::time::timeout(EXCHANGE_TIMEOUT, exchange).await;
+        reply.map_err(|_| format!("`{url}` did not answer within {} s", EXCHANGE_TIMEOUT.as_secs()))?
     }
 
     async fn send(&self, method: &str, url: &str, body: Option<&Value>) -> Result<HttpReply> {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use self::job_progress::JobProgress;
+use self::verdict::KeptPicture;
 use crate::api_client::ApiClient;
 use crate::build::{self, BUILD_PART_COUNT, BuiltPrograms};
 use crate::output::{PartCounter, print_line};
@@ -18,6 +19,9 @@ use crate::{Result, workspace_root};
 
 /// Time that the stand-in takes for an image, so that there is progress to show.
 const PROVIDER_DELAY: Duration = Duration::from_millis(1500);
+
+/// Links of the stand-in lead to real pictures.
+const PROVIDER_BEHAVIOUR: &str = r#"{"delivery": "local"}"#;
 
 /// Maximum duration of the job.
 const JOB_TIMEOUT: Duration = Duration::from_mins(2);
@@ -57,7 +61,7 @@ async fn run_example(mut parts: PartCounter, keep: bool) -> Result {
 }
 
 async fn start_programs(programs: &BuiltPrograms) -> Result<(ApiflowServer, FakeProvider)> {
-    let provider = FakeProvider::start(&programs.fake_providers, PROVIDER_DELAY).await?;
+    let provider = FakeProvider::start(&programs.fake_providers, PROVIDER_DELAY, PROVIDER_BEHAVIOUR).await?;
     let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", generate_password()));
     let settings =
         ServerSettings { allowed_hosts: provider.host().to_owned(), secrets: vec![token], database_url: None };
@@ -97,8 +101,23 @@ async fn run_job(server: &ApiflowServer, provider: &FakeProvider) -> Result {
     print_job(&job);
     let stats = api.get_url(&format!("{}/_control/stats", provider.url)).await?;
     verdict::check_job(&job, &request["input"], &stats)?;
-    print_line("\nthe job completed as expected: two steps, two paid calls");
+    verdict::check_pictures(&read_pictures(&api, &job).await?)?;
+    print_line("\nthe job completed as expected: two steps, two paid calls, two different pictures kept");
     Ok(())
+}
+
+/// Reads the pictures of the steps, as they were kept and as the stand-in made them.
+async fn read_pictures(api: &ApiClient, job: &Value) -> Result<Vec<KeptPicture>> {
+    let mut pictures = Vec::new();
+    for step in job["steps"].as_array().into_iter().flatten() {
+        let id = str_or_empty(&step["output"]["output_image"]["artifact"]);
+        let info = api.get(&format!("/artifacts/{id}/info")).await?;
+        let kept = api.get_file(&format!("/artifacts/{id}")).await?;
+        let made = api.get_file_of_url(str_or_empty(&info["provenance"]["link"])).await?;
+        print_line(format!("kept {id}: {} bytes", kept.len()));
+        pictures.push(KeptPicture { step: str_or_empty(&step["id"]).to_owned(), kept, made });
+    }
+    Ok(pictures)
 }
 
 /// Prints a job's progress until its events end.

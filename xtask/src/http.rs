@@ -84,10 +84,18 @@ impl HttpReply {
     ///
     /// # Errors
     /// The connection broke.
-    pub async fn read_text(mut self) -> Result<String> {
+    pub async fn read_bytes(mut self) -> Result<Vec<u8>> {
         let mut body = Vec::new();
         self.stream.read_to_end(&mut body).await.map_err(|error| format!("the reply broke off: {error}"))?;
-        Ok(String::from_utf8_lossy(&body).into_owned())
+        Ok(body)
+    }
+
+    /// Reads the rest of the body as text.
+    ///
+    /// # Errors
+    /// The connection broke.
+    pub async fn read_text(self) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.read_bytes().await?).into_owned())
     }
 
     /// Appends the part of the body that has arrived; returns 0 at its end.

@@ -144,13 +144,15 @@ pub struct FakeProvider {
 }
 
 impl FakeProvider {
-    /// Starts the stand-in; a prediction takes `delay`. Its first line of output contains its address.
+    /// Starts the stand-in; a prediction takes `delay`, and `behaviour` is its behaviour as JSON. Its first line of output
+    /// contains its address.
     ///
     /// # Errors
     /// The program does not start.
-    pub async fn start(program: &Path, delay: Duration) -> Result<Self> {
+    pub async fn start(program: &Path, delay: Duration, behaviour: &str) -> Result<Self> {
         let mut command = Command::new(program);
         command.args(["--listen", "127.0.0.1:0", "--delay-ms", &delay.as_millis().to_string()]);
+        command.args(["--behaviour", behaviour]);
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let mut process = OwnedProcess::start_with_signal(&mut command, "INT")?;
         let output = process.child().stdout.take().expect("its output is piped");

@@ -112,7 +112,7 @@ async fn run_page_tests() -> Result<TestReport> {
 
 async fn run_browser_tests(built: &BuiltPrograms) -> Result<TestReport> {
     let chromium = machine::find_or_install_chromium().await?;
-    let provider = FakeProvider::start(&built.fake_providers, PROVIDER_DELAY).await?;
+    let provider = FakeProvider::start(&built.fake_providers, PROVIDER_DELAY, "{}").await?;
     let settings = ServerSettings { allowed_hosts: provider.host().to_owned(), ..ServerSettings::default() };
     let server = ApiflowServer::start(&built.server, settings).await?;
     let tests = npm_command(&["run", "test:e2e"]).env("CHROMIUM", chromium);
