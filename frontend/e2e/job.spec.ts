@@ -1,4 +1,4 @@
-import { expect, expectRefusal, PICTURE, test, workflow } from './fixtures.ts';
+import { expect, expectRefusal, node, PICTURE, test, workflow } from './fixtures.ts';
 import type { Job } from './types.ts';
 
 test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
@@ -28,6 +28,25 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await expect(picture).toBeVisible();
 	expect(await picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(1);
 	await expect(admin.getByRole('region', { name: 'Input of the job' })).toContainText('"style": "vintage"');
+});
+
+test('a kept picture is shown from this server', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const output = [{ name: 'output_image', type: 'image', mapping: 'output' }];
+	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output });
+	await rest.standIn({ delivery: 'local' });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect(job.status, JSON.stringify(job.error)).toBe('completed');
+	const kept = (job.output as { output_image: { artifact: string } }).output_image;
+
+	await admin.goto(`/jobs/${job.id}`);
+	const region = admin.getByRole('region', { name: 'Output', exact: true });
+	const picture = region.getByRole('img', { name: 'output_image' });
+	await expect(picture).toHaveAttribute('src', new RegExp(`/api/v1/artifacts/${kept.artifact}$`));
+	await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(256);
+	await expect(region.getByRole('figure')).toContainText(/256 × 256 · [\d.]+ kB/);
+	const [file] = await Promise.all([admin.waitForEvent('popup'), region.getByRole('link', { name: /^output_image/ }).click()]);
+	await expect(file).toHaveURL(new RegExp(`/api/v1/artifacts/${kept.artifact}$`));
 });
 
 test('the calls of a step are shown without its secret', async ({ admin, rest }) => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatCost, formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
+import { formatBytes, formatCost, formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
 
 const now = Date.parse('2026-03-10T12:00:00Z');
 
@@ -46,6 +46,16 @@ describe('formatRemaining', () => {
 		['2026-03-10T11:00:00Z', '0 s']
 	])('until %s is %j', (moment, words) => expect(formatRemaining(moment, now)).toBe(words));
 });
+
+it.each([
+	[0, '0 B'],
+	[999, '999 B'],
+	[1000, '1.0 kB'],
+	[12_345, '12.3 kB'],
+	[999_960, '1.0 MB'],
+	[2_147_483_648, '2.1 GB'],
+	[5e15, '5000.0 TB']
+])('%d bytes are "%s"', (bytes, words) => expect(formatBytes(bytes)).toBe(words));
 
 it('plural counts', () => {
 	expect([plural(0, 'step'), plural(1, 'step'), plural(2, 'step')]).toEqual(['0 steps', '1 step', '2 steps']);

@@ -1,3 +1,5 @@
+import type { components } from './api/schema.ts';
+
 const RELATIVE = new Intl.RelativeTimeFormat('en', { numeric: 'auto', style: 'long' });
 const ABSOLUTE = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
 
@@ -45,6 +47,18 @@ export function formatElapsed(start: string | null | undefined, end: string | nu
 	return formatDuration((end ? Date.parse(end) : now) - Date.parse(start));
 }
 
+/** Formats a size in decimal units: `512 B`, `12.3 kB`, `1.2 MB`. */
+export function formatBytes(bytes: number): string {
+	let size = bytes;
+	let unit = 'B';
+	for (const larger of ['kB', 'MB', 'GB', 'TB']) {
+		if (size < 999.95) break;
+		size /= 1000;
+		unit = larger;
+	}
+	return unit === 'B' ? `${size} B` : `${size.toFixed(1)} ${unit}`;
+}
+
 /** Formats a count with its noun: `1 step`, `3 steps`. */
 export function plural(count: number, noun: string): string {
 	return `${count} ${noun}${count === 1 ? '' : 's'}`;
@@ -56,9 +70,10 @@ export function formatJson(value: unknown): string {
 }
 
 /** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
-export function formatCost(cost: { amounts: Record<string, string>; unknown: number } | null | undefined): string {
+export function formatCost(cost: components['schemas']['Cost'] | null | undefined): string {
 	if (!cost) return '';
-	const parts = Object.entries(cost.amounts).map(([currency, amount]) => (currency === 'USD' ? `$${amount}` : `${amount} ${currency}`));
-	if (cost.unknown > 0) parts.push(parts.length > 0 ? `${cost.unknown} unknown` : 'cost unknown');
+	const { amounts = {}, unknown = 0 } = cost;
+	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${amount}` : `${amount} ${currency}`));
+	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : 'cost unknown');
 	return parts.join(' + ');
 }

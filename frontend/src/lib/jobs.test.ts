@@ -19,6 +19,8 @@ function step(part: Partial<Step>): Step {
 		provider_id: null,
 		artifacts: [],
 		approval: null,
+		cost: null,
+		fallback: null,
 		...part
 	};
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { findMedia, detectMedia } from './media.ts';
+import { detectMedia, findMedia, readArtifact } from './media.ts';
 
 const origin = 'http://localhost:8000';
 
@@ -23,7 +23,33 @@ describe('detectMedia', () => {
 	});
 });
 
+describe('readArtifact', () => {
+	const artifact = { artifact: 'o1f', url: 'https://public.example/api/v1/artifacts/o1f', mime: 'image/png', size_bytes: 12_345 };
+	const url = `${origin}/api/v1/artifacts/o1f`;
+
+	it.each([
+		[{ width: 256, height: 128 }, { kind: 'image', details: '256 × 128 · 12.3 kB' }],
+		[{ mime: 'video/mp4', width: 1280, height: 720, duration_s: 5 }, { kind: 'video', details: '1280 × 720 · 5.0 s · 12.3 kB' }],
+		[{ mime: 'audio/wav', duration_s: 65 }, { kind: 'audio', details: '1 m 05 s · 12.3 kB' }],
+		[{ mime: 'application/zip' }, { kind: 'file', details: '12.3 kB' }],
+		[{ mime: null, size_bytes: null }, { kind: 'file', details: '' }]
+	])('with %j is read from the own origin', (fields, expected) =>
+		expect(readArtifact({ ...artifact, ...fields }, origin)).toEqual({ url, inline: true, ...expected })
+	);
+
+	it.each([{ artifact: '../users' }, { artifact: 'a/b' }, { artifact: '' }, { artifact: 7 }, { url: undefined }])(
+		'leaves an object with %j alone',
+		(fields) => expect(readArtifact({ ...artifact, ...fields }, origin)).toBeUndefined()
+	);
+});
+
 describe('findMedia', () => {
+	it('finds an artifact once, although its URL leads to another host', () => {
+		const artifact = { artifact: 'o1f.png', url: 'https://public.example/api/v1/artifacts/o1f.png', mime: 'image/png', size_bytes: 9 };
+		expect(findMedia({ images: [artifact, artifact], best: artifact }, origin)).toEqual([
+			{ kind: 'image', url: `${origin}/api/v1/artifacts/o1f.png`, inline: true, label: 'images[0]', details: '9 B' }
+		]);
+	});
 	it('finds each URL once, with its path', () => {
 		const image = 'https://a.example/1.png';
 		const value = { output: [image, { url: '/api/v1/artifacts/7', mime: 'video/mp4' }], again: { image } };

@@ -1,12 +1,19 @@
-/** An image, video or audio file found in a value. */
+import { formatBytes, formatDuration } from './format.ts';
+
+/** An image, video or audio file found in a value, or another file that the server keeps. */
 export interface Media {
-	kind: 'image' | 'video' | 'audio';
+	kind: 'image' | 'video' | 'audio' | 'file';
 	url: string;
 	/** Whether the page may load it (own origin, `https:` or `data:`). Others are shown as links. */
 	inline: boolean;
 	/** Path within the value: `output_image`, `images[0]`. */
 	label: string;
+	/** What is known about a kept file: `256 × 256 · 12.3 kB`. Empty for links. */
+	details: string;
 }
+
+/** The server's ids of artifacts. Source: `Artifact` in `openapi.json`. */
+const ARTIFACT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 
 const EXTENSIONS: Record<string, Media['kind']> = {
 	...byKind('image', 'png jpg jpeg gif webp avif svg bmp'),
@@ -24,7 +31,7 @@ function kindOfMime(mime: unknown): Media['kind'] | undefined {
 }
 
 /** Detects media by the form of a URL alone. `origin` is the page's own. */
-export function detectMedia(text: string, origin: string, mime?: unknown): Omit<Media, 'label'> | undefined {
+export function detectMedia(text: string, origin: string, mime?: unknown): Omit<Media, 'label' | 'details'> | undefined {
 	if (text.startsWith('data:')) {
 		const kind = kindOfMime(text.slice('data:'.length));
 		return kind && { kind, url: text, inline: true };
@@ -37,20 +44,50 @@ export function detectMedia(text: string, origin: string, mime?: unknown): Omit<
 	return kind && { kind, url: url.href, inline: url.protocol === 'https:' || url.origin === origin };
 }
 
+/**
+ * Reads the object that stands for an artifact. Its content is read from the page's own origin, whatever its `url` says:
+ * that is the server's public address, where this page may have no session.
+ */
+export function readArtifact(value: object, origin: string): Omit<Media, 'label'> | undefined {
+	const fields = value as Record<string, unknown>;
+	const { artifact, url, mime } = fields;
+	if (typeof artifact !== 'string' || !ARTIFACT_ID.test(artifact) || typeof url !== 'string') return undefined;
+	return {
+		kind: kindOfMime(mime) ?? 'file',
+		url: `${origin}/api/v1/artifacts/${artifact}`,
+		inline: true,
+		details: describeArtifact(fields)
+	};
+}
+
+/** Describes an artifact's dimensions, duration and size: `1280 × 720 · 5.0 s · 1.2 MB`. Unknown parts are left out. */
+function describeArtifact({ width, height, duration_s, size_bytes }: Record<string, unknown>): string {
+	const parts: string[] = [];
+	if (typeof width === 'number' && typeof height === 'number') parts.push(`${width} × ${height}`);
+	if (typeof duration_s === 'number') parts.push(formatDuration(duration_s * 1000));
+	if (typeof size_bytes === 'number') parts.push(formatBytes(size_bytes));
+	return parts.join(' · ');
+}
+
 /** Finds all media in a value, without duplicate URLs, in document order, up to `limit`. */
 export function findMedia(value: unknown, origin: string, limit = 24): Media[] {
 	const found = new Map<string, Media>();
+	const add = (media: Omit<Media, 'label'>, label: string): void => {
+		if (!found.has(media.url)) found.set(media.url, { ...media, label });
+	};
 	const visit = (part: unknown, label: string): void => {
 		if (found.size >= limit) return;
 		if (typeof part === 'string') {
 			const media = detectMedia(part, origin);
-			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
+			if (media) add({ ...media, details: '' }, label);
 		} else if (Array.isArray(part)) {
 			part.forEach((element, index) => visit(element, `${label}[${index}]`));
 		} else if (typeof part === 'object' && part !== null) {
+			const artifact = readArtifact(part, origin);
+			if (artifact) return add(artifact, label);
 			const fields = part as Record<string, unknown>;
 			const media = typeof fields.url === 'string' ? detectMedia(fields.url, origin, fields.mime) : undefined;
-			if (media && !found.has(media.url)) found.set(media.url, { ...media, label });
+			if (media) add({ ...media, details: '' }, label);
 			for (const [key, inner] of Object.entries(fields)) visit(inner, label ? `${label}.${key}` : key);
 		}
 	};
