@@ -36,6 +36,7 @@ use self::media_header::{MediaFacts, RangeReader, read_media_facts};
 use self::upload::{CLOUD_PART_BYTES, LOCAL_PART_BYTES, StoredContent, UploadLimits, store_content};
 use crate::artifact::Artifact;
 use crate::digest::hash_text;
+use crate::json::is_valid_id;
 use crate::ports::{
     ArtifactError, ArtifactReader, ArtifactRecords, ArtifactRow, Artifacts, BlobRow, ByteStream, Clock, HttpError,
     NewArtifact,
@@ -236,12 +237,21 @@ impl Artifacts for StoredArtifacts {
         Ok(self.records.find_artifact(id).await?.map(|row| self.describe_row(row)))
     }
 
+    async fn stat_for_job(&self, job: &str, user: Option<&str>, id: &str) -> Result<Option<Artifact>, ArtifactError> {
+        Ok(self.records.find_artifact_for_job(job, user, id).await?.map(|row| self.describe_row(row)))
+    }
+
     async fn delete(&self, id: &str) -> Result<bool, ArtifactError> {
         let existed = self.records.delete_artifact(id).await?;
         if existed {
             self.delete_released_blobs().await?;
         }
         Ok(existed)
+    }
+
+    fn id_of_url(&self, url: &str) -> Option<String> {
+        let id = url.strip_prefix(self.settings.url_prefix.as_str())?.split(['?', '#']).next()?;
+        is_valid_id(id).then(|| id.to_owned())
     }
 
     fn public_url(&self, id: &str, valid_for: Duration) -> Option<String> {

@@ -56,7 +56,7 @@ pub(crate) use self::json_memory::json_memory_bytes;
 pub(crate) use self::known_artifacts::mentioned_artifacts;
 pub use self::known_artifacts::{KnownArtifact, KnownArtifacts};
 #[cfg(feature = "runtime")]
-pub(crate) use self::media_inputs::MAX_CALL_FILES;
+pub(crate) use self::media_inputs::{MAX_CALL_FILES, NOT_READABLE};
 #[cfg(feature = "runtime")]
 pub(crate) use self::media_value::is_in_reply;
 pub use self::plan::{CallPlan, compile_call};

@@ -20,7 +20,7 @@ use crate::ports::{Evaluator, StoreError, ValueRef};
 
 pub(crate) use self::attempt_request::build_request;
 #[cfg(feature = "runtime")]
-pub(crate) use self::known_artifacts::find_artifacts;
+pub(crate) use self::known_artifacts::{find_artifacts, may_read_all};
 pub(crate) use self::value_cache::{ValueCache, estimate_json_bytes};
 
 /// The environment of evaluations.

@@ -57,6 +57,19 @@ pub(crate) type ArtifactColumns = (
 pub(crate) type DeletedColumns = (String, String, Option<String>, i64);
 
 pub(crate) const FIND: &str = concat!("SELECT ", artifact_columns!(), " WHERE artifacts.id = $1");
+/// The artifact `$1`, if the job `$2` may send it; `$3` is the user of a job that may not be stored yet.
+pub(crate) const FIND_FOR_JOB: &str = concat!(
+    "SELECT ",
+    artifact_columns!(),
+    " WHERE artifacts.id = $1 AND (artifacts.owner = $3 \
+     OR EXISTS (SELECT 1 FROM users WHERE users.id = $3 AND users.is_admin) \
+     OR CAST($3 AS TEXT) IS NULL AND NOT EXISTS (SELECT 1 FROM jobs WHERE jobs.id = $2) \
+     OR EXISTS (SELECT 1 FROM jobs WHERE jobs.id = $2 AND (jobs.created_by IS NULL \
+     OR artifacts.owner = jobs.created_by \
+     OR EXISTS (SELECT 1 FROM users WHERE users.id = jobs.created_by AND users.is_admin) \
+     OR EXISTS (SELECT 1 FROM artifact_references WHERE artifact_references.job = jobs.id \
+         AND artifact_references.artifact = artifacts.id))))"
+);
 /// The start of a list, followed by conditions.
 pub(crate) const LIST: &str = concat!("SELECT ", artifact_columns!(), " WHERE TRUE");
 pub(crate) const UNUSED: &str = unused!();

@@ -70,6 +70,15 @@ impl ArtifactRecords for FolderRecords {
         self.memory.find_artifact(id).await
     }
 
+    async fn find_artifact_for_job(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        id: &str,
+    ) -> Result<Option<ArtifactRow>, ArtifactError> {
+        self.find_artifact(id).await
+    }
+
     async fn list_artifacts(
         &self,
         filter: &ArtifactFilter,

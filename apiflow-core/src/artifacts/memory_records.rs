@@ -108,6 +108,15 @@ impl ArtifactRecords for MemoryRecords {
         Ok(self.lock_state().artifacts.get(id).cloned())
     }
 
+    async fn find_artifact_for_job(
+        &self,
+        _: &str,
+        _: Option<&str>,
+        id: &str,
+    ) -> Result<Option<ArtifactRow>, ArtifactError> {
+        self.find_artifact(id).await
+    }
+
     async fn list_artifacts(
         &self,
         filter: &ArtifactFilter,

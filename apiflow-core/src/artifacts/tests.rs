@@ -97,6 +97,15 @@ async fn what_was_stored_is_read_back_also_after_opening_again() {
     for empty in [PNG.len() as u64..100, 500..600, 3..3] {
         assert_eq!(read(&store, "a", Some(empty)).await, b"");
     }
+    for (url, expected) in [
+        ("https://a.example/api/v1/artifacts/a", Some("a")),
+        ("https://a.example/api/v1/artifacts/a?expires=1&signature=x", Some("a")),
+        ("https://a.example/api/v1/artifacts/", None),
+        ("https://a.example/api/v1/artifacts/a/info", None),
+        ("https://b.example/api/v1/artifacts/a", None),
+    ] {
+        assert_eq!(store.id_of_url(url).as_deref(), expected, "{url}");
+    }
     assert_eq!(store.stat("b").await, Ok(None));
     assert!(matches!(store.get("b", None).await.err(), Some(ArtifactError::NotFound { id }) if id == "b"));
 }

@@ -1,6 +1,6 @@
 //! The artifacts that the inputs of a call refer to, as far as a request needs to know them.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde_json::Value;
 
@@ -68,14 +68,26 @@ impl KnownArtifacts {
 }
 
 /// Returns the ids of the artifacts that a value may refer to, by objects with `artifact` and by URLs, which `id_of_url`
-/// recognizes.
+/// recognizes, and whether each is certainly one: an `artifact` alone may be anything, a plain URL of this host is not. A
+/// URL with a query may be a signed link, which works without an account.
 #[cfg(feature = "runtime")]
-pub(crate) fn mentioned_artifacts(value: &Value, id_of_url: &dyn Fn(&str) -> Option<String>) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    visit_candidates(value, &mut |candidate| match candidate {
-        Value::String(text) => found.extend(id_of_url(text)),
-        Value::Object(_) => found.extend(artifact_id_of(candidate).map(str::to_owned)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {}
+pub(crate) fn mentioned_artifacts(value: &Value, id_of_url: &dyn Fn(&str) -> Option<String>) -> BTreeMap<String, bool> {
+    let mut found = BTreeMap::new();
+    let is_plain_url = |text: &str| text.contains("://") && !text.contains('?');
+    visit_candidates(value, &mut |candidate| {
+        let (id, is_certain) = match candidate {
+            Value::String(text) => match id_of_url(text) {
+                Some(id) => (id, is_plain_url(text)),
+                None => return,
+            },
+            Value::Object(fields) => {
+                let Some(id) = artifact_id_of(candidate) else { return };
+                let url = fields.get("url").and_then(Value::as_str).filter(|url| is_plain_url(url));
+                (id.to_owned(), url.and_then(id_of_url).as_deref() == Some(id))
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => return,
+        };
+        *found.entry(id).or_default() |= is_certain;
     });
     found
 }

@@ -218,7 +218,7 @@ impl Finder<'_> {
             Value::String(text) if rule.is_media => self.mark_text(text, rule),
             Value::Object(_) if rule.is_media && artifact_id_of(value).is_some() => {
                 let id = artifact_id_of(value).unwrap_or_default();
-                Err(rule.fault(&format!("artifact `{id}` does not exist: it may have been deleted")))
+                Err(rule.fault(&format!("artifact `{id}` {NOT_READABLE}")))
             }
             Value::Array(items) => items.iter().map(|item| self.mark(item, rule)).collect(),
             Value::Object(fields) => {
@@ -360,6 +360,10 @@ impl Token {
         InputRule::new(&self.input, None).fault(message)
     }
 }
+
+/// What is said of an artifact that a job cannot send.
+pub(crate) const NOT_READABLE: &str = "does not exist, or is another user's: it may have been deleted; upload the file again \
+                                       (`POST /artifacts`)";
 
 const UNREACHABLE: &str = "it is sent as a link, but this host cannot be reached by providers: set PUBLIC_API_URL to an \
                            address that the provider can reach, or declare another `as`";

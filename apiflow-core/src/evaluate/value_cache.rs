@@ -7,9 +7,9 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use crate::engine::{Event, Recorded};
-#[cfg(feature = "runtime")]
-use crate::ports::CachedResult;
 use crate::ports::{Args, Store, StoreError, ValueRef};
+#[cfg(feature = "runtime")]
+use crate::ports::{Artifacts, CachedResult};
 
 /// Maximum size of the values kept in memory between turns, in bytes of JSON (estimated).
 const MAX_RECENT_VALUES_BYTES: usize = 8 * 1024 * 1024;
@@ -25,6 +25,9 @@ const MAX_CACHED_RESULT_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct ValueCache {
     /// The store of committed values; without one, nothing is ever committed, and every value stays fresh.
     store: Option<Arc<dyn Store>>,
+    /// Where the artifacts of cached results are looked up, and the job's user; without it, every cached result is used.
+    #[cfg(feature = "runtime")]
+    artifacts: Option<(Arc<dyn Artifacts>, Option<String>)>,
     job: String,
     /// Values and list items of events that are not committed yet.
     fresh: BTreeMap<u64, Arc<Value>>,
@@ -41,6 +44,8 @@ impl ValueCache {
     pub(crate) fn new(store: Option<Arc<dyn Store>>, job: &str) -> Self {
         Self {
             store,
+            #[cfg(feature = "runtime")]
+            artifacts: None,
             job: job.to_owned(),
             fresh: BTreeMap::new(),
             fresh_items: BTreeMap::new(),
@@ -48,6 +53,12 @@ impl ValueCache {
             ahead: BTreeMap::new(),
             recent: VecDeque::new(),
         }
+    }
+
+    /// Returns a cache that uses no result of another job whose artifacts this job may not read.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn with_artifacts(self, artifacts: Arc<dyn Artifacts>, user: Option<String>) -> Self {
+        Self { artifacts: Some((artifacts, user)), ..self }
     }
 
     /// Creates a cache of the same job that contains what is known here of a reference, so that it need not be read
@@ -88,15 +99,30 @@ impl ValueCache {
         }
     }
 
-    /// Returns the result that is cached under a key.
+    /// Returns the result that is cached under a key. A result with artifacts that were deleted or are another user's is
+    /// not used: the step makes them anew.
     pub(crate) async fn read_cached_result(&mut self, key: &str) -> Result<Option<Value>, StoreError> {
         match self.fresh_cached.get(key).cloned() {
             Some((result, _)) => self.resolve_reference(&result).await.map(Some),
             None => match &self.store {
-                Some(store) => store.read_cached_result(key).await,
+                Some(store) => {
+                    let found = store.read_cached_result(key).await?;
+                    #[cfg(feature = "runtime")]
+                    let found = self.keep_readable(found).await?;
+                    Ok(found)
+                }
                 None => Ok(None),
             },
         }
+    }
+
+    /// Returns a cached result, unless it refers to an artifact that the job may not read.
+    #[cfg(feature = "runtime")]
+    async fn keep_readable(&self, found: Option<Value>) -> Result<Option<Value>, StoreError> {
+        let (Some(result), Some((artifacts, user))) = (&found, &self.artifacts) else { return Ok(found) };
+        let is_readable = super::may_read_all(artifacts.as_ref(), (&self.job, user.as_deref()), result).await;
+        let is_readable = is_readable.map_err(|error| StoreError::Backend(error.to_string()))?;
+        Ok(found.filter(|_| is_readable))
     }
 
     /// Returns the results that the next commit should cache for later runs.

@@ -103,6 +103,16 @@ pub trait ArtifactRecords: Send + Sync {
     /// Returns the record of an artifact.
     async fn find_artifact(&self, id: &str) -> Result<Option<ArtifactRow>, ArtifactError>;
 
+    /// Returns the record of an artifact that a job may send: one of the job's user, one that the job uses, or any if the
+    /// user is an admin or the job has no user. `user` is the user of a job that may not be stored yet. Records that know no
+    /// jobs return every artifact.
+    async fn find_artifact_for_job(
+        &self,
+        job: &str,
+        user: Option<&str>,
+        id: &str,
+    ) -> Result<Option<ArtifactRow>, ArtifactError>;
+
     /// Lists up to `limit` artifacts, newest first, then by descending id; those after the artifact that was created at
     /// `before.0` and has the id `before.1`, if given.
     async fn list_artifacts(

@@ -246,7 +246,8 @@ impl<'a> Drive<'a> {
         Self {
             inner,
             version,
-            values: ValueCache::new(Some(inner.parts.store.clone()), &job),
+            values: ValueCache::new(Some(inner.parts.store.clone()), &job)
+                .with_artifacts(inner.parts.artifacts.clone(), committed.created_by.clone()),
             steps: RememberedSteps::default(),
             job,
             committed,

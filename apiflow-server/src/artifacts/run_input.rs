@@ -59,16 +59,27 @@ pub(crate) async fn adopt_media(state: &AppState, caller: &Caller, input: &mut V
     Ok(used)
 }
 
-/// Adds the ids of the artifacts in a value to those that are used.
-pub(crate) fn add_artifact_ids(state: &AppState, value: &Value, used: &mut Vec<String>) {
+/// Adds the ids of the artifacts in a reused result to those that the job uses, as far as they are the caller's: what a
+/// provider returned may name any.
+pub(crate) async fn add_artifact_ids(
+    state: &AppState,
+    caller: &Caller,
+    result: &Value,
+    used: &mut Vec<String>,
+) -> Result<(), Problem> {
     let mut found = Vec::new();
-    find_media(value, "", &artifact_url_prefix(&state.settings.public_url), &mut found);
+    find_media(result, "", &artifact_url_prefix(&state.settings.public_url), &mut found);
     for (_, media) in found {
-        match media {
-            Media::Object(id) | Media::Url(id) if !used.contains(&id) => used.push(id),
-            Media::Object(_) | Media::Url(_) | Media::DataUri(_) => {}
+        let (Media::Object(id) | Media::Url(id)) = media else { continue };
+        if used.contains(&id) {
+            continue;
+        }
+        let row = state.artifacts.records().find_artifact(&id).await?;
+        if row.is_some_and(|row| is_own(caller, &row)) {
+            used.push(id);
         }
     }
+    Ok(())
 }
 
 fn find_media(value: &Value, pointer: &str, url_prefix: &str, found: &mut Vec<(String, Media)>) {

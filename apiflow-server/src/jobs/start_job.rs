@@ -202,7 +202,7 @@ async fn create_job(
     let mut draft = draft;
     let mut used = adopt_media(state, caller, &mut draft.input).await?;
     for result in draft.taken_over.results() {
-        add_artifact_ids(state, result, &mut used);
+        add_artifact_ids(state, caller, result, &mut used).await?;
     }
     let id = uuid::Uuid::now_v7().to_string();
     let job = StartedJob::of_new_job(state, id.clone(), draft.early_return, draft.input.clone());

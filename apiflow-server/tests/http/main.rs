@@ -4,6 +4,7 @@
 
 mod accounts;
 mod approvals;
+mod artifact_access;
 mod artifacts;
 mod cached_records;
 mod common_rules;

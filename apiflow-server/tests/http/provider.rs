@@ -30,6 +30,7 @@ impl Provider {
         let provider = Self { port, ..Self::default() };
         let router = Router::new()
             .route("/v1/say", post(say))
+            .route("/v1/mirror", post(mirror))
             .route("/v1/broken", post(broken))
             .route("/v1/endless", post(endless))
             .route("/v1/moody", post(moody))
@@ -61,6 +62,12 @@ async fn say(State(provider): State<Provider>, headers: HeaderMap, Json(body): J
     let text = body["text"].as_str().unwrap_or_default();
     let key = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default();
     Json(json!({"text": format!("{text}!"), "key": key}))
+}
+
+/// Replies with what it was sent.
+async fn mirror(State(provider): State<Provider>, headers: HeaderMap, Json(body): Json<Value>) -> Json<Value> {
+    provider.note(&headers, &body);
+    Json(body)
 }
 
 async fn broken(State(provider): State<Provider>, headers: HeaderMap, Json(body): Json<Value>) -> (StatusCode, String) {

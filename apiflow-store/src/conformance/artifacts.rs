@@ -23,6 +23,7 @@ super::list_cases![Stores:
     artifacts_are_listed_newest_first_and_filtered,
     a_quota_is_for_all_artifacts_of_a_user,
     an_output_goes_with_the_last_job_that_uses_it,
+    a_job_sends_only_what_its_user_may_read,
     an_output_of_a_missing_job_is_refused,
     erased_steps_take_their_outputs_along,
     what_no_active_job_uses_is_deleted_oldest_first,
@@ -82,7 +83,11 @@ async fn list(store: &Subject, filter: ArtifactFilter) -> Vec<String> {
 }
 
 async fn create_job(store: &Subject, id: &str) {
-    let job = NewJob {
+    store.store.create_job(new_job(id), None).await.expect("a job is created");
+}
+
+fn new_job(id: &str) -> NewJob {
+    NewJob {
         id: id.to_owned(),
         name: String::new(),
         workflow_id: None,
@@ -95,8 +100,7 @@ async fn create_job(store: &Subject, id: &str) {
         events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(json!(1)), item: None }],
         idempotency: None,
         max_bytes_in_flight: None,
-    };
-    store.store.create_job(job, None).await.expect("a job is created");
+    }
 }
 
 /// Ends all jobs that have not ended.
@@ -224,6 +228,42 @@ async fn an_output_goes_with_the_last_job_that_uses_it(store: Subject) {
     store.store.delete_job("k").await.expect("a job is deleted");
     assert_eq!(list(&store, ArtifactFilter::default()).await, ["upload"], "an upload stays until its user deletes it");
     assert_eq!(usage(&store, None).await.artifacts, 1);
+}
+
+async fn a_job_sends_only_what_its_user_may_read(store: Subject) {
+    for (name, is_admin) in [("ann", false), ("root", true)] {
+        let user = super::accounts::user_row(name, name, is_admin);
+        store.accounts.add_user(user).await.expect("a user is added");
+    }
+    create_job(&store, "j").await;
+    store
+        .store
+        .create_job(NewJob { created_by: Some("root".to_owned()), ..new_job("admins") }, None)
+        .await
+        .expect("a job");
+    store.store.create_job(NewJob { created_by: None, ..new_job("nobodys") }, None).await.expect("a job");
+    for (id, owner) in [("own", Some("ann")), ("others", Some("bob")), ("used", Some("bob")), ("nobodys", None)] {
+        add(&store, new_row(id, id, owner)).await;
+    }
+    store.artifacts.add_references("j", &["used".to_owned()], Timestamp(1)).await.expect("it is used");
+    let all = ["own", "others", "used", "nobodys"];
+    for (job, user, expected) in [
+        ("j", None, ["own", "used"].as_slice()),
+        ("j", Some("ann"), &["own", "used"]),
+        ("admins", None, &all),
+        ("nobodys", None, &all),
+        ("new", Some("ann"), &["own"]),
+        ("new", Some("root"), &all),
+        ("new", Some("stranger"), &[]),
+        ("new", None, &all),
+    ] {
+        let mut found = Vec::new();
+        for id in ["own", "others", "used", "nobodys", "missing"] {
+            let row = store.artifacts.find_artifact_for_job(job, user, id).await.expect("an artifact is looked up");
+            found.extend(row.map(|row| row.id));
+        }
+        assert_eq!(found, expected, "{job} {user:?}");
+    }
 }
 
 async fn an_output_of_a_missing_job_is_refused(store: Subject) {

@@ -61,6 +61,18 @@ impl ArtifactRecords for PostgresStore {
         row.map(rows::artifact_row).transpose()
     }
 
+    async fn find_artifact_for_job(
+        &self,
+        job: &str,
+        user: Option<&str>,
+        id: &str,
+    ) -> Result<Option<ArtifactRow>, ArtifactError> {
+        let row = sqlx::query_as(rows::FIND_FOR_JOB).bind(id).bind(job).bind(user);
+        let row: Option<ArtifactColumns> =
+            row.fetch_optional(self.pool.count_statement()).await.map_err(artifact_error)?;
+        row.map(rows::artifact_row).transpose()
+    }
+
     async fn list_artifacts(
         &self,
         filter: &ArtifactFilter,

@@ -39,6 +39,20 @@ impl ArtifactRecords for SqliteStore {
         self.read(move |connection| find_artifact(connection, &id)).await
     }
 
+    async fn find_artifact_for_job(
+        &self,
+        job: &str,
+        user: Option<&str>,
+        id: &str,
+    ) -> Result<Option<ArtifactRow>, ArtifactError> {
+        let (job, user, id) = (job.to_owned(), user.map(str::to_owned), id.to_owned());
+        self.read(move |connection| {
+            let row: Option<ArtifactColumns> = connection.fetch_optional(rows::FIND_FOR_JOB, params![id, job, user])?;
+            Ok(row.map(rows::artifact_row).transpose()?)
+        })
+        .await
+    }
+
     async fn list_artifacts(
         &self,
         filter: &ArtifactFilter,

@@ -65,7 +65,15 @@ impl Drive<'_> {
             Ok(plan) => {
                 let arguments = self.values.resolve_reference(&call.args).await?;
                 let (artifacts, webhooks) = (self.inner.parts.artifacts.as_ref(), self.inner.settings.webhooks);
-                Submit::build(&self.job, plan, &call, &arguments, artifacts, webhooks).await
+                Submit::build(
+                    (&self.job, self.committed.created_by.as_deref()),
+                    plan,
+                    &call,
+                    &arguments,
+                    artifacts,
+                    webhooks,
+                )
+                .await
             }
             Err(error) => Err(error),
         };

@@ -73,7 +73,7 @@ pub(crate) async fn recover_attempt(
         });
     }
     let arguments = ValueCache::new(Some(caller.store.clone()), &caller.job).resolve_reference(&recovery.args).await?;
-    let artifacts = find_artifacts(caller.artifacts.as_ref(), &plan, &arguments).await;
+    let artifacts = find_artifacts(caller.artifacts.as_ref(), (&caller.job, None), &plan, &arguments).await;
     let built = artifacts
         .and_then(|artifacts| build_request(&caller.job, &plan, &call, &arguments, &artifacts, caller.webhooks));
     let submitted = match built {

@@ -25,19 +25,19 @@ pub(crate) struct Submit {
 }
 
 impl Submit {
-    /// Builds the submit of an attempt.
+    /// Builds the submit of an attempt of a job, with the job's user.
     ///
     /// # Errors
     /// The error object of the step, if an argument is invalid or an artifact cannot be read.
     pub(crate) async fn build(
-        job: &str,
+        (job, user): (&str, Option<&str>),
         plan: Arc<CallPlan>,
         call: &Call,
         arguments: &Value,
         artifacts: &dyn Artifacts,
         webhooks: bool,
     ) -> Result<Self, Value> {
-        let artifacts = find_artifacts(artifacts, &plan, arguments).await?;
+        let artifacts = find_artifacts(artifacts, (job, user), &plan, arguments).await?;
         let request = build_request(job, &plan, call, arguments, &artifacts, webhooks)?;
         Ok(Self { plan, request })
     }
