@@ -43,6 +43,7 @@ mod submit_limits;
 #[cfg(test)]
 mod tests;
 mod unsupported_settings;
+mod upload_rule;
 mod webhook;
 
 use serde::{Deserialize, Serialize};
@@ -76,9 +77,11 @@ pub(crate) use self::reply_form::{ReplyForm, file_name_of, plain_file_name, spec
 pub(crate) use self::reply_media::{
     EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, Marker, MultipartFilter, ReplyParts, decode_data_uri,
 };
-pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success};
+pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success, check_upload};
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 pub(crate) use self::submit_limits::check_limits;
+#[cfg(feature = "runtime")]
+pub(crate) use self::upload_rule::UploadedFile;
 pub use self::webhook::{WEBHOOK_ADDRESS, WebhookSignature};
 #[cfg(feature = "http")]
 pub use self::webhook::{WebhookError, WebhookKey, read_jwks, verify_webhook};

@@ -26,6 +26,6 @@ pub use store::{
     Claim, Commit, Concurrency, Created, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, Idempotency, InboxMessage,
     Iter, JobBundle, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobState, JobStatus, LeaseChange,
     LoadedJob, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease, RequestWindow, Reservation, ReusedResult,
-    SharedBundle, SnapshotRow, Spending, StepRow, StepStatus, Store, StoreError, StoreFault, SubmitLimits,
-    SubmitSlotRequest, SubmitSlots, UnknownPrice, UsageFilter, UsageGroup, UsageRow, ValueRef, day_of,
+    SharedBundle, SnapshotRow, Spending, StepRow, StepStatus, Store, StoreError, StoreFault, StoredUpload,
+    SubmitLimits, SubmitSlotRequest, SubmitSlots, UnknownPrice, UsageFilter, UsageGroup, UsageRow, ValueRef, day_of,
 };

@@ -261,6 +261,8 @@ struct Inner {
     uses_submit_slots: AtomicBool,
     #[cfg(feature = "http")]
     webhook_keys: webhooks::PublishedKeys,
+    /// The uploads of files that are under way.
+    uploads: provider::RunningUploads,
 }
 
 impl Runtime {
@@ -273,6 +275,7 @@ impl Runtime {
                 settings,
                 health: StoreHealth::default(),
                 unrecorded,
+                uploads: provider::RunningUploads::default(),
                 notifier: Notifier::new(),
                 prepared: PreparedJobs::default(),
                 intake: Mutex::default(),

@@ -157,6 +157,7 @@ fn migrations() -> Migrator {
         migration(8, "journal_deletion", include_str!("../migrations/postgres/0008_journal_deletion.sql")),
         migration(9, "artifacts", include_str!("../migrations/postgres/0009_artifacts.sql")),
         migration(10, "spending", include_str!("../migrations/postgres/0010_spending.sql")),
+        migration(12, "provider_uploads", include_str!("../migrations/postgres/0012_provider_uploads.sql")),
     ])
 }
 

@@ -112,6 +112,14 @@ macro_rules! is_restrained {
 }
 pub(crate) use is_restrained;
 
+/// Finds an upload that has not expired, by the database's clock.
+macro_rules! find_upload {
+    ($now:expr) => {
+        concat!("SELECT value, expires_at FROM provider_uploads WHERE upload_key = $1 AND expires_at > ", $now)
+    };
+}
+pub(crate) use find_upload;
+
 /// Finds the job of an idempotency key, by the database's clock.
 macro_rules! job_by_key {
     ($now:expr) => {

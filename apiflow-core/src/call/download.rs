@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::plan::CallPlan;
 use super::{CallError, ErrorClass};
-use crate::ports::{HttpRequest, RequestBody};
+use crate::ports::HttpRequest;
 use crate::url;
 
 /// Maximum time until the head of a download's reply arrives, and between two parts of its body.
@@ -23,18 +23,7 @@ impl CallPlan {
         }
         let mut request = match self.is_trusted(link) {
             Ok(_) => self.follow_link("GET", link, None)?,
-            Err(_) => HttpRequest {
-                method: "GET".to_owned(),
-                url: link.to_owned(),
-                headers: Vec::new(),
-                body: RequestBody::None,
-                secrets: Vec::new(),
-                media: Vec::new(),
-                auth: None,
-                masked_secrets: self.secrets.iter().cloned().collect(),
-                credential_origins: Vec::new(),
-                timeout: DOWNLOAD_TIMEOUT,
-            },
+            Err(_) => self.bare_request("GET", link),
         };
         request.timeout = DOWNLOAD_TIMEOUT;
         // What a reply of the API must be says nothing about its media.

@@ -318,7 +318,7 @@ impl Token {
         let public_url = self.public_url.clone();
         match self.sent_as {
             None if in_head => {
-                let upload = plan.has_upload.then_some(MediaForm::Upload);
+                let upload = plan.has_upload().then_some(MediaForm::Upload);
                 public_url.map(MediaForm::Url).or(upload).ok_or_else(|| self.fault(UNREACHABLE))
             }
             Some(SentAs::DataUri | SentAs::Base64) if in_head => {
@@ -327,13 +327,13 @@ impl Token {
             None => match public_url {
                 Some(url) => Ok(MediaForm::Url(url)),
                 None if self.media.size_bytes() <= max_data_uri_bytes(plan) => Ok(MediaForm::DataUri),
-                None if plan.has_upload => Ok(MediaForm::Upload),
+                None if plan.has_upload() => Ok(MediaForm::Upload),
                 None => Err(self.too_large(plan)),
             },
             Some(SentAs::Url) => public_url.map(MediaForm::Url).ok_or_else(|| self.fault(UNREACHABLE)),
             Some(SentAs::DataUri) => self.within_cap(plan, MediaForm::DataUri),
             Some(SentAs::Base64) => self.within_cap(plan, MediaForm::Base64),
-            Some(SentAs::Upload) if plan.has_upload => Ok(MediaForm::Upload),
+            Some(SentAs::Upload) if plan.has_upload() => Ok(MediaForm::Upload),
             Some(SentAs::Upload) => Err(self.fault("it is sent as `upload`, but the connector has no `upload` rule")),
             Some(SentAs::Multipart) => Err(self.fault(
                 "it is sent as `multipart`, but stands inside a text or an object: make it the whole value of a field \
@@ -379,7 +379,7 @@ fn is_media_input(input: &NodeInput) -> bool {
 
 /// Returns the size of the largest file that is sent inside a request unless the input asks for it, in bytes.
 fn max_data_uri_bytes(plan: &CallPlan) -> u64 {
-    plan.max_data_uri_bytes.unwrap_or(if plan.has_upload {
+    plan.max_data_uri_bytes.unwrap_or(if plan.has_upload() {
         DEFAULT_MAX_DATA_URI_BESIDE_UPLOAD_BYTES
     } else {
         DEFAULT_MAX_DATA_URI_BYTES

@@ -130,14 +130,19 @@ pub(super) struct RecoverRule {
 /// settings are warnings.
 pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Rule> {
     let faults = found.len();
-    let whole = whole_rule(value, pointer, found)?;
+    let whole = merge_preset(value, pointer, &presets::FILES, found)?;
     let rule = read_rule(&whole, pointer, found);
     let sound = !crate::diagnostic::has_errors(&found[faults..]);
     rule.filter(|_| sound)
 }
 
 /// Merges the declared keys over those of the named preset, if any; null removes.
-fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Option<Value> {
+pub(super) fn merge_preset(
+    value: &Value,
+    pointer: &str,
+    presets: &[(&'static str, &str)],
+    found: &mut Vec<Diagnostic>,
+) -> Option<Value> {
     let (name, at, own) = match value {
         Value::String(name) => (Some(name.as_str()), pointer.to_owned(), Map::new()),
         Value::Object(own) => {
@@ -149,8 +154,8 @@ fn whole_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Opti
         }
     };
     let Some(name) = name else { return Some(Value::Object(own)) };
-    let Some(preset) = presets::find_preset(name) else {
-        let names = presets::preset_names();
+    let Some(preset) = presets::find_preset(name, presets) else {
+        let names = presets::preset_names(presets);
         let diagnostic = Diagnostic::new_error(codes::UNKNOWN_PRESET, at, format!("there is no preset `{name}`"));
         found.push(match nearest_name(name, names.iter().copied()) {
             Some(near) => diagnostic.with_help(did_you_mean(near)),
@@ -219,13 +224,13 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
 }
 
 /// Reports a missing part, unless it is present and its own faults were reported.
-fn require_field(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
+pub(super) fn require_field(fields: &mut Fields<'_, '_>, key: &'static str, read: bool) {
     if !read && fields.read_value(key).is_none() {
         fields.note_fault(codes::MISSING_FIELD, key, format!("`{key}` is missing"));
     }
 }
 
-fn read_inner<T>(
+pub(super) fn read_inner<T>(
     fields: &mut Fields<'_, '_>,
     key: &'static str,
     read: impl FnOnce(&mut Fields<'_, '_>) -> Option<T>,

@@ -13,6 +13,7 @@ use super::price::Price;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
 use super::submit_limits::read_limits;
 use super::unsupported_settings::warn_of_unsupported;
+use super::upload_rule::UploadRule;
 use crate::declarations::{Connector, Node, NodeInput};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes, has_errors};
@@ -35,8 +36,8 @@ pub struct CallPlan {
     pub(super) kind: BodyKind,
     /// Size of the largest file that may be sent inside a request, if one is declared, in bytes.
     pub(super) max_data_uri_bytes: Option<u64>,
-    /// Whether files can be uploaded to the provider before they are sent.
-    pub(super) has_upload: bool,
+    /// How files are uploaded to the provider before they are sent, if it has uploads.
+    pub(super) upload: Option<UploadRule>,
     pub(super) success: Success,
     pub(super) rule: Option<Rule>,
     pub(super) idempotent: bool,
@@ -203,7 +204,7 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         body,
         kind,
         max_data_uri_bytes: merged.get("max_data_uri_bytes").and_then(|entry| entry.value.as_u64()),
-        has_upload: false,
+        upload: merged.get("upload").and_then(|entry| UploadRule::read(entry.value, &entry.pointer, &mut found)),
         success,
         rule,
         idempotent: merged.get("idempotent").is_some_and(|entry| entry.value == &Value::Bool(true)),

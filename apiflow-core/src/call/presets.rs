@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 /// The presets by name, in order.
-const FILES: [(&str, &str); 9] = [
+pub(super) const FILES: [(&str, &str); 9] = [
     ("bfl", include_str!("presets/bfl.json")),
     ("comfy", include_str!("presets/comfy.json")),
     ("fal", include_str!("presets/fal.json")),
@@ -16,13 +16,13 @@ const FILES: [(&str, &str); 9] = [
 ];
 
 /// Returns a preset as a declaration would spell it out; its `description` says which endpoints it fits.
-pub(super) fn find_preset(name: &str) -> Option<Map<String, Value>> {
-    FILES.iter().find(|(known, _)| *known == name).map(|(_, text)| parse(text))
+pub(super) fn find_preset(name: &str, presets: &[(&str, &str)]) -> Option<Map<String, Value>> {
+    presets.iter().find(|(known, _)| *known == name).map(|(_, text)| parse(text))
 }
 
 /// Returns the names of all presets, in order.
-pub(super) fn preset_names() -> Vec<&'static str> {
-    FILES.iter().map(|(name, _)| *name).collect()
+pub(super) fn preset_names(presets: &[(&'static str, &str)]) -> Vec<&'static str> {
+    presets.iter().map(|(name, _)| *name).collect()
 }
 
 fn parse(text: &str) -> Map<String, Value> {
@@ -37,8 +37,8 @@ mod tests {
 
     #[test]
     fn every_preset_is_a_sound_rule() {
-        for name in super::preset_names() {
-            let preset = super::find_preset(name).expect("it is listed");
+        for name in super::preset_names(&super::FILES) {
+            let preset = super::find_preset(name, &super::FILES).expect("it is listed");
             let mut found = Vec::new();
             let rule = operation_rule::read(&Value::Object(preset), "", &mut found);
             assert_eq!(found, [], "{name}");

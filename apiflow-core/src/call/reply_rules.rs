@@ -252,3 +252,8 @@ pub(crate) fn check_hosts(value: &Value, pointer: &str, faults: &mut Vec<Diagnos
 pub(crate) fn check_operation(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
     keep_form(|found| drop(super::operation_rule::read(value, pointer, found)), faults);
 }
+
+/// Checks the form of `upload`.
+pub(crate) fn check_upload(value: &Value, pointer: &str, faults: &mut Vec<Diagnostic>) {
+    keep_form(|found| drop(super::upload_rule::UploadRule::read(value, pointer, found)), faults);
+}

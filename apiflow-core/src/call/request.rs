@@ -9,7 +9,7 @@ use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
-use crate::ports::HttpRequest;
+use crate::ports::{HttpRequest, RequestBody};
 use crate::template::{
     DraftBody, DraftContent, DraftPart, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair,
 };
@@ -26,6 +26,8 @@ const OPERATION_TIMEOUT_MS: u64 = 1_800_000;
 /// Default time for which an attempt of unknown fate is searched for while its provider is unavailable, in
 /// milliseconds.
 const RECOVERY_TIMEOUT_MS: u64 = 6 * 3_600_000;
+/// Time for uploads before a submit, in milliseconds.
+const UPLOAD_TIMEOUT_MS: u64 = 600_000;
 /// Time that a held submit is given beyond the provider's own limit, in milliseconds.
 const HOLD_MARGIN_MS: u64 = 30_000;
 
@@ -122,6 +124,17 @@ impl CallPlan {
         }
     }
 
+    /// Returns the time limit of an attempt until its submit is answered, in milliseconds: that of the submit, and time to
+    /// upload files before it.
+    pub(crate) fn attempt_timeout_ms(&self) -> u64 {
+        self.submit_timeout_ms() + if self.has_upload() { UPLOAD_TIMEOUT_MS } else { 0 }
+    }
+
+    /// Returns whether files can be uploaded to the provider before they are sent.
+    pub(super) fn has_upload(&self) -> bool {
+        self.upload.is_some()
+    }
+
     /// Returns how long a submit that the provider does not accept yet may be postponed, in milliseconds: as long as
     /// the work may take.
     pub fn refusal_patience_ms(&self) -> u64 {
@@ -215,6 +228,22 @@ impl CallPlan {
         let mut request = draft.seal_request();
         request.auth = self.auth.clone().filter(|_| trusted);
         Ok(request)
+    }
+
+    /// Builds a request to a link that gets nothing of the connector.
+    pub(super) fn bare_request(&self, method: &str, link: &str) -> HttpRequest {
+        HttpRequest {
+            method: method.to_owned(),
+            url: link.to_owned(),
+            headers: Vec::new(),
+            body: RequestBody::None,
+            secrets: Vec::new(),
+            media: Vec::new(),
+            auth: None,
+            masked_secrets: self.secrets.iter().cloned().collect(),
+            credential_origins: Vec::new(),
+            timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
+        }
     }
 
     /// Returns whether a request to a link may carry credentials.

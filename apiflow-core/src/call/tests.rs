@@ -9,6 +9,7 @@ mod outputs;
 mod overrides;
 mod presets;
 mod replicate;
+mod uploads;
 mod urls;
 
 use serde_json::{Map, Value, json};

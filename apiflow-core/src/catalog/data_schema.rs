@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::call::{check_errors, check_hosts, check_limits, check_operation, check_price, check_success};
+use crate::call::{check_errors, check_hosts, check_limits, check_operation, check_price, check_success, check_upload};
 use crate::declarations::headers::{is_header_name, read_headers, read_method};
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::{Fields, wrong_type};
@@ -29,6 +29,7 @@ pub(crate) fn parse_data(data: &Value, pointer: &str, owner: Owner, faults: &mut
     fields.read_word("body_kind", &BODY_KINDS);
     fields.read_string("accept");
     fields.number_from("max_data_uri_bytes", 0.0);
+    check_nested(&mut fields, "upload", check_upload);
     check_nested(&mut fields, "success", check_success);
     check_nested(&mut fields, "operation", check_operation);
     fields.read_bool("idempotent");

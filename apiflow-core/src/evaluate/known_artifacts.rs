@@ -27,7 +27,7 @@ pub(crate) async fn find_artifacts(
         let message = format!("the inputs name {} artifacts; a call sends at most {MAX_CALL_FILES}", mentioned.len());
         return Err(CallError::new(ErrorClass::InvalidInput, message).to_object());
     }
-    let call_may_take = plan.operation_timeout_ms().max(plan.submit_timeout_ms());
+    let call_may_take = plan.operation_timeout_ms().max(plan.attempt_timeout_ms());
     let valid_for = Duration::from_millis(call_may_take) + LINK_MARGIN;
     let mut known = KnownArtifacts::default();
     for (id, is_certain) in mentioned {

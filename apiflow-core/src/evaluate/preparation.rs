@@ -96,7 +96,7 @@ impl Evaluation<'_> {
         let plan = self.plans.plan_at(path).map_err(EvaluationFault::Step)?;
         let args = plan.fill_arguments(&args).map_err(|error| EvaluationFault::Step(error.to_object()))?;
         let bound_ms = self.evaluate_timeout_ms(effect).await?;
-        let timeout_ms = plan.submit_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
+        let timeout_ms = plan.attempt_timeout_ms().min(bound_ms.unwrap_or(u64::MAX));
         let args = Value::Object(args);
         self.reuse_or_prepare(effect, json!(["call", self.plans.declarations_at(path), args]), |cache| {
             PreparedStep::Inputs { args, cache, timeout_ms, bound_ms }

@@ -17,7 +17,7 @@ pub use self::job_journal::JobJournal;
 pub use self::job_queue::{Claim, JobQueue, JobStart, RenewedLease};
 pub use self::job_records::{JobFilter, JobRecords};
 pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
-pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim};
+pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim, StoredUpload};
 pub use self::shared_bundle::SharedBundle;
 pub use self::spending::{
     AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, Reservation, Spending, UnknownPrice,

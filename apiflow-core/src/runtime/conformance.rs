@@ -29,6 +29,7 @@ mod sizing;
 mod slots;
 mod spending;
 mod submit_slots;
+mod uploading;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -70,6 +71,7 @@ pub fn all_cases() -> Vec<Case> {
         fencing::CASES,
         inbox::CASES,
         pausing::CASES,
+        uploading::CASES,
         polling::CASES,
         reading::CASES,
         deleting::CASES,

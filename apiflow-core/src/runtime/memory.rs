@@ -19,7 +19,7 @@ use self::state::StoreState;
 use crate::ports::{
     Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure,
     EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob,
-    NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError,
+    NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError, StoredUpload,
     SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
 };
 
@@ -164,6 +164,15 @@ impl ProviderWork for MemoryStore {
 
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         Ok(self.lock_state().submits_paused(limit, self.clock.now()))
+    }
+
+    async fn find_upload(&self, key: &str) -> Result<Option<StoredUpload>, StoreError> {
+        Ok(self.lock_state().find_upload(key, self.clock.now()))
+    }
+
+    async fn record_upload(&self, upload: StoredUpload) -> Result<(), StoreError> {
+        self.lock_state().record_upload(upload, self.clock.now());
+        Ok(())
     }
 
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {

@@ -382,6 +382,7 @@ impl Inner {
             store: self.parts.store.clone(),
             http: self.parts.http.clone(),
             artifacts: self.parts.artifacts.clone(),
+            uploads: self.uploads.clone(),
             clock: self.parts.clock.clone(),
             plans,
             max_result_bytes: self.settings.max_result_bytes,

@@ -13,6 +13,8 @@ pub(crate) struct TemplateScope<'a> {
     /// The inputs with files as objects, for paths that lead into a file.
     files: Option<Value>,
     reply: Option<&'a Value>,
+    /// The file that is uploaded.
+    file: Option<Value>,
     job: Value,
     step: Value,
 }
@@ -48,6 +50,7 @@ impl<'a> TemplateScope<'a> {
             input: Some(Value::Object(input.clone())),
             files: None,
             reply: None,
+            file: None,
             job: json!({"id": job_id}),
             step: json!({"id": step_id, "attempt": attempt}),
         }
@@ -55,12 +58,17 @@ impl<'a> TemplateScope<'a> {
 
     /// Creates the scope of what is built from a reply.
     pub(crate) fn for_reply(reply: &'a Value) -> Self {
-        Self { input: None, files: None, reply: Some(reply), job: json!({}), step: json!({}) }
+        Self { input: None, files: None, reply: Some(reply), file: None, job: json!({}), step: json!({}) }
     }
 
     /// Creates the scope of a request that belongs to no attempt, in which every placeholder is absent.
     pub(crate) fn without_attempt() -> Self {
-        Self { input: None, files: None, reply: None, job: json!({}), step: json!({}) }
+        Self { input: None, files: None, reply: None, file: None, job: json!({}), step: json!({}) }
+    }
+
+    /// Creates the scope of what is sent to upload a file; `reply` is the provider's answer so far.
+    pub(crate) fn for_file(file: Value, reply: Option<&'a Value>) -> Self {
+        Self { file: Some(file), reply, ..Self::without_attempt() }
     }
 
     /// Adds the inputs with files as objects, which paths such as `input.image.mime` lead into.
@@ -74,6 +82,7 @@ impl<'a> TemplateScope<'a> {
         match place.root {
             Root::Input => find(self.input.as_ref()).or_else(|| find(self.files.as_ref())),
             Root::Reply => find(self.reply),
+            Root::File => find(self.file.as_ref()),
             Root::Job => find(Some(&self.job)),
             Root::Step => find(Some(&self.step)),
         }

@@ -9,6 +9,7 @@ mod founding;
 mod given_up;
 mod growth;
 mod hostile;
+mod media;
 mod operations;
 mod parallel;
 mod progress;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, StoredUpload, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 
@@ -23,6 +23,17 @@ const PAUSE_SUBMITS: &str = concat!(
 );
 
 const SUBMITS_PAUSED: &str = sql::submit_pause!(now!());
+
+const FIND_UPLOAD: &str = sql::find_upload!(now!());
+
+/// Expired uploads are removed.
+const RECORD_UPLOAD: &str = concat!(
+    "WITH over AS (DELETE FROM provider_uploads WHERE expires_at <= ",
+    now!(),
+    " AND upload_key <> $1) \
+     INSERT INTO provider_uploads (upload_key, value, expires_at) VALUES ($1, $2, $3) \
+     ON CONFLICT (upload_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at"
+);
 
 const TAKE_POLLS: &str = concat!(
     "WITH due AS (SELECT job_id, effect FROM job_polls WHERE ready_at <= ",
@@ -62,6 +73,21 @@ impl ProviderWork for PostgresStore {
             .await
             .map_err(store_error)?;
         Ok(left.map(|(left,)| Duration::from_millis(from_int(left))))
+    }
+
+    async fn find_upload(&self, key: &str) -> Result<Option<StoredUpload>, StoreError> {
+        let found: Option<(String, i64)> = sqlx::query_as(FIND_UPLOAD)
+            .bind(key)
+            .fetch_optional(self.pool.count_statement())
+            .await
+            .map_err(store_error)?;
+        let key = key.to_owned();
+        Ok(found.map(|(value, expires_at)| StoredUpload { key, value, expires_at: Timestamp(expires_at) }))
+    }
+
+    async fn record_upload(&self, upload: StoredUpload) -> Result<(), StoreError> {
+        let noted = sqlx::query(RECORD_UPLOAD).bind(&upload.key).bind(&upload.value).bind(upload.expires_at.0);
+        noted.execute(self.pool.count_statement()).await.map(drop).map_err(store_error)
     }
 
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {

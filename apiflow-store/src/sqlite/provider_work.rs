@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, Timestamp};
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, StoredUpload, Timestamp};
 use async_trait::async_trait;
 use rusqlite::params;
 use serde_json::Value;
@@ -20,6 +20,10 @@ const PAUSE_SUBMITS: &str = concat!(
 );
 const FORGET_PAUSES: &str = concat!("DELETE FROM submit_pauses WHERE until <= ", now!());
 const SUBMITS_PAUSED: &str = sql::submit_pause!(now!());
+const FIND_UPLOAD: &str = sql::find_upload!(now!());
+const RECORD_UPLOAD: &str = "INSERT INTO provider_uploads (upload_key, value, expires_at) VALUES ($1, $2, $3) \
+     ON CONFLICT (upload_key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at";
+const FORGET_UPLOADS: &str = concat!("DELETE FROM provider_uploads WHERE expires_at <= ", now!());
 const IS_POLL_DUE: &str = concat!("SELECT EXISTS (SELECT 1 FROM job_polls WHERE ready_at <= ", now!(), ")");
 const TAKE_POLLS: &str = concat!(
     "UPDATE job_polls SET ready_at = ",
@@ -61,6 +65,24 @@ impl ProviderWork for SqliteStore {
         self.read(move |connection| {
             let left: Option<(i64,)> = connection.fetch_optional(SUBMITS_PAUSED, params![limit])?;
             Ok(left.map(|(left,)| Duration::from_millis(from_int(left))))
+        })
+        .await
+    }
+
+    async fn find_upload(&self, key: &str) -> Result<Option<StoredUpload>, StoreError> {
+        let key = key.to_owned();
+        self.read(move |connection| {
+            let found: Option<(String, i64)> = connection.fetch_optional(FIND_UPLOAD, params![key])?;
+            Ok(found.map(|(value, expires_at)| StoredUpload { key, value, expires_at: Timestamp(expires_at) }))
+        })
+        .await
+    }
+
+    async fn record_upload(&self, upload: StoredUpload) -> Result<(), StoreError> {
+        self.write(move |connection| {
+            connection.execute(FORGET_UPLOADS, &[])?;
+            connection.execute(RECORD_UPLOAD, params![upload.key, upload.value, upload.expires_at.0])?;
+            Ok(())
         })
         .await
     }

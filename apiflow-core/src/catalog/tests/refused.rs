@@ -143,7 +143,7 @@ fn unknown_fields_are_refused_with_the_likely_name() {
         &json!({"data": {"hosts": []}}),
         &[
             "/data/hosts unknown-field: unknown field `hosts`; known fields are `method`, `path`, `query`, `header`, `body`, \
-         `body_kind`, `accept`, `max_data_uri_bytes`, `success`, `operation`, `idempotent`, `idempotency_header`, \
+         `body_kind`, `accept`, `max_data_uri_bytes`, `upload`, `success`, `operation`, `idempotent`, `idempotency_header`, \
          `timeout_s`, `price`",
         ],
     );

@@ -12,7 +12,7 @@ pub struct CallRecord {
     pub step: u64,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Purpose of the request: `submit`, `poll`, `result`, `download`, `cancel` or `recover`.
+    /// Purpose of the request: `upload`, `submit`, `poll`, `result`, `download`, `cancel` or `recover`.
     pub purpose: String,
     /// When the request was sent.
     pub at: Timestamp,

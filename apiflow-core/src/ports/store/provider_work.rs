@@ -25,6 +25,13 @@ pub trait ProviderWork: Send + Sync {
     /// may miss a pause that another process began less than 50 ms ago.
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError>;
 
+    /// Returns what a provider returned for an earlier upload of a file; `None` if there is none, or it has expired by the
+    /// store's clock. The key identifies the content, the provider and the credentials.
+    async fn find_upload(&self, key: &str) -> Result<Option<StoredUpload>, StoreError>;
+
+    /// Records what a provider returned for an upload, until it expires; replaces an earlier one.
+    async fn record_upload(&self, upload: StoredUpload) -> Result<(), StoreError>;
+
     /// Takes up to `limit` due polls, hiding them from others for `lease`.
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError>;
 
@@ -40,6 +47,17 @@ pub trait ProviderWork: Send + Sync {
 
     /// Replaces what the poller of an attempt needs. Has no effect if the poll has ended.
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError>;
+}
+
+/// What a provider returned for the upload of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredUpload {
+    /// Identifies the content, the provider and the credentials.
+    pub key: String,
+    /// What calls send instead of the file, such as a link.
+    pub value: String,
+    /// Until when the provider keeps the file.
+    pub expires_at: Timestamp,
 }
 
 /// The claim that a provider's work belongs to an attempt.

@@ -14,7 +14,7 @@ use super::spending::SpendingTable;
 use super::submit_slots::SubmitSlotTable;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
-    ProviderWorkClaim, RenewedLease, StoreError, Timestamp,
+    ProviderWorkClaim, RenewedLease, StoreError, StoredUpload, Timestamp,
 };
 
 /// The contents of the store.
@@ -30,6 +30,8 @@ pub(super) struct StoreState {
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.
     pauses: BTreeMap<String, Timestamp>,
+    /// Files that were uploaded to providers, by key.
+    uploads: BTreeMap<String, StoredUpload>,
     messages: i64,
     bytes_written: u64,
 }
@@ -55,6 +57,15 @@ impl StoreState {
     pub(super) fn submits_paused(&self, limit: &str, now: Timestamp) -> Option<Duration> {
         let until = self.pauses.get(limit).filter(|until| **until > now)?;
         Some(Duration::from_millis(until.since_ms(now)))
+    }
+
+    pub(super) fn find_upload(&self, key: &str, now: Timestamp) -> Option<StoredUpload> {
+        self.uploads.get(key).filter(|upload| upload.expires_at > now).cloned()
+    }
+
+    pub(super) fn record_upload(&mut self, upload: StoredUpload, now: Timestamp) {
+        self.uploads.retain(|_, upload| upload.expires_at > now);
+        self.uploads.insert(upload.key.clone(), upload);
     }
 
     pub(super) fn find_job(&self, id: &str) -> Option<&Job> {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Map, Value, json};
 
 use super::reply_filter::{MediaFilter, ReplyMedia};
+use super::upload::RunningUploads;
 use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, ReportedCost, cut_base64_runs};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
@@ -31,6 +32,7 @@ pub(crate) struct Caller {
     pub(crate) store: Arc<dyn Store>,
     pub(crate) http: Arc<dyn HttpClient>,
     pub(crate) artifacts: Arc<dyn Artifacts>,
+    pub(crate) uploads: RunningUploads,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) plans: Arc<CallPlans>,
     pub(crate) max_result_bytes: usize,

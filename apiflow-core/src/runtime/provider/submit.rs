@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::upload::upload_files;
 use super::{Caller, admission};
 use crate::call::{CallError, CallPlan, ErrorClass, Operation, ReplyReading, from_http_error, rate_limit_key};
 use crate::engine::{Answer, Call};
@@ -54,6 +55,20 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
     if let Some(answer) = admission::admit_submit(caller, call, plan, &limit).await {
         return answer;
     }
+    let uploaded = match upload_files(caller, call, plan, request).await {
+        Ok(uploaded) => uploaded,
+        Err(error) => {
+            caller.note_unsent(call, &error.message);
+            return Answer::Failed { error: error.to_object() };
+        }
+    };
+    // Uploading takes time, in which another submit may have met the rate limit.
+    if uploaded.is_some()
+        && let Some(answer) = hold_back(caller, call, plan, &limit).await
+    {
+        return answer;
+    }
+    let request = uploaded.as_ref().unwrap_or(request);
     match caller.send_for_outputs(call, CallRecord::SUBMIT, request, plan).await {
         Ok(reply) => {
             let reader = Arc::clone(plan);

@@ -9,7 +9,7 @@ use apiflow_core::ports::{
     Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow,
     InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob,
     ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError, StoreFault,
-    SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
+    StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -230,6 +230,16 @@ impl ProviderWork for Troubled {
     async fn read_submit_pause(&self, limit: &str) -> Result<Option<Duration>, StoreError> {
         self.before().await?;
         self.after(self.inner.read_submit_pause(limit).await)
+    }
+
+    async fn find_upload(&self, key: &str) -> Result<Option<StoredUpload>, StoreError> {
+        self.before().await?;
+        self.after(self.inner.find_upload(key).await)
+    }
+
+    async fn record_upload(&self, upload: StoredUpload) -> Result<(), StoreError> {
+        self.before_growing().await?;
+        self.after(self.inner.record_upload(upload).await)
     }
 
     async fn take_due_polls(&self, limit: u32, lease: Duration) -> Result<Vec<DuePoll>, StoreError> {
