@@ -69,7 +69,12 @@ impl BenchServer {
         for node in ["step", "slow"] {
             server.api.post("/nodes", &documents::build_node(node)).await?;
         }
+        for (node, value_type) in [("picture", "image"), ("film", "video")] {
+            server.api.post("/nodes", &documents::build_media_node(node, value_type)).await?;
+        }
         let workflows = [
+            ("picture", documents::build_media_step("picture")),
+            ("film", documents::build_media_step("film")),
             ("one_step", documents::build_sequence(1)),
             ("ten_steps", documents::build_sequence(10)),
             ("branches", documents::build_parallel_branches()),
@@ -104,6 +109,14 @@ impl BenchServer {
         let job = self.run_workflow(id).await?;
         let value = &job["output"]["value"];
         if *value == step_count { Ok(()) } else { Err(format!("`{id}` returned {value} instead of {step_count}")) }
+    }
+
+    /// Runs the workflow of one picture or film and checks that the whole file is kept.
+    pub(crate) async fn run_media(&self, id: &str, size_bytes: usize) -> Result {
+        let job = self.run_workflow(id).await?;
+        let media = &job["output"]["media"];
+        let is_whole = media["artifact"].is_string() && media["size_bytes"] == size_bytes;
+        if is_whole { Ok(()) } else { Err(format!("`{id}` returned {media}, not {size_bytes} bytes")) }
     }
 
     /// Starts jobs whose expressions never end.

@@ -18,6 +18,22 @@ pub(crate) fn build_node(id: &str) -> Value {
     })
 }
 
+/// A node that calls `/picture` or `/film` of the provider, whose output is media.
+pub(crate) fn build_media_node(id: &str, value_type: &str) -> Value {
+    json!({
+        "id": id, "name": id, "connector_id": "instant",
+        "output": [{"name": "media", "type": value_type, "mapping": "media"}],
+        "data": {"path": format!("/{id}"), "body": {}},
+    })
+}
+
+/// One step with a picture or a film.
+pub(crate) fn build_media_step(node: &str) -> Value {
+    let module =
+        json!({"id": node, "value": {"type": "script", "path": format!("node/{node}"), "input_transforms": {}}});
+    build_document(&json!([module]))
+}
+
 /// A module that calls a node with a value.
 fn build_module(id: &str, node: &str, value: Value) -> Value {
     let transforms = Map::from_iter([("value".to_owned(), value)]);

@@ -200,13 +200,14 @@ pub(crate) async fn run_concurrent_loops(
 
 /// Commits for loops that run at the same time.
 #[derive(Clone)]
-enum Committer {
+pub(crate) enum Committer {
     Sqlite(GroupCommitter),
     Postgres(PgPool),
 }
 
 impl Committer {
-    async fn open(database: &FloorDatabase, max_group_size: usize) -> Result<Self> {
+    /// Opens the database; on SQLite up to `max_group_size` replies are committed together.
+    pub(crate) async fn open(database: &FloorDatabase, max_group_size: usize) -> Result<Self> {
         match database {
             FloorDatabase::Sqlite(file) => GroupCommitter::start(file, max_group_size).map(Self::Sqlite),
             FloorDatabase::Postgres(url) => {
@@ -218,7 +219,8 @@ impl Committer {
         }
     }
 
-    async fn commit(&self, body: String) -> Result {
+    /// Commits a reply; it is durable when this returns.
+    pub(crate) async fn commit(&self, body: String) -> Result {
         match self {
             Self::Sqlite(committer) => committer.commit(body).await,
             Self::Postgres(pool) => {

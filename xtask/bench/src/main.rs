@@ -9,6 +9,7 @@ mod floor;
 mod group_commit;
 mod instant_provider;
 mod measurement;
+mod media_floor;
 mod process_usage;
 mod rows;
 mod statistics;

@@ -2,6 +2,7 @@
 
 mod idle;
 mod loops;
+mod media;
 mod neighbours;
 mod sequence;
 mod storage;
@@ -56,6 +57,12 @@ pub(crate) enum Row {
     ParallelBranches,
     /// Run 16 workflows of 100 parallel iterations each at the same time.
     ForEach,
+    /// Run a workflow of one step whose output is a picture of 1 MiB, alone.
+    OnePicture,
+    /// Run 64 such workflows at the same time.
+    PicturesInFlight,
+    /// Memory while an output of 300 MiB is downloaded.
+    FilmMemory,
     /// Bytes in the database per step.
     Storage,
     /// Memory of a server that does nothing.
@@ -86,6 +93,9 @@ impl Row {
             Self::InFlight => "in-flight",
             Self::ParallelBranches => "parallel-branches",
             Self::ForEach => "for-each",
+            Self::OnePicture => "one-picture",
+            Self::PicturesInFlight => "pictures-in-flight",
+            Self::FilmMemory => "film-memory",
             Self::Storage => "storage",
             Self::IdleMemory => "idle-memory",
             Self::BesideEndlessJobs => "beside-endless-jobs",
@@ -108,6 +118,9 @@ impl Row {
             Self::InFlight => sequence::measure_in_flight(bench, store, table).await,
             Self::ParallelBranches => loops::measure_branches(bench, store, table).await,
             Self::ForEach => loops::measure_for_each(bench, store, table).await,
+            Self::OnePicture => media::measure_one_picture(bench, store, table).await,
+            Self::PicturesInFlight => media::measure_pictures_in_flight(bench, store, table).await,
+            Self::FilmMemory => media::measure_film_memory(bench, store, table).await,
             Self::Storage => storage::measure(bench, store, table).await,
             Self::IdleMemory => idle::measure(bench, store, table).await,
             Self::BesideEndlessJobs => neighbours::measure_beside_endless_jobs(bench, store, table).await,
