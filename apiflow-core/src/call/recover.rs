@@ -134,6 +134,11 @@ impl Sent {
             (Value::Array(listed), Value::Array(sent)) => {
                 listed.len() == sent.len() && listed.iter().zip(sent).all(|(listed, sent)| self.is_same(listed, sent))
             }
+            (Value::Object(listed), Value::Object(sent)) => {
+                let is_listed =
+                    |(key, value): (&String, &Value)| listed.get(key).is_some_and(|listed| self.is_same(listed, value));
+                listed.len() == sent.len() && sent.iter().all(is_listed)
+            }
             (listed, Value::String(text)) => match self.media.iter().find(|used| text.contains(&used.marker)) {
                 None => is_same_json(listed, sent),
                 Some(MediaUse { form: MediaForm::Url(link), .. }) => {

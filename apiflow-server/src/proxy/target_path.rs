@@ -3,19 +3,23 @@
 /// Returns the rest of a path after the proxy's prefix, with its escapes, without a leading slash.
 ///
 /// # Errors
-/// If the path would leave the base URL: segments `.` and `..` in any spelling, also escaped twice; and backslashes, which
+/// If the path would leave the base URL: segments `.` and `..` in any spelling, however often escaped; and backslashes, which
 /// some servers take for slashes.
 pub(crate) fn read_target_path<'a>(path: &'a str, prefix: &str) -> Result<&'a str, String> {
     let rest = path.strip_prefix(prefix).ok_or("the path is not one of the proxy")?;
     let rest = rest.strip_prefix('/').unwrap_or(rest);
     let mut text = rest.to_owned();
-    for _ in 0..3 {
+    // Each round removes an escape, so this ends.
+    loop {
         if text.contains('\\') || text.split('/').any(is_dot_segment) {
             return Err("the path must not contain `.` or `..` segments or backslashes, in any encoding".to_owned());
         }
-        text = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        let decoded = percent_encoding::percent_decode_str(&text).decode_utf8_lossy().into_owned();
+        if decoded == text {
+            return Ok(rest);
+        }
+        text = decoded;
     }
-    Ok(rest)
 }
 
 /// Whether a segment is `.` or `..`, also with parameters (`..;x`), which some servers cut off.

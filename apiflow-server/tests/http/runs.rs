@@ -228,7 +228,7 @@ async fn a_byte_order_mark_before_a_body_is_passed_over() {
 async fn a_node_whose_output_no_reply_can_hold_is_saved_with_a_finding_and_not_run() {
     let (client, provider) = furnished().await;
     let node = json!({"id": "speak", "name": "Speak", "connector_id": "echo", "data": {"path": "/say", "accept": "audio/mpeg"},
-        "output": [{"name": "sound", "type": "audio", "mapping": "@body"}]});
+        "output": [{"name": "sound", "type": "string", "mapping": "@body"}]});
     let saved = client.raw("PUT", "/nodes/speak", &[], Some(node)).await;
     assert_eq!(saved.status, StatusCode::CREATED, "{}", saved.text);
     let run = client.raw("POST", "/node/speak/run", &[("prefer", "wait=30")], Some(json!({"input": {}}))).await;

@@ -1,12 +1,14 @@
 //! Files in inputs: in which form and where they are sent.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
-use super::{CONTEXT, object, planned};
+use super::{CONTEXT, object, planned, reply};
 use crate::artifact::Artifact;
-use crate::call::{CallContext, CallError, CallPlan, ErrorClass, KnownArtifacts};
+use crate::call::{CallContext, CallError, CallPlan, ErrorClass, KnownArtifacts, RecoveryReading};
 use crate::catalog::{parse_connector, parse_node};
-use crate::ports::{HttpRequest, MediaForm, PartContent, RequestBody, SecretPlace};
+use crate::ports::{HttpRequest, MediaForm, PartContent, RequestBody, SecretPlace, Timestamp};
 use crate::template::display_request;
 
 const PUBLIC: &str = "https://us.example/a/hat?signature=s";
@@ -221,5 +223,23 @@ fn a_file_part_needs_a_body_of_parts() {
         });
         let found = crate::call::check_call(&parse_node(&node).expect("it is sound"), &connector);
         assert_eq!(found.is_empty(), fits, "{kind} {found:?}");
+    }
+}
+
+#[test]
+fn work_is_found_again_whose_input_holds_a_file_at_any_depth() {
+    let layers = json!([{"name": "layers", "type": "array"}]);
+    let plan = plan(&layers, &json!({"body": {"input": "{{ input }}"}, "operation": "replicate"}));
+    let given = json!({"layers": [{"image": {"artifact": "hat"}, "opacity": 1}]});
+    let request = build(&plan, &given, None).expect("the file fits into a data URI");
+    let listed = |opacity: u64| {
+        let input = json!({"layers": [{"image": "data:image/png;base64,iVBORw0KGgo=", "opacity": opacity}]});
+        json!({"id": "p1", "status": "starting", "created_at": "2026-01-31T12:00:00.5Z", "input": input,
+            "urls": {"get": "https://api.example.com/v1/predictions/p1"}})
+    };
+    for (opacity, is_found) in [(1, true), (2, false)] {
+        let page = reply(200, &json!({"results": [listed(opacity)], "next": null}));
+        let reading = plan.read_recover(&page, &request, Timestamp(0), &BTreeSet::new());
+        assert_eq!(matches!(reading, RecoveryReading::Found(_)), is_found, "{reading:?}");
     }
 }

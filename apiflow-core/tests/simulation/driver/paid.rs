@@ -8,7 +8,7 @@ use apiflow_core::ports::JobJournal;
 use apiflow_core::runtime::memory::MemoryStore;
 use serde_json::Value;
 
-use super::super::fate::canonical;
+use super::super::fate::{canonical, plain};
 use super::super::history::Violation;
 
 /// The job of a world.
@@ -28,7 +28,7 @@ impl Paid {
 
     /// A submit arrives: no more may have arrived than attempts were journalled.
     pub(super) async fn count(&self, step: &str, input: &Value) {
-        let name = format!("{step} {}", canonical(input));
+        let name = format!("{step} {}", canonical(&plain(input)));
         let arrived = {
             let mut arrived = self.arrived.lock().unwrap_or_else(PoisonError::into_inner);
             let count = arrived.entry(name.clone()).or_default();
@@ -55,7 +55,7 @@ impl Paid {
             match &recorded.event {
                 Event::StepStarted { frame, step_id, start: Start::Call { .. }, .. } => {
                     let args = recorded.value.clone().unwrap_or_default();
-                    let begun = format!("{step_id} {}", canonical(&args));
+                    let begun = format!("{step_id} {}", canonical(&plain(&args)));
                     count += usize::from(begun == name);
                     calls.insert(*frame, begun);
                 }
