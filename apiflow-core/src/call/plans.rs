@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use serde_json::{Map, Value, json};
+#[cfg(feature = "runtime")]
+use serde_json::Map;
+use serde_json::{Value, json};
 
 use super::{CallPlan, compile_call};
 use crate::declarations::Catalog;
@@ -15,13 +17,20 @@ pub(crate) struct CallPlans {
     plans: Mutex<BTreeMap<String, Arc<CallPlan>>>,
     catalog_digest: OnceLock<String>,
     /// Whether any declaration has a price or limits.
+    #[cfg(feature = "runtime")]
     counts_attempts: OnceLock<bool>,
 }
 
 impl CallPlans {
     /// Creates the plans of a catalog; each is compiled on first use.
     pub(crate) fn new(catalog: Arc<Catalog>) -> Self {
-        Self { catalog, plans: Mutex::default(), catalog_digest: OnceLock::new(), counts_attempts: OnceLock::new() }
+        Self {
+            catalog,
+            plans: Mutex::default(),
+            catalog_digest: OnceLock::new(),
+            #[cfg(feature = "runtime")]
+            counts_attempts: OnceLock::new(),
+        }
     }
 
     /// Returns a hash of the whole catalog: cached results of sub-flows are valid for the same declarations only.
@@ -31,6 +40,7 @@ impl CallPlans {
     }
 
     /// Returns whether attempts of any node have a price or share limits, so that their ends have to be recorded.
+    #[cfg(feature = "runtime")]
     pub(crate) fn count_attempts(&self) -> bool {
         *self.counts_attempts.get_or_init(|| {
             let has_price =
@@ -42,6 +52,7 @@ impl CallPlans {
     }
 
     /// Returns whether a connector has limits.
+    #[cfg(feature = "runtime")]
     pub(crate) fn have_limits(&self) -> bool {
         let has_limits =
             |data: &Option<Map<String, Value>>| data.as_ref().is_some_and(|data| data.contains_key("limits"));

@@ -3,14 +3,17 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use super::ErrorClass;
 use super::operation_rule::read_path;
 use super::reply_rules::keep_form;
-use super::{ErrorClass, without_byte_order_mark};
+#[cfg(any(feature = "runtime", test))]
+use super::without_byte_order_mark;
 use crate::artifact::artifact_id_of;
 use crate::declarations::NodeOutput;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::{Fields, JsonPath, pointer_push, wrong_type};
 use crate::money::{Amount, AttemptCost, is_currency};
+#[cfg(any(feature = "runtime", test))]
 use crate::ports::HttpReply;
 
 /// Pixels in a megapixel.
@@ -142,6 +145,7 @@ impl Price {
     }
 
     /// Reads the amounts that a reply contains.
+    #[cfg(any(feature = "runtime", test))]
     pub(crate) fn read_reported(&self, reply: &HttpReply) -> ReportedCost {
         if self.from.is_empty() {
             return ReportedCost::default();

@@ -46,6 +46,13 @@ impl Housekeeping for SqliteStore {
             })
             .await?;
         if free == 0 {
+            // What was given back in the log is given back in the file.
+            self.read(|connection| {
+                let (_busy, _logged, _written): (i64, i64, i64) =
+                    connection.fetch_one("PRAGMA wal_checkpoint(PASSIVE)", &[])?;
+                Ok::<_, super::errors::QueryError<StoreError>>(())
+            })
+            .await?;
             return Ok(0);
         }
         let pages: i64 = self.write(|connection| Ok(reclaim_pages(connection)?)).await?;
