@@ -199,8 +199,8 @@ fn short(value: &Value) -> String {
 }
 
 /// What an error object says beside its name, step and result: who says it differs between the worlds.
-const WORDS: [&str; 8] =
-    ["message", "status", "url", "excerpt", "retry_after_ms", "provider_id", "fields", "invalid_fields"];
+const WORDS: [&str; 9] =
+    ["message", "status", "url", "excerpt", "retry_after_ms", "provider_id", "fields", "invalid_fields", "limit"];
 
 /// The output with the media of a result, of which the reference knows nothing.
 pub(crate) const MEDIA: &str = "file";
