@@ -23,7 +23,7 @@ use super::row::{Expected, Routes, Row};
 use super::scripted_provider::{ScriptedProvider, fill_in, sample};
 
 /// The time that a row may take.
-const ROW_TIMEOUT: Duration = Duration::from_secs(60);
+const ROW_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A job of one step, in progress.
 pub(crate) struct MatrixRun {

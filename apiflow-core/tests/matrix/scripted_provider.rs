@@ -108,8 +108,9 @@ impl Script {
     fn write_reply(&self, reply: &Reply) -> Response {
         let mut headers: BTreeMap<String, String> =
             reply.headers.iter().map(|(name, value)| (name.clone(), self.fill(value))).collect();
-        let mut declare =
-            |mime: &str| drop(headers.entry("content-type".to_owned()).or_insert_with(|| mime.to_owned()));
+        let mut declare = |mime: &str| {
+            headers.entry("content-type".to_owned()).or_insert_with(|| mime.to_owned());
+        };
         let body = if let Some(json) = &reply.json {
             declare("application/json");
             Body::from(self.fill(&json.to_string()))
