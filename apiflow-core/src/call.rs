@@ -43,6 +43,7 @@ mod submit_limits;
 #[cfg(test)]
 mod tests;
 mod unsupported_settings;
+#[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime a rule is only checked"))]
 mod upload_rule;
 mod webhook;
 
