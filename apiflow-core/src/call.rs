@@ -9,6 +9,7 @@ mod arguments;
 mod auth_plan;
 mod classify_failure;
 mod download;
+mod duration_ms;
 mod error;
 mod http_failure;
 #[cfg(any(feature = "http", test))]

@@ -1,5 +1,6 @@
 //! What an operation's rule says of its limits and of cancelling it.
 
+use super::duration_ms::to_ms;
 use super::operation_rule::{CancelRule, DeadlineHeader, Limits};
 use super::plan::CallPlan;
 
@@ -40,8 +41,4 @@ impl CallPlan {
     fn cancel_rule(&self) -> Option<&CancelRule> {
         self.rule.as_ref()?.cancel.as_ref()
     }
-}
-
-fn to_ms(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::duration_ms::to_ms;
 use super::media_inputs::MediaInputs;
 use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
@@ -415,10 +416,6 @@ fn list_items(value: Expanded) -> Vec<Expanded> {
         Expanded::Value(Value::Array(items)) => items.into_iter().map(Expanded::Value).collect(),
         single @ (Expanded::Absent | Expanded::Value(_) | Expanded::Pieces(_) | Expanded::Object(_)) => vec![single],
     }
-}
-
-fn to_ms(seconds: f64) -> u64 {
-    (seconds * 1000.0) as u64
 }
 
 fn require_url<'a>(url: Option<&'a String>, what: &str) -> Result<&'a String, CallError> {

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::duration_ms::to_ms;
 use super::operation_rule::{merge_preset, read_inner, read_path, require_field};
 use super::plan::CallPlan;
 use super::reply_body::Body;
@@ -217,7 +218,7 @@ impl CallPlan {
             )));
         }
         let stated = rule.expires_at.as_ref().and_then(find).and_then(|text| Timestamp::from_rfc3339(&text));
-        let lifetime_ms = rule.expires_s.map_or(DEFAULT_LIFETIME_MS, |seconds| (seconds * 1000.0) as u64);
+        let lifetime_ms = rule.expires_s.map_or(DEFAULT_LIFETIME_MS, to_ms);
         Ok(UploadedFile { value, expires_at: stated.unwrap_or_else(|| now.plus_ms(lifetime_ms)) })
     }
 

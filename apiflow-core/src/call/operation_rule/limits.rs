@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::{LinkRule, read_body, read_link};
+use crate::call::duration_ms::to_ms;
 use crate::diagnostic::codes;
 use crate::json::Fields;
 use crate::template::Template;
@@ -68,7 +69,7 @@ pub(super) fn read_deadline_header(fields: &mut Fields<'_, '_>) -> Option<Deadli
     if !format.contains("{s}") && !format.contains("{ms}") {
         fields.note_fault(codes::BAD_VALUE, "format", "`format` must contain `{s}` or `{ms}`");
     }
-    let min_ms = fields.number_from("min_s", 0.0).map_or(0, |seconds| (seconds * 1000.0) as u64);
+    let min_ms = fields.number_from("min_s", 0.0).map_or(0, to_ms);
     (!name.is_empty()).then_some(DeadlineHeader { name, format, min_ms })
 }
 
