@@ -132,18 +132,8 @@ impl Drive<'_> {
 
     fn spawn_download(&mut self, call: Call) {
         let Some(operation) = call.download.clone() else { return };
-        let mut caller = self.inner.caller_for_job(&self.job, self.plans.clone());
-        let mut values = self.values.share_value(&operation);
-        let returns = self.returns.0.clone();
-        let clock = self.inner.parts.clock.clone();
-        let effect = call.effect;
-        let handle = self.tasks.spawn(async move {
-            let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
-            let answer = provider::download_media(&mut caller, &call, operation).await;
-            let _ended = returns.send(caller.into_returned(effect, answer));
-        });
-        self.downloads.insert(effect);
-        self.out.insert(effect, handle);
+        self.downloads.insert(call.effect);
+        self.spawn_follow_up(call, operation, FollowUp::Download);
     }
 
     /// Ends the downloads that are in flight: whoever owns the job next begins them again.
@@ -157,6 +147,11 @@ impl Drive<'_> {
 
     fn spawn_cancel(&mut self, call: Call) {
         let Some(operation) = call.operation.clone() else { return };
+        self.spawn_follow_up(call, operation, FollowUp::Cancel);
+    }
+
+    /// Reads the operation of an accepted call, and does with it what is left to do.
+    fn spawn_follow_up(&mut self, call: Call, operation: ValueRef, follow_up: FollowUp) {
         let mut caller = self.inner.caller_for_job(&self.job, self.plans.clone());
         let mut values = self.values.share_value(&operation);
         let returns = self.returns.0.clone();
@@ -164,11 +159,23 @@ impl Drive<'_> {
         let effect = call.effect;
         let handle = self.tasks.spawn(async move {
             let operation = read_operation(&mut values, &operation, effect, clock.as_ref()).await;
-            let answer = provider::cancel_work(&mut caller, &call, operation).await;
+            let answer = match follow_up {
+                FollowUp::Download => provider::download_media(&mut caller, &call, operation).await,
+                FollowUp::Cancel => provider::cancel_work(&mut caller, &call, operation).await,
+            };
             let _ended = returns.send(caller.into_returned(effect, answer));
         });
         self.out.insert(effect, handle);
     }
+}
+
+/// What is left to do with an operation.
+#[derive(Debug, Clone, Copy)]
+enum FollowUp {
+    /// Its media is downloaded.
+    Download,
+    /// The provider is asked to cancel it.
+    Cancel,
 }
 
 impl Caller {
