@@ -2,9 +2,11 @@
 
 mod downloads;
 mod kills;
+mod media_kills;
 mod outages;
 mod process;
 mod runs;
+mod slow_provider;
 mod storage;
 
 #[path = "../../../apiflow-store/tests/common/cluster.rs"]

@@ -110,9 +110,14 @@ impl Server {
 
     /// Runs the workflow `hat` for a picture, once however often it is asked; nothing if the server dies meanwhile.
     pub(crate) async fn try_run(&self, picture: &str) -> Option<String> {
-        let request = self.client.post(format!("{}/api/v1/workflow/hat/run", self.address)).bearer_auth(&self.token);
-        let request = request.header("idempotency-key", picture).json(&json!({"input": {"input_image": picture}}));
-        let job: Value = request.send().await.ok()?.json().await.ok()?;
+        self.try_start("hat", picture, json!({"input_image": picture})).await
+    }
+
+    /// Runs a workflow, once for each key however often it is asked; nothing if the server dies meanwhile.
+    pub(crate) async fn try_start(&self, workflow: &str, key: &str, input: Value) -> Option<String> {
+        let url = format!("{}/api/v1/workflow/{workflow}/run", self.address);
+        let request = self.client.post(url).bearer_auth(&self.token).header("idempotency-key", key);
+        let job: Value = request.json(&json!({"input": input})).send().await.ok()?.json().await.ok()?;
         Some(job["id"].as_str()?.to_owned())
     }
 
