@@ -352,6 +352,10 @@ impl CheckedRequest {
     ) -> Result<Self, HttpError> {
         let method = Method::from_bytes(request.method.as_bytes())
             .map_err(|_| HttpError::Refused(format!("`{}` is not an HTTP method", request.method)))?;
+        if matches!(method, Method::CONNECT | Method::TRACE) {
+            // The one opens a tunnel, the other asks for the credentials back.
+            return Err(HttpError::Refused(format!("the method {method} is not allowed")));
+        }
         let url = parse(&request.url)?;
         http.policy.check_url(&url).map_err(HttpError::Refused)?;
         let target = Target::from_url(&url).map_err(HttpError::Refused)?;

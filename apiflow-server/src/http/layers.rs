@@ -58,6 +58,7 @@ pub(crate) fn add_layers(routes: Router<AppState>, state: &AppState) -> Router<A
         .layer(axum::middleware::from_fn(add_headers))
         .layer(axum::middleware::from_fn_with_state(state.response_counters.clone(), count_response))
         .layer(axum::middleware::from_fn(refuse_control))
+        .layer(axum::middleware::from_fn(refuse_second_host))
         .option_layer(cors_layer(&state.settings.cors_origins))
         .layer(CatchPanicLayer::custom(fallback::panic_response))
         .layer(DefaultBodyLimit::max(state.settings.body_limit_bytes));
@@ -99,6 +100,15 @@ async fn refuse_control(request: Request, next: Next) -> Response {
         return next.run(request).await;
     };
     Problem::malformed(format!("the {part} must not contain control characters")).into_response()
+}
+
+/// Refuses requests with more than one `Host`, of which a proxy before this server may have read another one.
+/// Source: RFC 9112 §3.2.
+async fn refuse_second_host(request: Request, next: Next) -> Response {
+    if request.headers().get_all(header::HOST).iter().nth(1).is_some() {
+        return Problem::malformed("the request has more than one header `Host`").into_response();
+    }
+    next.run(request).await
 }
 
 async fn add_headers(request: Request, next: Next) -> Response {

@@ -6,6 +6,7 @@ mod accounts;
 mod approvals;
 mod artifact_access;
 mod artifacts;
+mod attacks;
 mod cached_records;
 mod common_rules;
 mod cookies;

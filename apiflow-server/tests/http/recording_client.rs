@@ -126,8 +126,17 @@ impl RecordingClient {
         Some(format!("{url}{mark}options=-c%20search_path%3D{schema}"))
     }
 
+    /// The same, whose outgoing requests may reach only these private addresses.
+    pub(crate) async fn with_outgoing(settings: WebSettings, allowed: &str) -> Self {
+        Self::build(None, settings, "", allowed).await
+    }
+
     /// The same on a database of its own.
     pub(crate) async fn on(database: Option<String>, settings: WebSettings, from_env: &str) -> Self {
+        Self::build(database, settings, from_env, "127.0.0.1").await
+    }
+
+    async fn build(database: Option<String>, settings: WebSettings, from_env: &str, allowed: &str) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder can be made");
         let url = database.unwrap_or_else(|| format!("sqlite:{}", folder.path().join("apiflow.db").display()));
         let opened = apiflow_store::open(&url).await.expect("the database opens");
@@ -142,7 +151,7 @@ impl RecordingClient {
             .await
             .expect("the first admin is made");
         let http = Http::new(
-            OutgoingPolicy::parse("127.0.0.1").expect("the list is well formed"),
+            OutgoingPolicy::parse(allowed).expect("the list is well formed"),
             Arc::new(SecretsWithWebhooks::new(secrets.clone(), settings.public_url.as_str())),
             HttpLimits { max_reply_bytes: 1 << 20, connect_timeout: Duration::from_secs(1), ..HttpLimits::default() },
         )

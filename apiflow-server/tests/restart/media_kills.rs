@@ -97,8 +97,8 @@ async fn declare_media(server: &Server, provider: &SlowProvider) {
         if let Some(expr) = image {
             inputs["input_image"] = json!({"type": "javascript", "expr": expr});
         }
-        // An attempt counts as lost soon after its bound.
-        json!({"id": id, "timeout": 30,
+        // An attempt counts as lost soon after its bound; the lease of a killed server takes 15 s to expire.
+        json!({"id": id, "timeout": 120,
             "value": {"type": "script", "path": format!("node/{node}"), "input_transforms": inputs}})
     };
     let branches = json!([
@@ -197,25 +197,37 @@ async fn wait_for_jobs(server: &Server) -> Vec<Value> {
     }
 }
 
-/// Checks how the jobs ended; returns how many were completed, and the ids of the artifacts of their steps.
-fn check_jobs(jobs: &[Value]) -> (usize, BTreeSet<String>) {
-    let mut completed = 0;
+/// How jobs ended.
+#[derive(Debug, Default)]
+struct Ends {
+    completed: usize,
+    /// A call was journalled, and nobody knows what became of it.
+    unknown: usize,
+    /// The same, of jobs that happened to run alone at many kills in a row, and so seem to be their cause.
+    abandoned: usize,
+}
+
+/// Checks how the jobs ended; returns it, and the ids of the artifacts of their steps.
+fn check_jobs(jobs: &[Value]) -> (Ends, BTreeSet<String>) {
+    let mut ends = Ends::default();
     let mut artifacts = BTreeSet::new();
     for job in jobs {
         let steps = job["steps"].as_array().expect("steps");
         if job["status"] == "completed" {
-            completed += 1;
+            ends.completed += 1;
             let made = steps.iter().filter(|step| step["artifacts"].as_array().is_some_and(|made| made.len() == 1));
             assert_eq!(made.count(), 3, "each step has kept its picture: {job}");
         } else {
-            // Its call was journalled, and nobody knows what became of it.
-            assert_eq!(job["error"]["name"], "submit_unknown", "{job}");
+            let is_abandoned = job["error"]["name"] == "job_abandoned";
+            assert!(is_abandoned || job["error"]["name"] == "submit_unknown", "{job}");
+            assert!(steps.iter().any(|step| step["error"]["name"] == "submit_unknown"), "{job}");
+            *(if is_abandoned { &mut ends.abandoned } else { &mut ends.unknown }) += 1;
         }
         assert!(steps.iter().all(|step| !step["finished_at"].is_null()), "{job}");
         let kept = steps.iter().flat_map(|step| step["artifacts"].as_array().into_iter().flatten());
         artifacts.extend(kept.map(|artifact| artifact["artifact"].as_str().expect("an id").to_owned()));
     }
-    (completed, artifacts)
+    (ends, artifacts)
 }
 
 /// Checks that no attempt reached the provider twice; returns how many did.
@@ -302,20 +314,19 @@ async fn killed_with_media(name: &str, database: Option<&str>, seed: u64) {
     let killing = begun.elapsed();
     let jobs = wait_for_jobs(&server).await;
     server.stop();
-    let (completed, of_steps) = check_jobs(&jobs);
+    let (ends, of_steps) = check_jobs(&jobs);
     let creates = check_creates(&stand_in, &provider).await;
     let collected = check_files(folder.path(), database, &of_steps).await;
     eprintln!(
-        "{name}: {kills} kills in {killing:.0?} ({:.0?} with the rest): {hits:?}; {} jobs, {completed} completed, {} unknown; \
+        "{name}: {kills} kills in {killing:.0?} ({:.0?} with the rest): {hits:?}; {} jobs: {ends:?}; \
          {creates} creates, {} artifacts; collected {collected:?}",
         begun.elapsed(),
         jobs.len(),
-        jobs.len() - completed,
         of_steps.len(),
     );
     hits.check(kills);
     assert!(jobs.len() > kills / 2, "only {} jobs were made", jobs.len());
-    assert!(completed > jobs.len() / 4, "{completed} of {} jobs completed", jobs.len());
+    assert!(ends.completed > jobs.len() / 10 && ends.abandoned <= 1 + kills / 20, "{ends:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

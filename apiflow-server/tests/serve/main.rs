@@ -2,5 +2,6 @@
 
 mod artifacts;
 mod connections;
+mod requests;
 mod server;
 mod start;

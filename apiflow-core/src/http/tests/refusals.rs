@@ -98,9 +98,13 @@ async fn only_plain_http_requests_are_sent() {
         refused(url, needle).await;
     }
     let http = client("", NAMES, StaticSecrets::new());
-    for (method, header, needle) in
-        [("GE T", "x-a", "not an HTTP method"), ("GET", "Host", "`Host`"), ("GET", "a b", "not a header name")]
-    {
+    for (method, header, needle) in [
+        ("GE T", "x-a", "not an HTTP method"),
+        ("CONNECT", "x-a", "method CONNECT is not allowed"),
+        ("TRACE", "x-a", "method TRACE is not allowed"),
+        ("GET", "Host", "`Host`"),
+        ("GET", "a b", "not a header name"),
+    ] {
         let mut wrong = request(method, "http://example.com/");
         wrong.headers.push((header.to_owned(), "x".to_owned()));
         match send(&http, &wrong).await {

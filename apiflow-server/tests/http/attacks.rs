@@ -1,0 +1,4 @@
+//! Tables of attacks on the doors through which addresses, files and secrets pass.
+
+mod addresses;
+mod trap;
