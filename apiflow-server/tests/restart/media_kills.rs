@@ -25,7 +25,7 @@ const JOBS_PER_KILL: usize = 2;
 /// How long a kill waits for its moment.
 const MAX_WAIT: Duration = Duration::from_secs(4);
 /// How long the jobs that are left may take after the last start.
-const PATIENCE: Duration = Duration::from_mins(5);
+const PATIENCE: Duration = Duration::from_mins(10);
 
 /// The moment of a kill.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,7 +72,7 @@ impl Hits {
 }
 
 /// Declares a workflow that makes a picture, and then two of it: one that is uploaded first, one that is sent along.
-async fn declare_media(server: &Server, provider: &SlowProvider) {
+async fn declare_media(server: &Server, provider: &SlowProvider, timeout_s: usize) {
     let connector = json!({"id": "slow", "name": "Slow", "base_url": provider.base_url(),
         "header": {"Authorization": "Bearer $REPLICATE_API_TOKEN"}, "data": {"upload": "replicate"}});
     server.send("POST", "/connectors", Some(connector)).await;
@@ -97,8 +97,8 @@ async fn declare_media(server: &Server, provider: &SlowProvider) {
         if let Some(expr) = image {
             inputs["input_image"] = json!({"type": "javascript", "expr": expr});
         }
-        // An attempt counts as lost soon after its bound; the lease of a killed server takes 15 s to expire.
-        json!({"id": id, "timeout": 120,
+        // An attempt counts as lost soon after its bound.
+        json!({"id": id, "timeout": timeout_s,
             "value": {"type": "script", "path": format!("node/{node}"), "input_transforms": inputs}})
     };
     let branches = json!([
@@ -308,7 +308,8 @@ async fn killed_with_media(name: &str, database: Option<&str>, seed: u64) {
     let provider = SlowProvider::start(&stand_in).await;
     let folder = tempfile::tempdir().expect("a temporary folder can be made");
     let server = Server::start(folder.path(), database, &stand_in).await;
-    declare_media(&server, &provider).await;
+    // A download that is cut off continues when the killed server's lease has expired, and may be cut off again.
+    declare_media(&server, &provider, 60 + kills * 6 / 5).await;
     let place = (folder.path(), database);
     let (server, hits) = kill_again_and_again(server, place, (&stand_in, &provider), (kills, seed)).await;
     let killing = begun.elapsed();

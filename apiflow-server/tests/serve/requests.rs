@@ -55,7 +55,11 @@ const REQUESTS: &[(&str, &str, Fate)] = &[
     ("a negative length", "POST ~/x HTTP/1.1\r\n{auth}Content-Length: -5\r\n\r\nhello", Refused),
     ("a hexadecimal length", "POST ~/x HTTP/1.1\r\n{auth}Content-Length: 0x5\r\n\r\nhello", Refused),
     ("no length", "POST ~/x HTTP/1.1\r\n{auth}Content-Length:\r\n\r\nhello", Refused),
-    ("a length beyond 64 bits", "POST ~/x HTTP/1.1\r\n{auth}Content-Length: 18446744073709551621\r\n\r\nhello", Refused),
+    (
+        "a length beyond 64 bits",
+        "POST ~/x HTTP/1.1\r\n{auth}Content-Length: 18446744073709551621\r\n\r\nhello",
+        Refused,
+    ),
     (
         "an unknown encoding",
         "POST ~/x HTTP/1.1\r\n{auth}Transfer-Encoding: xchunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
@@ -138,9 +142,17 @@ const REQUESTS: &[(&str, &str, Fate)] = &[
         "GET http://evil.example~/x HTTP/1.1\r\n{auth}\r\n",
         Passed("GET /base/x HTTP/1.1", ""),
     ),
-    ("an address as the path", "GET ~/http://evil.example/ HTTP/1.1\r\n{auth}\r\n", Passed("GET /base/http://evil.example/ HTTP/1.1", "")),
+    (
+        "an address as the path",
+        "GET ~/http://evil.example/ HTTP/1.1\r\n{auth}\r\n",
+        Passed("GET /base/http://evil.example/ HTTP/1.1", ""),
+    ),
     ("two slashes", "GET ~//evil.example/ HTTP/1.1\r\n{auth}\r\n", Passed("GET /base/evil.example/ HTTP/1.1", "")),
-    ("user info in the path", "GET ~/@evil.example/ HTTP/1.1\r\n{auth}\r\n", Passed("GET /base/@evil.example/ HTTP/1.1", "")),
+    (
+        "user info in the path",
+        "GET ~/@evil.example/ HTTP/1.1\r\n{auth}\r\n",
+        Passed("GET /base/@evil.example/ HTTP/1.1", ""),
+    ),
     (
         "the provider's credential, as a header of the connection",
         "GET ~/x HTTP/1.1\r\n{auth}Connection: X-Key, Host\r\n\r\n",
@@ -286,7 +298,8 @@ fn join_chunks(mut body: &[u8]) -> Vec<u8> {
     let mut content = Vec::new();
     loop {
         let end = body.windows(2).position(|window| window == b"\r\n").expect("a chunk has a size");
-        let size = usize::from_str_radix(std::str::from_utf8(&body[..end]).expect("a size is text"), 16).expect("a size");
+        let size =
+            usize::from_str_radix(std::str::from_utf8(&body[..end]).expect("a size is text"), 16).expect("a size");
         if size == 0 {
             let rest = &body[end + 2..];
             return [format!("{:x}\r\n", content.len()).as_bytes(), &content, b"\r\n0\r\n", rest].concat();

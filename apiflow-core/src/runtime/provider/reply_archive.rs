@@ -1,6 +1,8 @@
 //! Unpacks a ZIP archive that a provider returned, within limits.
 
+use std::cell::Cell;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::{Value, json};
@@ -17,6 +19,8 @@ const MAX_TOTAL_BYTES: u64 = 2 * 1024 * 1024 * 1024;
 const MAX_RATIO: u64 = 100;
 /// Size up to which the ratio does not matter, in bytes.
 const MAX_UNCHECKED_BYTES: u64 = 1024 * 1024;
+/// Maximum number of bytes that are read to open an archive: its directory, which is held in memory many times its size.
+const MAX_DIRECTORY_BYTES: usize = 4 * 1024 * 1024;
 /// Number of bytes that are unpacked at once.
 const BLOCK_BYTES: usize = 64 * 1024;
 
@@ -34,8 +38,13 @@ pub(super) struct UnpackedArchive {
 /// What is wrong with the archive, or why its files cannot be kept.
 pub(super) fn unpack_archive(archive: &SpooledBytes, size: u64, parts: ReplyParts) -> Result<UnpackedArchive, String> {
     let unreadable = |error: &dyn std::fmt::Display| format!("the ZIP archive cannot be unpacked: {error}");
-    let reader = ArchiveReader { bytes: archive.clone(), size, at: 0 };
-    let mut archive = ZipArchive::new(io::BufReader::new(reader)).map_err(|error| unreadable(&error))?;
+    let reader = ArchiveReader::new(archive.clone(), size);
+    let budget = reader.budget();
+    let mut archive = ZipArchive::new(io::BufReader::new(reader)).map_err(|error| match budget.get() {
+        Some(0) => unreadable(&format!("its directory is larger than {MAX_DIRECTORY_BYTES} bytes")),
+        _ => unreadable(&error),
+    })?;
+    budget.set(None);
     if archive.len() > MAX_FILES {
         let count = archive.len();
         return Err(unreadable(&format!("it has {count} files, more than the limit of {MAX_FILES}")));
@@ -53,6 +62,9 @@ pub(super) fn unpack_archive(archive: &SpooledBytes, size: u64, parts: ReplyPart
             continue;
         }
         let path = path.to_string_lossy().replace('\\', "/");
+        if path.split('/').any(|part| part == "..") {
+            return Err(unreadable(&"a path leads out of the archive"));
+        }
         unpacked.parts.begin_part(None, plain_file_name(&path));
         let before = unpacked.parts.total_bytes();
         loop {
@@ -82,12 +94,35 @@ struct ArchiveReader {
     bytes: SpooledBytes,
     size: u64,
     at: u64,
+    /// How many more bytes may be read; `None` means any number.
+    budget: Rc<Cell<Option<usize>>>,
+}
+
+impl ArchiveReader {
+    fn new(bytes: SpooledBytes, size: u64) -> Self {
+        Self { bytes, size, at: 0, budget: Rc::new(Cell::new(Some(MAX_DIRECTORY_BYTES))) }
+    }
+
+    fn budget(&self) -> Rc<Cell<Option<usize>>> {
+        Rc::clone(&self.budget)
+    }
 }
 
 impl Read for ArchiveReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.size.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let count = buffer.len().min(left);
+        if let Some(budget) = self.budget.get() {
+            let rest = budget.checked_sub(count);
+            self.budget.set(Some(rest.unwrap_or_default()));
+            if rest.is_none() {
+                return Err(io::Error::new(io::ErrorKind::InvalidData, "too many bytes"));
+            }
+        }
+        if count == 0 {
+            // The position may be beyond the end.
+            return Ok(0);
+        }
         let target = &mut buffer[..count];
         match &self.bytes {
             SpooledBytes::Memory(bytes) => target.copy_from_slice(&bytes[self.at as usize..self.at as usize + count]),
@@ -115,3 +150,6 @@ impl Seek for ArchiveReader {
         Ok(self.at)
     }
 }
+
+#[cfg(test)]
+mod tests;

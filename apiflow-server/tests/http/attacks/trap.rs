@@ -14,7 +14,8 @@ impl Trap {
         // All loopback addresses lead here, not 127.0.0.1 alone.
         let first = TcpListener::bind((Ipv4Addr::UNSPECIFIED, 0)).expect("a port is free");
         let port = first.local_addr().expect("it has an address").port();
-        let listeners: Vec<_> = [Ok(first), TcpListener::bind((Ipv6Addr::LOCALHOST, port))].into_iter().flatten().collect();
+        let listeners: Vec<_> =
+            [Ok(first), TcpListener::bind((Ipv6Addr::LOCALHOST, port))].into_iter().flatten().collect();
         for listener in &listeners {
             listener.set_nonblocking(true).expect("a socket can be set so");
         }
