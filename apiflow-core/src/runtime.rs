@@ -51,8 +51,8 @@ use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits};
 use crate::evaluate::ValueCache;
 use crate::ports::{
-    Artifacts, Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, NewJob, SharedBundle,
-    StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
+    Artifacts, Clock, Created, Evaluator, EventRow, HttpClient, Idempotency, JobBundle, JobRow, JobWebhook, NewJob,
+    SharedBundle, StepRow, StepStatus, Store, StoreError, Timestamp, ValueRef,
 };
 use crate::prepared::Prepared;
 use drive::NewDrive;
@@ -174,6 +174,8 @@ pub struct JobRequest {
     pub idempotency: Option<Idempotency>,
     /// Refuses the job if the values of its user's jobs that have not ended take this many bytes of JSON, or more.
     pub max_bytes_in_flight: Option<u64>,
+    /// Where the job is announced; the host sends the messages that the store queues.
+    pub webhook: Option<JobWebhook>,
 }
 
 /// What a job runs: a document with everything that it refers to.
@@ -236,6 +238,7 @@ impl JobRequest {
             taken_over: TakenOver::default(),
             idempotency: None,
             max_bytes_in_flight: None,
+            webhook: None,
         }
     }
 }
@@ -319,6 +322,7 @@ impl Runtime {
             events: events.into_iter().map(event_row).collect(),
             idempotency: request.idempotency,
             max_bytes_in_flight: request.max_bytes_in_flight,
+            webhook: request.webhook,
         };
         if let Some((prepared, (intake, seat))) = direct {
             let (created, outcome) = oneshot::channel();

@@ -9,6 +9,7 @@ mod job;
 mod library;
 mod spending;
 mod user;
+mod webhook;
 
 pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, UploadedArtifacts};
 pub use document::{
@@ -29,6 +30,7 @@ pub use user::{
     Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
     User, UserPatch,
 };
+pub use webhook::{EarlierWebhookSecret, WebhookDeliveryInfo, WebhookSecret, WebhookTry};
 
 /// The path under which the REST API is served.
 pub(crate) const BASE_PATH: &str = "/api/v1";

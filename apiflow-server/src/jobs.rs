@@ -11,4 +11,6 @@ mod rerun;
 pub(crate) mod start_job;
 pub(crate) mod views;
 mod wait;
+mod webhook_messages;
+pub(crate) mod webhook_sender;
 pub(crate) mod workflow_cache;

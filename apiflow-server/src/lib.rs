@@ -3,7 +3,7 @@
 //! [`router`] builds an axum router from an [`AppState`]; the binary `apiflow` serves it, and runs the workers.
 //!
 //! Architecture invariants: every error leaves as a [`http::problem::Problem`]; a value of a secret is never part of a
-//! reply or of the log; nothing here decides how a job continues: that is up to [`apiflow_core`].
+//! reply or of the log, except the secret that signs a user's own webhooks, which that user reads; nothing here decides how a job continues: that is up to [`apiflow_core`].
 
 pub mod api;
 mod artifacts;
@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod settings;
 pub mod state;
 pub mod users;
+mod webhooks;
 
 pub use routes::{openapi_document, router};
 pub use state::{AppState, Parts};

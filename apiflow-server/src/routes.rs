@@ -15,6 +15,7 @@ mod session;
 mod spending;
 mod tokens;
 mod users;
+mod webhooks;
 
 use axum::Router;
 use axum::routing::get;
@@ -93,6 +94,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(documents::router())
         .merge(runs::router())
         .merge(jobs::router())
+        .merge(webhooks::router())
         .merge(approvals::router())
         .merge(artifacts::router())
         .merge(events::router())

@@ -8,7 +8,7 @@ mod unknown;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use apiflow_core::http::HttpLimits;
+use apiflow_core::http::{HttpLimits, OutgoingPolicy};
 use apiflow_core::origin::Origin;
 use axum::http::HeaderValue;
 use clap::{Args, ValueEnum};
@@ -39,6 +39,8 @@ pub struct WebSettings {
     pub body_limit_bytes: usize,
     /// Limits on the size of documents.
     pub documents: DocumentLimits,
+    /// Where webhooks may be sent: the policy of all outgoing requests.
+    pub outgoing: OutgoingPolicy,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: TrustedProxies,
     /// Token that callers on other machines must send to read the metrics; `None`: only this machine may.
@@ -56,6 +58,7 @@ impl Default for WebSettings {
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
             documents: DocumentLimits::default(),
+            outgoing: OutgoingPolicy::default(),
             trusted_proxies: TrustedProxies::default(),
             metrics_token: None,
             max_user_bytes: 1024 * 1024 * 1024,
@@ -279,6 +282,8 @@ impl Settings {
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
             documents: DocumentLimits { max_bytes: self.max_document, max_modules: self.max_modules },
+            outgoing: OutgoingPolicy::parse(&self.allow_hosts)
+                .map_err(|error| SettingError { name: "APIFLOW_ALLOW_HOSTS", message: error.to_string() })?,
             trusted_proxies: TrustedProxies::parse(&self.trusted_proxies)
                 .map_err(|message| SettingError { name: "APIFLOW_TRUSTED_PROXIES", message })?,
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),

@@ -26,6 +26,7 @@ use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
 use crate::users::passwords::Passwords;
 use crate::users::throttle::Throttle;
+use crate::webhooks::delivery_counters::DeliveryCounters;
 
 /// The parts that a server is assembled from.
 pub struct Parts {
@@ -78,6 +79,8 @@ pub struct Shared {
     pub(crate) recheck_queue: RecheckQueue,
     /// What was deleted because it was old.
     pub(crate) retention: Arc<RetentionCounters>,
+    /// What became of messages that announce jobs.
+    pub(crate) deliveries: DeliveryCounters,
     /// Signs links to artifacts.
     pub(crate) link_signer: LinkSigner,
 }
@@ -102,6 +105,7 @@ impl AppState {
             thumbnail_places: FairPlaces::new(PlaceLimits { places: 2, ..PlaceLimits::of_machine() }),
             recheck_queue: RecheckQueue::default(),
             retention: Arc::default(),
+            deliveries: DeliveryCounters::default(),
             link_signer,
         }))
     }

@@ -79,6 +79,13 @@ pub trait UserAccounts: Send + Sync {
     /// Changes a user; [`RecordError::LastAdmin`] if no admin would remain.
     async fn change_user(&self, id: &str, change: UserChange) -> Result<UserRow, RecordError>;
 
+    /// Returns the generation of the secret that signs a user's webhooks, and when it replaced the one before; `None` for
+    /// the first, which is number 1.
+    async fn read_webhook_generation(&self, id: &str) -> Result<Option<(u64, Timestamp)>, RecordError>;
+
+    /// Begins the next generation of that secret.
+    async fn rotate_webhook_secret(&self, id: &str, now: Timestamp) -> Result<(u64, Timestamp), RecordError>;
+
     /// Deletes a user with the user's tokens and own secrets; [`RecordError::LastAdmin`] if no admin would remain.
     async fn delete_user(&self, id: &str) -> Result<(), RecordError>;
 }

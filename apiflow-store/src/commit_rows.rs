@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use apiflow_core::ports::{AttemptCharge, CallRecord, Commit, EventRow, LeaseChange, StepRow, day_of};
+use apiflow_core::ports::{
+    AttemptCharge, CallRecord, Commit, EventRow, LeaseChange, StepRow, day_of, webhook_message_id,
+};
 use serde::Serialize;
 use serde_json::json;
 
@@ -199,6 +201,15 @@ impl<'a> Charge<'a> {
     }
 }
 
+/// What a commit announces: a row of `webhook_deliveries`, if the job has a webhook for it.
+pub(crate) struct Announced {
+    pub(crate) turn: i32,
+    /// Id of the message.
+    pub(crate) id: String,
+    pub(crate) event: &'static str,
+    pub(crate) step: Option<i64>,
+}
+
 /// All rows of several commits, of different jobs.
 #[derive(Default)]
 pub(crate) struct Batch<'a> {
@@ -215,6 +226,7 @@ pub(crate) struct Batch<'a> {
     pub(crate) charges: Vec<Charge<'a>>,
     /// Steps whose attempts end, by turn and ordinal.
     pub(crate) ended_attempts: Vec<(i32, i64)>,
+    pub(crate) announced: Vec<Announced>,
 }
 
 impl<'a> Batch<'a> {
@@ -240,6 +252,12 @@ impl<'a> Batch<'a> {
         let day = day_of(commit.at);
         self.charges.extend(commit.charges.iter().map(|charge| Charge::of_attempt(turn, day, charge)));
         self.ended_attempts.extend(commit.ended_attempts.iter().map(|step| (turn, to_int(*step))));
+        self.announced.extend(commit.announcements().into_iter().map(|announced| Announced {
+            turn,
+            id: webhook_message_id(&commit.job, &announced.key),
+            event: announced.event.as_str(),
+            step: announced.step.map(to_int),
+        }));
         if let Some(snapshot) = &commit.snapshot {
             self.snapshots.push(Snapshot { turn, seq: to_int(snapshot.seq), state: to_json_text(&snapshot.state) });
         }

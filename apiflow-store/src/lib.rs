@@ -22,6 +22,7 @@ mod spending;
 mod sql;
 mod sqlite;
 mod submit_slots;
+mod webhook_deliveries;
 mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};

@@ -19,6 +19,7 @@ mod slots;
 mod spending;
 mod statements;
 mod submit_slots;
+mod webhook_deliveries;
 mod writer;
 
 use std::sync::Arc;
@@ -158,6 +159,7 @@ fn migrations() -> Migrator {
         migration(9, "artifacts", include_str!("../migrations/postgres/0009_artifacts.sql")),
         migration(10, "spending", include_str!("../migrations/postgres/0010_spending.sql")),
         migration(12, "provider_uploads", include_str!("../migrations/postgres/0012_provider_uploads.sql")),
+        migration(14, "webhook_deliveries", include_str!("../migrations/postgres/0014_webhook_deliveries.sql")),
     ])
 }
 

@@ -25,6 +25,7 @@ mod secrets;
 mod slots;
 mod spending;
 mod submit_slots;
+mod webhook_deliveries;
 
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -122,6 +123,7 @@ impl SqliteStore {
         let freed = self.write(|connection| {
             connection.execute("UPDATE jobs SET owner = NULL, due_at = 0 WHERE owner IS NOT NULL", &[])?;
             connection.execute("UPDATE job_polls SET ready_at = due_at", &[])?;
+            connection.execute("UPDATE webhook_deliveries SET ready_at = due_at WHERE ready_at IS NOT NULL", &[])?;
             connection.execute("UPDATE jobs SET erase_ready_at = erase_at WHERE erase_ready_at IS NOT NULL", &[])?;
             Ok(())
         });

@@ -60,6 +60,35 @@ impl OutgoingPolicy {
         }
     }
 
+    /// Checks the URL of a receiver of webhooks: https, or http to a host or literal address that the operator listed. The
+    /// addresses that a name resolves to are checked when a message is sent. Returns host and port; the port is left out
+    /// if it is the scheme's own.
+    ///
+    /// # Errors
+    /// What is refused, and how to fix it.
+    pub fn check_receiver(&self, url: &str) -> Result<String, String> {
+        let url = Url::parse(url).map_err(|error| format!("not an absolute URL: {error}"))?;
+        self.check_url(&url)?;
+        let target = Target::from_url(&url)?;
+        if url.scheme() == "http" && !self.is_listed(&target) {
+            let host = &target.host;
+            return Err(format!(
+                "use https; http is allowed only to hosts in APIFLOW_ALLOW_HOSTS, and `{host}` is not listed"
+            ));
+        }
+        Ok(url.port().map_or_else(|| target.host.clone(), |port| format!("{}:{port}", target.host)))
+    }
+
+    /// Returns whether the operator listed the target's name, or its literal address.
+    fn is_listed(&self, target: &Target) -> bool {
+        let address = target.host.parse::<IpAddr>().ok().map(canonical_address);
+        self.allowed.iter().any(|allowed| match (allowed, address) {
+            (Allowed::Network { .. }, Some(address)) => allowed.covers_address(target, address),
+            (Allowed::Name { name, port }, _) => *name == target.host && (port.is_none() || *port == target.port),
+            (Allowed::Network { .. }, None) => false,
+        })
+    }
+
     /// Checks an address that the target's host is or has resolved to.
     pub(super) fn check_address(&self, target: &Target, address: IpAddr) -> Result<(), String> {
         let Some(kind) = forbidden_reason(address) else { return Ok(()) };

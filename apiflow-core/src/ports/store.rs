@@ -6,6 +6,7 @@
 //! - a message is delivered to the inbox without a lease, stored once per key, and wakes the job;
 //! - of the jobs that share a key of [`Concurrency`], at most as many run at the same time as each of them allows, and
 //!   they start in the order of priority, then age;
+//! - what a commit announces is queued for the job's webhook by the same transaction;
 //! - budgets and the limits of providers hold for all processes that share the store, and for jobs whose worker is gone;
 //! - leases, wake-ups, polls, pauses, erasures and the expiry of cached results follow the store's own clock (the
 //!   database's).
@@ -27,6 +28,10 @@ pub use self::steps::{StepRow, StepStatus};
 pub use self::submit_slots::{RequestWindow, SubmitLimits, SubmitSlotRequest, SubmitSlots};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
 pub use self::value_ref::{Args, Iter, ValueRef};
+pub use self::webhook_deliveries::{
+    AfterTry, Announcement, DeliveryState, DeliveryTry, DueDeliveries, JobWebhook, WebhookDeliveries, WebhookDelivery,
+    WebhookEvent, webhook_message_id,
+};
 
 mod call_records;
 mod erasures;
@@ -43,6 +48,7 @@ mod steps;
 mod submit_slots;
 mod turns;
 mod value_ref;
+mod webhook_deliveries;
 
 /// Why a store could not perform an operation.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -89,7 +95,13 @@ impl StoreError {
     }
 }
 
-/// Stores jobs durably: the combination of six traits, implemented for every type that implements them.
-pub trait Store: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots {}
+/// Stores jobs durably: the combination of seven traits, implemented for every type that implements them.
+pub trait Store:
+    JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + WebhookDeliveries
+{
+}
 
-impl<S: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + ?Sized> Store for S {}
+impl<S> Store for S where
+    S: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + WebhookDeliveries + ?Sized
+{
+}

@@ -30,6 +30,7 @@ mod slots;
 mod spending;
 mod submit_slots;
 mod uploading;
+mod webhook_deliveries;
 
 use std::panic::AssertUnwindSafe;
 use std::pin::Pin;
@@ -80,6 +81,7 @@ pub fn all_cases() -> Vec<Case> {
         sizing::CASES,
         spending::CASES,
         submit_slots::CASES,
+        webhook_deliveries::CASES,
     ]
     .concat()
 }
@@ -107,7 +109,8 @@ pub async fn run_shared(stores: [Arc<dyn Store>; 2]) {
     sharing::workers_that_steal_jobs_finish_each_once(stores.clone()).await;
     sharing::stores_that_race_for_slots_give_no_more_than_there_are(stores.clone()).await;
     spending::stores_that_race_for_a_budget_spend_no_more_than_it_allows(stores.clone()).await;
-    submit_slots::stores_that_race_for_submit_slots_give_no_more_than_there_are(stores).await;
+    submit_slots::stores_that_race_for_submit_slots_give_no_more_than_there_are(stores.clone()).await;
+    webhook_deliveries::stores_that_race_for_deliveries_take_each_once(stores).await;
 }
 
 /// Lists functions as cases, named after the functions.

@@ -6,6 +6,7 @@ mod slots;
 mod spending;
 mod state;
 mod submit_slots;
+mod webhook_deliveries;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,10 +18,11 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DueErasure, DuePoll, Erasure,
-    EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob,
-    NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError, StoredUpload,
-    SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry,
+    DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords,
+    JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease,
+    Reservation, Spending, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter,
+    UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 
 /// Stores jobs in memory; everything is lost with the process.
@@ -232,6 +234,40 @@ impl SubmitSlots for MemoryStore {
 }
 
 #[async_trait]
+impl WebhookDeliveries for MemoryStore {
+    async fn read_job_webhook(&self, job: &str) -> Result<Option<JobWebhook>, StoreError> {
+        Ok(self.lock_state().webhooks.find_webhook(job))
+    }
+
+    async fn list_deliveries(&self, job: &str, limit: u32) -> Result<Vec<WebhookDelivery>, StoreError> {
+        Ok(self.lock_state().webhooks.list_deliveries(job, limit))
+    }
+
+    async fn take_due_deliveries(&self, wanted: DueDeliveries) -> Result<Vec<WebhookDelivery>, StoreError> {
+        let until = self.now_plus(wanted.lease);
+        Ok(self.lock_state().webhooks.take_due(&wanted, self.clock.now(), until))
+    }
+
+    async fn record_delivery_try(
+        &self,
+        id: &str,
+        tries: u32,
+        outcome: DeliveryTry,
+        next: AfterTry,
+    ) -> Result<bool, StoreError> {
+        Ok(self.lock_state().webhooks.record_try(id, tries, outcome, (next, self.clock.now())))
+    }
+
+    async fn resend_delivery(&self, job: &str, id: &str) -> Result<bool, StoreError> {
+        Ok(self.lock_state().webhooks.resend(job, id, self.clock.now()))
+    }
+
+    async fn count_pending_deliveries(&self) -> Result<u64, StoreError> {
+        Ok(self.lock_state().webhooks.count_pending())
+    }
+}
+
+#[async_trait]
 impl JobRecords for MemoryStore {
     async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         Ok(self.lock_state().list_jobs(filter, before, limit))
@@ -329,6 +365,7 @@ mod tests {
             events: vec![event],
             idempotency: None,
             max_bytes_in_flight: None,
+            webhook: None,
         };
         store.create_job(job, None).await.expect("a new job is made");
         let events = r#"[{"seq":1,"at":2,"body":{},"value":"üx","item":null}]"#;

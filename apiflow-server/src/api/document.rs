@@ -5,6 +5,7 @@
 
 use apiflow_core::catalog::{NodeInput, NodeOutput};
 use apiflow_core::diagnostic::Diagnostic;
+use apiflow_core::ports::WebhookEvent;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
@@ -175,6 +176,11 @@ pub struct Workflow {
     /// The OpenFlow document, as it was sent.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub nodes: Value,
+    /// URL that each run is announced to when it ends or needs approval: https, or http to a host in
+    /// `APIFLOW_ALLOW_HOSTS`. A run may name another.
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
     /// When the workflow was created.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -199,6 +205,11 @@ pub struct NewWorkflow {
     /// The OpenFlow document; saved as it is sent, even if it has errors.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub nodes: Value,
+    /// URL that each run is announced to when it ends or needs approval: https, or http to a host in
+    /// `APIFLOW_ALLOW_HOSTS`. A run may name another.
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }
 
 /// Fields of a workflow to replace; each replaces the whole field.
@@ -211,4 +222,9 @@ pub struct WorkflowChange {
     /// The OpenFlow document; replaces all of it.
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub nodes: Option<Value>,
+    /// URL that each run is announced to when it ends or needs approval: https, or http to a host in
+    /// `APIFLOW_ALLOW_HOSTS`. A run may name another.
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }

@@ -2,7 +2,7 @@
 
 use apiflow_core::artifact::Artifact;
 use apiflow_core::money::Cost;
-use apiflow_core::ports::{JobStatus, StepStatus};
+use apiflow_core::ports::{JobStatus, StepStatus, WebhookEvent};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -15,6 +15,12 @@ pub struct RunRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub input: Map<String, Value>,
+    /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    #[serde(default)]
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }
 
 /// The inputs of a workflow run.
@@ -35,6 +41,13 @@ pub struct RunWorkflowRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub fresh: bool,
+    /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; replaces
+    /// that of the workflow.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    #[serde(default)]
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }
 
 /// A workflow, or a part of one, to run without saving it.
@@ -68,6 +81,12 @@ pub struct RunDocumentRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub mocks: Map<String, Value>,
+    /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    #[serde(default)]
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }
 
 /// An answer to a step that waits for approval.
@@ -114,6 +133,13 @@ pub struct RerunRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub fresh: bool,
+    /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; default:
+    /// that of the original job.
+    #[serde(default)]
+    pub webhook: Option<String>,
+    /// The events that are announced (default: all).
+    #[serde(default)]
+    pub webhook_events_filter: Option<Vec<WebhookEvent>>,
 }
 
 /// The approvals that a step waits for.

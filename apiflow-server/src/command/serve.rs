@@ -23,6 +23,7 @@ use crate::command::lock::FolderLock;
 use crate::command::print_line;
 use crate::http::serving;
 use crate::http::serving::{ServingLimits, open_files_limit};
+use crate::jobs::webhook_sender::send_messages;
 use crate::record_cache::{CachedStores, cache_records};
 use crate::secrets::{Sealer, SecretBook, SecretsWithWebhooks};
 use crate::settings::{ListenAddress, ProcessRole, Settings, parse_log_filter, unknown_variables};
@@ -153,6 +154,14 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         settings: web,
         stop: stop.clone(),
     });
+    let webhooks = {
+        let (state, stop) = (state.clone(), stop.clone());
+        async move {
+            if works {
+                send_messages(state, stop).await;
+            }
+        }
+    };
     let retention = {
         let (settings, counters) = (settings.retention.clone(), Arc::clone(&state.retention));
         let retention = Retention::new(Arc::clone(&artifacts), &stores, clock, settings, counters);
@@ -163,7 +172,8 @@ async fn run_server(settings: Settings) -> Result<(), String> {
             }
         }
     };
-    let (served, (), ()) = tokio::join!(serve_requests(listener, state, limits, stop.clone()), work, retention);
+    let served = serve_requests(listener, state, limits, stop.clone());
+    let (served, (), (), ()) = tokio::join!(served, work, retention, webhooks);
     signal.abort();
     served
 }

@@ -15,6 +15,7 @@ use crate::secrets::directory::Meaning;
 use crate::secrets::{SendOrigins, take_literals};
 use crate::state::AppState;
 use crate::users::Caller;
+use crate::webhooks::receiver::{EVENTS_FIELD, URL_FIELD, receiver_of_workflow};
 
 /// Fields of replies that a body may repeat.
 const IGNORED: [&str; 3] = ["created_at", "updated_at", "diagnostics"];
@@ -179,6 +180,7 @@ pub(super) async fn read(
         DocumentKind::Workflow => {
             let read = move || read_workflow(&mut fields).map(|references| (fields, references));
             let (read, references) = state.validation.places.run(&caller.user.id, read).await??;
+            receiver_of_workflow(&state.settings.outgoing, &read, &caller.user.id)?;
             fields = read;
             (references, None)
         }
@@ -257,10 +259,13 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
             "description" if value.is_null() => {}
             "name" | "description" => fault(format!("/{name}"), format!("`{name}` must be a string")),
             "nodes" if value.is_object() => {}
+            URL_FIELD | EVENTS_FIELD => {}
             "nodes" => fault("/nodes".to_owned(), "`nodes` must be an object, an OpenFlow document".to_owned()),
             _ => fault(
                 apiflow_core::json::pointer_push("", name),
-                format!("a workflow has no field `{name}`; it has name, description and nodes"),
+                format!(
+                    "a workflow has no field `{name}`; it has name, description, nodes, webhook and webhook_events_filter"
+                ),
             ),
         }
     }

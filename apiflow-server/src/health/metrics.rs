@@ -57,6 +57,7 @@ pub(crate) async fn metrics_text(state: &AppState) -> Result<String, Problem> {
     write_head(&mut page, "apiflow_workflow_preparations_total", "counter", "Workflows checked and compiled for runs.");
     write_line(&mut page, "apiflow_workflow_preparations_total", "", state.workflows.preparations());
     write_artifact_metrics(&mut page, state).await?;
+    write_webhook_metrics(&mut page, state).await?;
     write_head(&mut page, "process_start_time_seconds", "gauge", "Start time of the process, in seconds since 1970.");
     write_line(&mut page, "process_start_time_seconds", "", state.started_at.0 / 1000);
     write_process_metrics(&mut page);
@@ -111,6 +112,21 @@ async fn write_artifact_metrics(page: &mut String, state: &AppState) -> Result<(
     ] {
         write_head(page, name, kind, help);
         write_line(page, name, "", value);
+    }
+    Ok(())
+}
+
+/// Writes how many messages about jobs wait, and what became of those that this process sent.
+async fn write_webhook_metrics(page: &mut String, state: &AppState) -> Result<(), Problem> {
+    let name = "apiflow_webhooks_pending";
+    write_head(page, name, "gauge", "Messages about jobs that are still to be delivered.");
+    write_line(page, name, "", state.store.count_pending_deliveries().await?);
+    let (name, counters) = ("apiflow_webhook_tries_total", &state.deliveries);
+    write_head(page, name, "counter", "Messages about jobs that this process sent, by outcome.");
+    for (outcome, counter) in
+        [("delivered", &counters.delivered), ("retry", &counters.retried), ("gave_up", &counters.given_up)]
+    {
+        write_line(page, name, &format!("outcome=\"{outcome}\""), counter.load(Ordering::Relaxed));
     }
     Ok(())
 }

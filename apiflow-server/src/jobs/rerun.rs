@@ -48,6 +48,7 @@ impl JobDraft {
         };
         // The flow's input is the preprocessor's original result.
         let preprocess = views::was_preprocessed(state, id).await?;
+        let webhook = state.store.read_job_webhook(id).await?;
         let draft = Self::of_prepared(row.name, &workflow, input);
         Ok(Self {
             workflow_id: row.workflow_id,
@@ -55,6 +56,7 @@ impl JobDraft {
             preprocess,
             fresh: asked.fresh,
             taken_over,
+            webhook,
             ..draft
         })
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apiflow_core::digest::hash_value;
 use apiflow_core::openflow::Selection;
-use apiflow_core::ports::{Created, Idempotency, JobBundle};
+use apiflow_core::ports::{Created, Idempotency, JobBundle, JobWebhook};
 use apiflow_core::runtime::{JobRequest, JobSource, TakenOver, node_bundle};
 use apiflow_store::DocumentKind;
 use axum::Json;
@@ -23,6 +23,7 @@ use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
+use crate::webhooks::receiver::receiver_of_workflow;
 
 /// A validated job that may be created.
 pub(crate) struct JobDraft {
@@ -37,6 +38,8 @@ pub(crate) struct JobDraft {
     /// Whether results that earlier runs have cached are not used.
     pub(super) fresh: bool,
     pub(super) taken_over: TakenOver,
+    /// Where the job is announced.
+    pub(super) webhook: Option<JobWebhook>,
 }
 
 impl JobDraft {
@@ -76,12 +79,18 @@ impl JobDraft {
             preprocess: false,
             fresh: false,
             taken_over: TakenOver::default(),
+            webhook: None,
         }
     }
 
     /// Returns the draft of a run that uses no cached results, if `fresh`.
     pub(crate) fn with_fresh(self, fresh: bool) -> Self {
         Self { fresh, ..self }
+    }
+
+    /// Returns the draft of a run that is announced elsewhere, if `webhook` is given.
+    pub(crate) fn with_webhook(self, webhook: Option<JobWebhook>) -> Self {
+        Self { webhook: webhook.or(self.webhook), ..self }
     }
 
     /// Prepares a run of a prepared workflow.
@@ -103,7 +112,8 @@ impl JobDraft {
         let input =
             if preprocess { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         let draft = Self::of_prepared(workflow.name.clone(), &workflow, input);
-        Ok(Self { workflow_id: Some(id.to_owned()), preprocess, ..draft })
+        let webhook = webhook_of_workflow(state, id).await?;
+        Ok(Self { workflow_id: Some(id.to_owned()), preprocess, webhook, ..draft })
     }
 
     /// Prepares a run of a workflow that is not saved, or of a part of it; its summary is the job's name.
@@ -141,6 +151,16 @@ impl JobDraft {
             if unchecked { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         Ok(Self { preprocess, ..Self::of_prepared(name, &workflow, input) })
     }
+}
+
+/// Returns where the runs of a saved workflow are announced; the secret of the user who saved it signs.
+async fn webhook_of_workflow(state: &AppState, id: &str) -> Result<Option<JobWebhook>, Problem> {
+    let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
+    let Some((fields, author)) = saved.as_ref().and_then(|saved| saved.body.as_object().zip(saved.author.as_ref()))
+    else {
+        return Ok(None);
+    };
+    receiver_of_workflow(&state.settings.outgoing, fields, author)
 }
 
 /// Creates the job, or finds the job of an earlier request with the same key; replies at once, or after the time that the
@@ -214,6 +234,7 @@ async fn create_job(
         preprocess: draft.preprocess,
         fresh: draft.fresh,
         taken_over: draft.taken_over,
+        webhook: draft.webhook,
         idempotency: idempotency.clone(),
         max_bytes_in_flight: Some(state.settings.max_user_bytes),
         ..JobRequest::new(id, rand::random(), draft.source, draft.input)

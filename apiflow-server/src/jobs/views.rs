@@ -48,6 +48,11 @@ pub(crate) async fn read_input(state: &AppState, job: &str) -> Result<Value, Pro
     Ok(state.store.read_values(job, &[INPUT_SEQ]).await?.pop().flatten().unwrap_or_default())
 }
 
+/// A job's output; null until it has ended.
+pub(crate) async fn read_output(state: &AppState, row: &JobRow) -> Result<Value, Problem> {
+    resolve_value(state, &row.id, row.state.output.as_ref()).await
+}
+
 /// Whether a job's input is passed to the preprocessor of its workflow.
 pub(crate) async fn was_preprocessed(state: &AppState, job: &str) -> Result<bool, Problem> {
     let created = state.store.read_events(job, 0, 1).await?.pop();
@@ -78,7 +83,7 @@ pub(crate) async fn job_view(
     };
     let output = match known.output {
         Some(output) => output,
-        None => resolve_value(state, &row.id, row.state.output.as_ref()).await?,
+        None => read_output(state, &row).await?,
     };
     let (steps, steps_next) = match known.steps {
         Some(steps) if steps.len() <= MAX_STEPS_WITH_JOB as usize => {

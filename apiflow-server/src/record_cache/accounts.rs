@@ -44,6 +44,14 @@ impl UserAccounts for CachedAccounts {
         self.cache.write(async move { accounts.change_user(&id, change).await }).await
     }
 
+    async fn read_webhook_generation(&self, id: &str) -> Result<Option<(u64, Timestamp)>, RecordError> {
+        self.accounts.read_webhook_generation(id).await
+    }
+
+    async fn rotate_webhook_secret(&self, id: &str, now: Timestamp) -> Result<(u64, Timestamp), RecordError> {
+        self.accounts.rotate_webhook_secret(id, now).await
+    }
+
     async fn delete_user(&self, id: &str) -> Result<(), RecordError> {
         let (accounts, id) = (Arc::clone(&self.accounts), id.to_owned());
         self.cache.write(async move { accounts.delete_user(&id).await }).await

@@ -21,6 +21,7 @@ use crate::jobs::dry_run::dry_run_document;
 use crate::jobs::idempotency;
 use crate::jobs::start_job::{JobDraft, start_job};
 use crate::state::AppState;
+use crate::webhooks::receiver::NamedReceiver;
 
 /// Returns the routes that start jobs, and those that check a document.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -67,9 +68,12 @@ async fn run_node(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> Result<Response, Problem> {
-    let asked = || json!(["node", id, body.input]);
+    let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
+    let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
+    let asked = || identify_request(json!(["node", id, body.input]), false, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
-    start_job(&state, &caller, &headers, key, JobDraft::of_node(&state, &id, body.input)).await
+    let draft = async { Ok(JobDraft::of_node(&state, &id, body.input).await?.with_webhook(webhook)) };
+    start_job(&state, &caller, &headers, key, draft).await
 }
 
 /// Runs a saved workflow.
@@ -83,10 +87,12 @@ async fn run_workflow(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
-    let asked = || fresh_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh);
+    let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
+    let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
+    let asked = || identify_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let draft = Box::pin(JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess));
-    let draft = async { Ok(draft.await?.with_fresh(body.fresh)) };
+    let draft = async { Ok(draft.await?.with_fresh(body.fresh).with_webhook(webhook)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -100,12 +106,15 @@ async fn run_document(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunDocumentRequest>,
 ) -> Result<Response, Problem> {
-    let RunDocumentRequest { document, input, preprocess, fresh, until, only, mocks } = body;
-    let asked = || fresh_request(json!(["document", document, input, preprocess, until, only, mocks]), fresh);
+    let RunDocumentRequest { document, input, preprocess, fresh, until, only, mocks, .. } = body;
+    let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
+    let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
+    let asked = json!(["document", document, input, preprocess, until, only, mocks]);
+    let asked = || identify_request(asked, fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
     let draft = Box::pin(JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess));
-    let draft = async { Ok(draft.await?.with_fresh(fresh)) };
+    let draft = async { Ok(draft.await?.with_fresh(fresh).with_webhook(webhook)) };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -132,9 +141,13 @@ async fn rerun_job(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RerunRequest>,
 ) -> Result<Response, Problem> {
-    let asked = || fresh_request(json!(["rerun", id, body.from, body.input, body.confirm_unknown]), body.fresh);
+    let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
+    let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
+    let asked = json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
+    let asked = || identify_request(asked, body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
-    start_job(&state, &caller, &headers, key, JobDraft::of_rerun(&state, &caller.user.id, &id, body)).await
+    let draft = async { Ok(JobDraft::of_rerun(&state, &caller.user.id, &id, body).await?.with_webhook(webhook)) };
+    start_job(&state, &caller, &headers, key, draft).await
 }
 
 /// Validates a workflow document without saving or running it.
@@ -150,10 +163,12 @@ async fn validate(
     Ok(axum::Json(Diagnostics { diagnostics }))
 }
 
-/// Returns what identifies a request, for its idempotency key: only a fresh run differs from what earlier versions wrote.
-fn fresh_request(mut asked: serde_json::Value, fresh: bool) -> serde_json::Value {
-    if let Some(parts) = asked.as_array_mut().filter(|_| fresh) {
-        parts.push(json!("fresh"));
+/// Returns what identifies a request, for its idempotency key: only a fresh run, and one with a webhook, differ from what
+/// earlier versions wrote.
+fn identify_request(mut asked: serde_json::Value, fresh: bool, receiver: NamedReceiver<'_>) -> serde_json::Value {
+    if let Some(parts) = asked.as_array_mut() {
+        parts.extend(fresh.then(|| json!("fresh")));
+        parts.extend(receiver.fingerprint());
     }
     asked
 }

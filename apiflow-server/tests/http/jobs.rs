@@ -41,6 +41,7 @@ async fn make_of(client: &RecordingClient, number: u32, workflow: Option<&str>, 
         events: vec![event(1)],
         idempotency: None,
         max_bytes_in_flight: None,
+        webhook: None,
     };
     client.stores.store.create_job(job, None).await.expect("the job is made");
     id(number)

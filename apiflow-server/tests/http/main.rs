@@ -31,4 +31,5 @@ mod secret_access;
 mod secrets;
 mod storage;
 mod unauthorized_access;
+mod webhook_deliveries;
 mod webhooks;

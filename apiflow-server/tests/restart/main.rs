@@ -8,6 +8,7 @@ mod process;
 mod runs;
 mod slow_provider;
 mod storage;
+mod webhooks;
 
 #[path = "../../../apiflow-store/tests/common/cluster.rs"]
 mod cluster;

@@ -90,6 +90,12 @@ impl Server {
         self.exchange("POST", &format!("/api/v1{path}"), Some(body)).await
     }
 
+    /// Reads the metrics, as text.
+    pub(crate) async fn read_metrics(&self) -> String {
+        let reply = self.client.get(format!("{}/metrics", self.address)).send().await.expect("the server answers");
+        reply.text().await.expect("the reply is text")
+    }
+
     /// Sends a request to any path; returns the status and the JSON of the reply.
     pub(crate) async fn exchange(&self, method: &str, path: &str, body: Option<Value>) -> (u16, Value) {
         let method = reqwest::Method::from_bytes(method.as_bytes()).expect("a method");

@@ -15,6 +15,7 @@ super::list_cases![dyn Accounts:
     a_missing_user_is_named,
     users_are_paged_newest_first,
     of_users_added_at_once_under_one_name_one_is,
+    each_rotation_of_a_users_webhook_secret_is_the_next_generation,
 ];
 
 pub(super) fn user_row(id: &str, username: &str, is_admin: bool) -> UserRow {
@@ -102,6 +103,21 @@ async fn users_are_paged_newest_first(store: Subject) {
     assert_eq!(ids(None, 2).await, ["u4", "u3"]);
     assert_eq!(ids(Some("u3"), 2).await, ["u1", "u2"]);
     assert_eq!(ids(Some("u2"), 2).await, [""; 0]);
+}
+
+async fn each_rotation_of_a_users_webhook_secret_is_the_next_generation(store: Subject) {
+    add_user(&store, "u0", true).await;
+    add_user(&store, "u1", false).await;
+    assert_eq!(store.read_webhook_generation("u1").await, Ok(None));
+    for (generation, at) in [(2, Timestamp(5)), (3, Timestamp(7))] {
+        assert_eq!(store.rotate_webhook_secret("u1", at).await, Ok((generation, at)));
+        assert_eq!(store.read_webhook_generation("u1").await, Ok(Some((generation, at))));
+    }
+    assert_eq!(store.read_webhook_generation("u0").await, Ok(None), "others keep theirs");
+    let missing = RecordError::NotFound { kind: "user", id: "u2".to_owned() };
+    assert_eq!(store.rotate_webhook_secret("u2", Timestamp(8)).await, Err(missing));
+    assert_eq!(store.delete_user("u1").await, Ok(()));
+    assert_eq!(store.read_webhook_generation("u1").await, Ok(None));
 }
 
 async fn of_users_added_at_once_under_one_name_one_is(store: Subject) {

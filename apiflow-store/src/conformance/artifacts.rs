@@ -100,6 +100,7 @@ fn new_job(id: &str) -> NewJob {
         events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(json!(1)), item: None }],
         idempotency: None,
         max_bytes_in_flight: None,
+        webhook: None,
     }
 }
 

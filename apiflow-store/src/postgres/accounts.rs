@@ -7,6 +7,8 @@ use super::PostgresStore;
 use super::statements::CountedTransaction;
 use crate::document_rows::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
 use crate::fault::record_error;
+use crate::job_rows::from_int;
+use crate::webhook_deliveries::{ROTATE_SECRET, SECRET_GENERATION};
 use crate::{NewToken, RecordError, TokenRow, UserAccounts, UserChange, UserRow, UserTokens, sql};
 
 const ADMINS: &str = "SELECT id FROM users WHERE is_admin ORDER BY id FOR UPDATE";
@@ -83,6 +85,18 @@ impl UserAccounts for PostgresStore {
             .map_err(|error| document_rows::name_in_use(error, &user.username))?;
         transaction.commit().await.map_err(record_error)?;
         Ok(user)
+    }
+
+    async fn read_webhook_generation(&self, id: &str) -> Result<Option<(u64, Timestamp)>, RecordError> {
+        let found = sqlx::query_as(SECRET_GENERATION).bind(id).fetch_optional(self.pool.count_statement()).await;
+        let found: Option<(i64, i64)> = found.map_err(record_error)?;
+        Ok(found.map(|(generation, at)| (from_int(generation), Timestamp(at))))
+    }
+
+    async fn rotate_webhook_secret(&self, id: &str, now: Timestamp) -> Result<(u64, Timestamp), RecordError> {
+        let rotated = sqlx::query_as(ROTATE_SECRET).bind(id).bind(now.0).fetch_one(self.pool.count_statement()).await;
+        let (generation, at): (i64, i64) = rotated.map_err(|error| document_rows::owner_missing(error, id))?;
+        Ok((from_int(generation), Timestamp(at)))
     }
 
     async fn delete_user(&self, id: &str) -> Result<(), RecordError> {

@@ -141,7 +141,20 @@ const COMMIT: &str = concat!(
     now!(),
     " FROM owned WHERE submit_slots.job_id = owned.id AND (owned.ended AND submit_slots.state <> 'over' \
              OR submit_slots.state = 'held' AND EXISTS (SELECT FROM ended_step WHERE ended_step.id = owned.id \
-             AND ended_step.step = submit_slots.step))) \
+             AND ended_step.step = submit_slots.step))), \
+     announced AS (INSERT INTO webhook_deliveries (id, job_id, event, step, at, url, host, signer, lane, state, queued_at, \
+             due_at, ready_at) \
+         SELECT told.id, owned.id, told.event, told.step, asked.at, hook.url, hook.host, hook.signer, \
+             hook.signer || ' ' || hook.host, 'pending', ",
+    now!(),
+    ", ",
+    now!(),
+    ", ",
+    now!(),
+    " FROM unnest($66::integer[], $67::text[], $68::text[], $69::bigint[]) AS told (turn, id, event, step) \
+         JOIN owned ON owned.place = told.turn JOIN asked ON asked.place = owned.place \
+         JOIN job_webhooks hook ON hook.job_id = owned.id \
+         WHERE position(' ' || told.event || ' ' IN hook.events) > 0 ON CONFLICT DO NOTHING) \
      SELECT place, ",
     sql::is_restrained!(now!()),
     " FROM owned"
@@ -291,6 +304,10 @@ fn bind_rows<'q>(turns: &'q [Turn<'q>], batch: &'q Batch<'q>) -> Query<'q, (i64,
         .bind(column_values(&batch.charges, |row| row.unknown))
         .bind(column_values(&batch.ended_attempts, |row| row.0))
         .bind(column_values(&batch.ended_attempts, |row| row.1))
+        .bind(column_values(&batch.announced, |row| row.turn))
+        .bind(column_values(&batch.announced, |row| row.id.as_str()))
+        .bind(column_values(&batch.announced, |row| row.event))
+        .bind(column_values(&batch.announced, |row| row.step))
 }
 
 fn bind_turns<'q, O>(query: Query<'q, O>, turns: &'q [Turn<'q>]) -> Query<'q, O> {

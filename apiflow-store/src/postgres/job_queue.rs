@@ -14,6 +14,7 @@ use crate::fault::store_error;
 use crate::job_rows::{self, duration_ms, from_int, to_int};
 use crate::slots::window_ms;
 use crate::sql;
+use crate::webhook_deliveries::events_text;
 
 /// Visits the priorities in order, and stops at the limit: jobs that are not claimed are not locked. A row without a
 /// job means that slots may be free.
@@ -114,7 +115,20 @@ const CREATE: &str = concat!(
     now!(),
     " + kept.ttl FROM added, unnest($54::text[], $55::text[], $56::bigint[]) WITH ORDINALITY \
          AS kept (key, value, ttl, place) ORDER BY kept.key, kept.place DESC \
-         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at) \
+         ON CONFLICT (key) DO UPDATE SET value = excluded.value, expires_at = excluded.expires_at), \
+     hook AS (INSERT INTO job_webhooks (job_id, url, host, events, signer) \
+         SELECT id, $59::text, $60::text, $61::text, $62::text FROM added WHERE $59::text IS NOT NULL), \
+     announced AS (INSERT INTO webhook_deliveries (id, job_id, event, step, at, url, host, signer, lane, state, queued_at, \
+             due_at, ready_at) \
+         SELECT told.id, added.id, told.event, told.step, $57::bigint, $59::text, $60::text, $62::text, \
+             $62::text || ' ' || $60::text, 'pending', ",
+    now!(),
+    ", ",
+    now!(),
+    ", ",
+    now!(),
+    " FROM added, unnest($63::text[], $64::text[], $65::bigint[]) AS told (id, event, step) \
+         WHERE position(' ' || told.event || ' ' IN $61::text) > 0) \
      SELECT ",
     sql::is_restrained!(now!()),
     " FROM added"
@@ -308,7 +322,7 @@ impl PostgresStore {
         let mut events: Vec<Event> = new.events.iter().map(|event| Event::of_row(1, event)).collect();
         events.extend(batch.events);
         let turn = turn.map(Turn::of_commit);
-        let asked = new.idempotency.as_ref();
+        let (asked, webhook) = (new.idempotency.as_ref(), new.webhook.as_ref());
         let added = sqlx::query_as::<_, (bool,)>(CREATE)
             .bind(&new.id)
             .bind(&new.name)
@@ -349,7 +363,14 @@ impl PostgresStore {
             .bind(column_values(&batch.cached, |row| row.value.as_str()))
             .bind(column_values(&batch.cached, |row| row.ttl))
             .bind(turn.as_ref().map(|turn| turn.at))
-            .bind(new.created_by.as_ref().and(new.max_bytes_in_flight).map(to_int));
+            .bind(new.created_by.as_ref().and(new.max_bytes_in_flight).map(to_int))
+            .bind(webhook.map(|webhook| &webhook.url))
+            .bind(webhook.map(|webhook| &webhook.host))
+            .bind(webhook.map(|webhook| events_text(&webhook.events)))
+            .bind(webhook.map(|webhook| &webhook.signer))
+            .bind(column_values(&batch.announced, |row| row.id.as_str()))
+            .bind(column_values(&batch.announced, |row| row.event))
+            .bind(column_values(&batch.announced, |row| row.step));
         let begun = Instant::now();
         let added = added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
         let Some((is_restrained,)) = added else { return Ok(false) };

@@ -8,6 +8,8 @@ use super::SqliteStore;
 use super::connection::Connection;
 use super::errors::{QueryError, is_foreign_key_violation, is_unique_violation};
 use crate::document_rows::{self, TokenColumns, TokenUserColumns, UserColumns, username_key};
+use crate::job_rows::from_int;
+use crate::webhook_deliveries::{ROTATE_SECRET, SECRET_GENERATION};
 use crate::{NewToken, RecordError, TokenRow, UserAccounts, UserChange, UserRow, UserTokens, sql};
 
 type Outcome<T> = Result<T, QueryError<RecordError>>;
@@ -75,6 +77,25 @@ impl UserAccounts for SqliteStore {
                 .execute(sql::CHANGE_USER, parameters)
                 .map_err(|error| name_used_username(error, &user.username))?;
             Ok(user)
+        })
+        .await
+    }
+
+    async fn read_webhook_generation(&self, id: &str) -> Result<Option<(u64, Timestamp)>, RecordError> {
+        let id = id.to_owned();
+        self.read(move |connection| {
+            let found: Option<(i64, i64)> = connection.fetch_optional(SECRET_GENERATION, params![id])?;
+            Ok(found.map(|(generation, at)| (from_int(generation), Timestamp(at))))
+        })
+        .await
+    }
+
+    async fn rotate_webhook_secret(&self, id: &str, now: Timestamp) -> Result<(u64, Timestamp), RecordError> {
+        let id = id.to_owned();
+        self.write(move |connection| {
+            let rotated = connection.fetch_one(ROTATE_SECRET, params![id, now.0]);
+            let (generation, at): (i64, i64) = rotated.map_err(|error| name_missing_owner(error, &id))?;
+            Ok((from_int(generation), Timestamp(at)))
         })
         .await
     }

@@ -9,6 +9,7 @@ use rusqlite::types::Value;
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::insert::insert_rows;
+use super::webhook_deliveries::{AnnouncementValues, announce, announcement_values};
 use super::{now, slots, spending};
 use crate::commit_rows::{Batch, Call, Step, Turn};
 use crate::job_rows::{to_int, to_json_text};
@@ -109,6 +110,7 @@ pub(super) struct CommitRows {
     charges: Vec<[Value; 6]>,
     /// A JSON list of the steps whose attempts end.
     ended_attempts: Option<String>,
+    announced: Vec<AnnouncementValues>,
 }
 
 impl CommitRows {
@@ -155,6 +157,7 @@ impl CommitRows {
             cost: turn.cost,
             charges: batch.charges.into_iter().map(spending::charge_values).collect(),
             ended_attempts: list(batch.ended_attempts.into_iter().map(|(_, step)| step).collect()),
+            announced: batch.announced.into_iter().map(announcement_values).collect(),
         }
     }
 }
@@ -262,6 +265,7 @@ pub(super) fn perform_commit(
     if has_slot {
         slots::end_slot(connection, job)?;
     }
+    announce(connection, job, at, &rows.announced)?;
     spending::add_charges(connection, job, &rows.charges)?;
     if has_attempts {
         spending::end_all_attempts(connection, job)?;

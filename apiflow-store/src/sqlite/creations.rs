@@ -11,6 +11,7 @@ use super::commits::{
 use super::connection::Connection;
 use super::errors::QueryError;
 use super::job_records::read_bytes_in_flight;
+use super::webhook_deliveries::add_webhook;
 use super::{now, slots};
 use crate::commit_rows::Event;
 use crate::job_rows::{duration_ms, from_int, to_int};
@@ -104,6 +105,7 @@ pub(super) fn perform_creation(
     )?;
     add_bytes(connection, job.created_by.as_deref(), rows.value_bytes)?;
     slots::request_slot(connection, job)?;
+    add_webhook(connection, &job.id, job.webhook.as_ref())?;
     connection.execute(ADD_BUNDLE, params![number, job.bundle.json()])?;
     insert_events(connection, number, &rows.events)?;
     if let Some(idempotency) = &job.idempotency {

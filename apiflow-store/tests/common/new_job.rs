@@ -18,5 +18,6 @@ pub(super) fn new_job(id: &str, input: Value) -> NewJob {
         events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(input), item: None }],
         idempotency: None,
         max_bytes_in_flight: None,
+        webhook: None,
     }
 }

@@ -21,8 +21,8 @@ const PROVIDERS = {
   elevenlabs: ["/elevenlabs", { "xi-api-key": "$PROVIDER_KEY" }],
 };
 
-/** Starts stand-ins and a server, and stops both when the test `t` is over. */
-export async function startProxy(t, behaviour) {
+/** Starts stand-ins and a server that may also call `hosts`, and stops both when the test `t` is over. */
+export async function startProxy(t, behaviour, hosts = []) {
   const standIn = await start(t, behaviour);
   const host = new URL(standIn.origin).host;
   for (const provider of ["fal", "openai", "elevenlabs"]) {
@@ -39,7 +39,7 @@ export async function startProxy(t, behaviour) {
       PUBLIC_API_URL: origin,
       APIFLOW_DATA: folder,
       ADMIN_PASSWORD: PASSWORD,
-      APIFLOW_ALLOW_HOSTS: host,
+      APIFLOW_ALLOW_HOSTS: [host, ...hosts].join(),
       APIFLOW_SECRETS_FROM_ENV: `PROVIDER_KEY@${host}`,
       PROVIDER_KEY: KEY,
     },
@@ -57,6 +57,7 @@ export async function startProxy(t, behaviour) {
     await post(`${api}/connectors`, { id, name: id, base_url: standIn.origin + path, header }, token);
   }
   return {
+    api,
     token,
     url: (provider) => `${api}/proxy/${provider}`,
     statsOf: (provider) => get(`${standIn.origin}/_control/${provider}/stats`),

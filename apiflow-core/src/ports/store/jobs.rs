@@ -9,6 +9,7 @@ use super::job_queue::Claim;
 use super::shared_bundle::SharedBundle;
 use super::turns::{EventRow, LoadedJob, value_bytes};
 use super::value_ref::ValueRef;
+use super::webhook_deliveries::JobWebhook;
 use crate::declarations::Catalog;
 use crate::money::Cost;
 use crate::ports::Timestamp;
@@ -114,6 +115,8 @@ pub struct NewJob {
     pub idempotency: Option<Idempotency>,
     /// Refuses the job if the values of its user's jobs that have not ended take this many bytes of JSON, or more.
     pub max_bytes_in_flight: Option<u64>,
+    /// Where the job is announced.
+    pub webhook: Option<JobWebhook>,
 }
 
 impl NewJob {

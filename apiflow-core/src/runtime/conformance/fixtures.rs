@@ -45,6 +45,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         events: vec![event_with(1, json!({"input": id}))],
         idempotency: None,
         max_bytes_in_flight: None,
+        webhook: None,
     }
 }
 

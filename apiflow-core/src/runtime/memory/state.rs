@@ -12,6 +12,7 @@ use super::job::{Job, rows_len};
 use super::slots::SlotTable;
 use super::spending::SpendingTable;
 use super::submit_slots::SubmitSlotTable;
+use super::webhook_deliveries::WebhookTable;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
     ProviderWorkClaim, RenewedLease, StoreError, StoredUpload, Timestamp,
@@ -26,6 +27,7 @@ pub(super) struct StoreState {
     slots: SlotTable,
     pub(super) spending: SpendingTable,
     pub(super) submit_slots: SubmitSlotTable,
+    pub(super) webhooks: WebhookTable,
     /// Job and attempt that a provider's work belongs to, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
     /// Until when submits are paused, by rate limit.
@@ -107,6 +109,7 @@ impl StoreState {
             self.slots.add_waiting(&new.id, concurrency, new.priority, new.created_at, now);
         }
         let id = new.id.clone();
+        self.webhooks.add_webhook(&id, new.webhook.clone());
         let (job, bytes) = Job::new(new, now);
         place.insert(job);
         self.bytes_written += bytes;
@@ -192,6 +195,7 @@ impl StoreState {
         let cached = std::mem::take(&mut commit.cached);
         let (charges, ended) = (std::mem::take(&mut commit.charges), std::mem::take(&mut commit.ended_attempts));
         let (id, at, ends) = (commit.job.clone(), commit.at, commit.state.status.is_final());
+        let announced = commit.announcements();
         let (version, bytes) = self.job_mut(&commit.job)?.commit(commit, now)?;
         if ends {
             self.slots.note_end(&id, now);
@@ -202,6 +206,7 @@ impl StoreState {
         if let Some(job) = self.jobs.get(&id) {
             self.spending.add_charges(&job.row, at, charges);
         }
+        self.webhooks.announce(&id, announced, at, now);
         self.bytes_written += bytes + rows_len(&cached);
         for row in cached {
             self.cache.insert_result(row, now);
@@ -324,6 +329,7 @@ impl StoreState {
         self.jobs.remove(id);
         self.followers.retain(|_, (job, _)| job != id);
         self.keys.retain(|_, used| used.job != id);
+        self.webhooks.delete_job(id);
         Ok(())
     }
 }

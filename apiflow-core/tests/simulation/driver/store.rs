@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DueErasure, DuePoll, Erasure, EventRow,
-    InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, LoadedJob, NewJob,
-    ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepRow, StoreError, StoreFault,
-    StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries,
+    DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
+    JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation,
+    Spending, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter,
+    UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -338,6 +339,39 @@ impl Spending for Troubled {
 
     async fn delete_budget(&self, id: &str) -> Result<bool, StoreError> {
         self.inner.delete_budget(id).await
+    }
+}
+
+#[async_trait]
+impl WebhookDeliveries for Troubled {
+    async fn read_job_webhook(&self, job: &str) -> Result<Option<JobWebhook>, StoreError> {
+        self.inner.read_job_webhook(job).await
+    }
+
+    async fn list_deliveries(&self, job: &str, limit: u32) -> Result<Vec<WebhookDelivery>, StoreError> {
+        self.inner.list_deliveries(job, limit).await
+    }
+
+    async fn take_due_deliveries(&self, wanted: DueDeliveries) -> Result<Vec<WebhookDelivery>, StoreError> {
+        self.inner.take_due_deliveries(wanted).await
+    }
+
+    async fn record_delivery_try(
+        &self,
+        id: &str,
+        tries: u32,
+        outcome: DeliveryTry,
+        next: AfterTry,
+    ) -> Result<bool, StoreError> {
+        self.inner.record_delivery_try(id, tries, outcome, next).await
+    }
+
+    async fn resend_delivery(&self, job: &str, id: &str) -> Result<bool, StoreError> {
+        self.inner.resend_delivery(job, id).await
+    }
+
+    async fn count_pending_deliveries(&self) -> Result<u64, StoreError> {
+        self.inner.count_pending_deliveries().await
     }
 }
 

@@ -86,6 +86,7 @@ impl Storage {
             events: vec![EventRow { seq: 1, at: Timestamp(1), body: json!({}), value: Some(json!(1)), item: None }],
             idempotency: None,
             max_bytes_in_flight: None,
+            webhook: None,
         };
         self.stores.store.create_job(job, None).await.expect("a job is created");
     }

@@ -160,22 +160,23 @@ impl Declared {
 
 /// Returns the findings about the fields around a workflow's document.
 fn check_wrapper(content: &Value) -> Vec<Diagnostic> {
-    const KNOWN: [&str; 6] = ["id", "name", "description", "nodes", "created_at", "updated_at"];
+    const KNOWN: [&str; 8] =
+        ["id", "name", "description", "nodes", "webhook", "webhook_events_filter", "created_at", "updated_at"];
     let mut found = Vec::new();
     let Some(fields) = content.as_object() else { return found };
     for (name, value) in fields {
         let at = pointer_push("", name);
         let expected = match name.as_str() {
             "id" | "name" if !value.is_string() => "a string",
-            "description" if !value.is_string() && !value.is_null() => "a string",
+            "description" | "webhook" if !value.is_string() && !value.is_null() => "a string",
+            "webhook_events_filter" if !value.is_array() && !value.is_null() => "a list of events",
             "nodes" if !value.is_object() => "an OpenFlow document, an object",
             known if KNOWN.contains(&known) => continue,
             _ => {
                 let message = format!("unknown field `{name}`");
-                found.push(
-                    Diagnostic::new_error(codes::UNKNOWN_FIELD, at, message)
-                        .with_help("a workflow has `id`, `name`, `description` and `nodes`"),
-                );
+                found.push(Diagnostic::new_error(codes::UNKNOWN_FIELD, at, message).with_help(
+                    "a workflow has `id`, `name`, `description`, `nodes`, `webhook` and `webhook_events_filter`",
+                ));
                 continue;
             }
         };

@@ -376,6 +376,40 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{id}/webhooks": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the messages that announce a job, and what became of them. */
+        get: operations["list_webhook_deliveries"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/webhooks/{delivery}/send": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Sends a message again, with the same id, whatever became of it; it is then tried for another day. */
+        post: operations["resend_webhook"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/library": {
         parameters: {
             query?: never;
@@ -645,6 +679,40 @@ export interface paths {
         post?: never;
         /** Revokes a named token. */
         delete: operations["delete_token"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/user/webhook_secret": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Shows the secret that signs messages to the caller's receivers. */
+        get: operations["get_webhook_secret"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/user/webhook_secret/rotate": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Replaces that secret; for a day messages are signed with both. */
+        post: operations["rotate_webhook_secret"];
+        delete?: never;
         options?: never;
         head?: never;
         patch?: never;
@@ -1136,6 +1204,11 @@ export interface components {
              */
             unknown?: number;
         };
+        /**
+         * @description State of a delivery.
+         * @enum {string}
+         */
+        DeliveryState: "pending" | "delivered" | "failed";
         /** @description One finding about a document. */
         Diagnostic: {
             /** @description Stable code of the kind of finding, in kebab case (`unknown-node`, `expression-syntax`). */
@@ -1304,6 +1377,16 @@ export interface components {
             started_ms: number;
             /** @description The status of the step at the end of the dry run. */
             status: components["schemas"]["StepStatus"];
+        };
+        /** @description A secret that was replaced and still signs messages, beside the present one. */
+        EarlierWebhookSecret: {
+            /** @description The secret: `whsec_` and base64. */
+            secret: string;
+            /**
+             * Format: date-time
+             * @description Until when it signs.
+             */
+            signs_until: string;
         };
         /** @description One invalid place in the body of a request. */
         Fault: {
@@ -1666,6 +1749,13 @@ export interface components {
             nodes: {
                 [key: string]: unknown;
             };
+            /**
+             * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
+             *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
+             */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /** @description One typed call to a provider. */
         Node: {
@@ -2142,6 +2232,46 @@ export interface components {
             next: string | null;
         };
         /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_WebhookDeliveryInfo: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: date-time
+                 * @description When the event happened.
+                 */
+                created_at: string;
+                /** @description What it announces. */
+                event: components["schemas"]["WebhookEvent"];
+                /** @description Identifies the message: its header `webhook-id`, the same each time that it is sent. */
+                id: string;
+                last_try: components["schemas"]["WebhookTry"] | null;
+                /**
+                 * Format: date-time
+                 * @description When it is sent next, if it is pending.
+                 */
+                next_try_at: string | null;
+                /** @description What became of it. */
+                state: components["schemas"]["DeliveryState"];
+                /**
+                 * Format: int64
+                 * @description The step that waits for approval, by its `ordinal`.
+                 */
+                step: number | null;
+                /**
+                 * Format: int32
+                 * @description Number of tries.
+                 */
+                tries: number;
+                /**
+                 * @description Where it is sent. Only its origin for users who neither created the job nor named the receiver, unless they are
+                 *     admins.
+                 */
+                url: string;
+            }[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_Workflow: {
             /** @description The items of this page. */
             items: {
@@ -2170,6 +2300,13 @@ export interface components {
                  * @description When the workflow was last saved.
                  */
                 updated_at: string;
+                /**
+                 * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
+                 *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
+                 */
+                webhook?: string | null;
+                /** @description The events that are announced (default: all). */
+                webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
@@ -2223,6 +2360,13 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; default:
+             *     that of the original job.
+             */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /**
          * @description An approver's decision about a job.
@@ -2271,6 +2415,10 @@ export interface components {
             preprocess?: boolean | null;
             /** @description Runs up to and including this step. */
             until?: string | null;
+            /** @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`. */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /** @description The inputs of a node run. */
         RunRequest: {
@@ -2278,6 +2426,10 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
+            /** @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`. */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /** @description The inputs of a workflow run. */
         RunWorkflowRequest: {
@@ -2295,6 +2447,13 @@ export interface components {
              *     false).
              */
             preprocess?: boolean | null;
+            /**
+             * @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; replaces
+             *     that of the workflow.
+             */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /** @description A secret without its value. */
         SecretInfo: {
@@ -2511,6 +2670,69 @@ export interface components {
          * @enum {string}
          */
         ValueType: "string" | "number" | "integer" | "boolean" | "object" | "array" | "image" | "video" | "audio" | "file";
+        /** @description A message about a job, and what became of it. */
+        WebhookDeliveryInfo: {
+            /**
+             * Format: date-time
+             * @description When the event happened.
+             */
+            created_at: string;
+            /** @description What it announces. */
+            event: components["schemas"]["WebhookEvent"];
+            /** @description Identifies the message: its header `webhook-id`, the same each time that it is sent. */
+            id: string;
+            last_try: components["schemas"]["WebhookTry"] | null;
+            /**
+             * Format: date-time
+             * @description When it is sent next, if it is pending.
+             */
+            next_try_at: string | null;
+            /** @description What became of it. */
+            state: components["schemas"]["DeliveryState"];
+            /**
+             * Format: int64
+             * @description The step that waits for approval, by its `ordinal`.
+             */
+            step: number | null;
+            /**
+             * Format: int32
+             * @description Number of tries.
+             */
+            tries: number;
+            /**
+             * @description Where it is sent. Only its origin for users who neither created the job nor named the receiver, unless they are
+             *     admins.
+             */
+            url: string;
+        };
+        /**
+         * @description What a job announces.
+         * @enum {string}
+         */
+        WebhookEvent: "completed" | "failed" | "cancelled" | "approval";
+        /** @description The secret that signs messages about jobs. */
+        WebhookSecret: {
+            earlier: components["schemas"]["EarlierWebhookSecret"] | null;
+            /** @description The secret, as libraries for Standard Webhooks take it: `whsec_` and base64. */
+            secret: string;
+        };
+        /** @description A try to deliver a message. */
+        WebhookTry: {
+            /**
+             * Format: date-time
+             * @description When its outcome was known.
+             */
+            at: string;
+            /** @description Why the message was not accepted. */
+            error: string | null;
+            /** @description Beginning of the body of a reply that did not accept the message. */
+            reply: string | null;
+            /**
+             * Format: int32
+             * @description HTTP status of the reply, if there was one.
+             */
+            status: number | null;
+        };
         /** @description A named OpenFlow document. */
         Workflow: {
             /**
@@ -2538,6 +2760,13 @@ export interface components {
              * @description When the workflow was last saved.
              */
             updated_at: string;
+            /**
+             * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
+             *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
+             */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
         /** @description Fields of a workflow to replace; each replaces the whole field. */
         WorkflowChange: {
@@ -2549,6 +2778,13 @@ export interface components {
             nodes?: {
                 [key: string]: unknown;
             } | null;
+            /**
+             * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
+             *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
+             */
+            webhook?: string | null;
+            /** @description The events that are announced (default: all). */
+            webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
     };
     responses: never;
@@ -3638,6 +3874,70 @@ export interface operations {
             };
         };
     };
+    list_webhook_deliveries: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description up to 500 messages, oldest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WebhookDeliveryInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    resend_webhook: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description the `id` of the message */
+                delivery: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the message; it is sent soon */
+            202: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookDeliveryInfo"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
     list_library: {
         parameters: {
             query?: {
@@ -4496,6 +4796,64 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    rotate_webhook_secret: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the new secret */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WebhookSecret"];
+                };
             };
             /** @description a problem */
             default: {
