@@ -39,7 +39,8 @@ const UPDATE_JOB: &str = concat!(
          $12 AND EXISTS (SELECT 1 FROM job_polls WHERE job_id = $1), \
          $12 AND EXISTS (SELECT 1 FROM job_slots WHERE job_id = $1 AND state <> 'over'), \
          $12 AND (EXISTS (SELECT 1 FROM budget_reservations WHERE job_id = $1) \
-             OR EXISTS (SELECT 1 FROM submit_slots WHERE job_id = $1 AND state <> 'over')), ",
+             OR EXISTS (SELECT 1 FROM submit_slots WHERE job_id = $1 AND state <> 'over')), \
+         EXISTS (SELECT 1 FROM job_webhooks WHERE job_id = $1), ",
     sql::is_restrained!(now!())
 );
 /// The same for a turn in the middle of a job, which changes no indexed column: SQLite rewrites the index entries of all
@@ -48,7 +49,7 @@ const UPDATE_JOB_IN_PLACE: &str = concat!(
     "UPDATE jobs SET ",
     changed_columns!(),
     ", flight_change = $14 WHERE id = $1 AND version = $2 AND status = $4 AND priority = $5 \
-         RETURNING number, created_by, flight_change, 0, 0, 0, ",
+         RETURNING number, created_by, flight_change, 0, 0, 0, 1, ",
     sql::is_restrained!(now!())
 );
 const TAKE_MESSAGES: &str = "UPDATE job_inbox SET taken = 1, payload = 'null' \
@@ -194,8 +195,9 @@ fn call_values(call: Call<'_>) -> CallValues {
 }
 
 /// What the update of a job's row returns: its number, its user, the change of the user's bytes in flight, whether polls,
-/// a slot, and reservations and slots of attempts end with it, and whether submits are restrained.
-type UpdatedJob = (i64, Option<String>, i64, bool, bool, bool, bool);
+/// a slot, and reservations and slots of attempts end with it, whether it may have a webhook, and whether submits are
+/// restrained.
+type UpdatedJob = (i64, Option<String>, i64, bool, bool, bool, bool, bool);
 
 /// Records a turn if the job still has the version; returns its new version.
 pub(super) fn perform_commit(
@@ -240,7 +242,8 @@ pub(super) fn perform_commit(
     if updated.is_none() {
         updated = connection.fetch_optional(UPDATE_JOB, parameters)?;
     }
-    let Some((number, user, flight_change, has_polls, has_slot, has_attempts, is_restrained)) = updated else {
+    let Some((number, user, flight_change, has_polls, has_slot, has_attempts, has_webhook, is_restrained)) = updated
+    else {
         return Err(explain_refusal(connection, job)?.into());
     };
     if !is_restrained {
@@ -265,7 +268,9 @@ pub(super) fn perform_commit(
     if has_slot {
         slots::end_slot(connection, job)?;
     }
-    announce(connection, job, at, &rows.announced)?;
+    if has_webhook {
+        announce(connection, job, at, &rows.announced)?;
+    }
     spending::add_charges(connection, job, &rows.charges)?;
     if has_attempts {
         spending::end_all_attempts(connection, job)?;
