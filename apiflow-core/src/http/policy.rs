@@ -76,7 +76,8 @@ impl OutgoingPolicy {
                 "use https; http is allowed only to hosts in APIFLOW_ALLOW_HOSTS, and `{host}` is not listed"
             ));
         }
-        Ok(url.port().map_or_else(|| target.host.clone(), |port| format!("{}:{port}", target.host)))
+        let host = if target.host.contains(':') { format!("[{}]", target.host) } else { target.host };
+        Ok(url.port().map_or_else(|| host.clone(), |port| format!("{host}:{port}")))
     }
 
     /// Returns whether the operator listed the target's name, or its literal address.

@@ -177,7 +177,10 @@ impl From<HttpError> for TryError {
     fn from(error: HttpError) -> Self {
         match error {
             HttpError::Refused(reason) | HttpError::Secret(reason) => Self::Final(reason),
-            other => Self::Transient(other.to_string()),
+            // The enum may get further variants.
+            HttpError::Connect(_) | HttpError::Unknown(_) | HttpError::Reply(_) | HttpError::TooLarge(_) | _ => {
+                Self::Transient(error.to_string())
+            }
         }
     }
 }

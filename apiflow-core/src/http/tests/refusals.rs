@@ -182,3 +182,30 @@ fn a_wrong_list_of_hosts_names_the_entry() {
         OutgoingPolicy::parse(list).expect("a well-formed list");
     }
 }
+
+#[test]
+fn receivers_of_webhooks_use_https_unless_the_operator_listed_their_host() {
+    let policy = OutgoingPolicy::parse("inside.example:8080,plain.example,127.0.0.1:9000,10.0.0.0/8").expect("a list");
+    for (url, expected) in [
+        ("https://hook.example/a?b=c", Ok("hook.example")),
+        ("https://Hook.Example.:8443/", Ok("hook.example:8443")),
+        ("https://[2606:4700::1111]:8443/", Ok("[2606:4700::1111]:8443")),
+        ("https://inside.example/", Ok("inside.example")),
+        ("http://inside.example:8080/", Ok("inside.example:8080")),
+        ("http://inside.example/", Err("`inside.example` is not listed")),
+        ("http://PLAIN.example:81/", Ok("plain.example:81")),
+        ("http://hook.example/", Err("use https; http is allowed only to hosts in APIFLOW_ALLOW_HOSTS")),
+        ("http://127.0.0.1:9000/", Ok("127.0.0.1:9000")),
+        ("http://127.0.0.1/", Err("loopback")),
+        ("http://10.1.2.3/", Ok("10.1.2.3")),
+        ("https://192.168.0.1/", Err("private")),
+        ("http://1.1.1.1/", Err("`1.1.1.1` is not listed")),
+        ("file:///etc/passwd", Err("scheme `file` is not allowed")),
+    ] {
+        match (policy.check_receiver(url), expected) {
+            (Ok(host), Ok(expected)) => assert_eq!(host, expected, "{url}"),
+            (Err(reason), Err(part)) => assert!(reason.contains(part), "{url}: {reason}"),
+            (found, expected) => panic!("{url}: {found:?} instead of {expected:?}"),
+        }
+    }
+}
