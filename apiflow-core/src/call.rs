@@ -47,6 +47,8 @@ mod unsupported_settings;
 #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime a rule is only checked"))]
 mod upload_rule;
 mod webhook;
+#[cfg(feature = "runtime")]
+mod work_report;
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -87,6 +89,8 @@ pub(crate) use self::upload_rule::UploadedFile;
 pub use self::webhook::{WEBHOOK_ADDRESS, WebhookSignature};
 #[cfg(feature = "http")]
 pub use self::webhook::{WebhookError, WebhookKey, read_jwks, verify_webhook};
+#[cfg(feature = "runtime")]
+pub(crate) use self::work_report::WorkReport;
 use crate::ports::HttpRequest;
 use crate::value_type::ValueType;
 

@@ -24,9 +24,7 @@ mod tests;
 
 pub(crate) use self::compile::{Template, TemplateCompiler};
 pub(crate) use self::display_request::{display_request, display_url};
-#[cfg(feature = "http")]
-pub(crate) use self::expand::percent_encode;
-pub(crate) use self::expand::{Expanded, Piece, TemplateScope, dot_segment, join_pieces};
+pub(crate) use self::expand::{Expanded, Piece, TemplateScope, dot_segment, join_pieces, percent_encode};
 pub use self::resolve_body::{BodySegment, MediaEncoding};
 pub use self::resolve_secrets::{ResolveError, Resolved, resolve_secrets};
 pub(crate) use self::secret_markers::{DraftBody, DraftContent, DraftPart, DraftRequest, derive_word, encode_pair};

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use apiflow_core::money::Cost;
 use apiflow_core::ports::{
-    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, Poll, SharedBundle,
-    SnapshotRow, StepRow, StepStatus, StoreError, Timestamp, ValueRef,
+    CallRecord, DueErasure, DuePoll, EventRow, InboxMessage, JobRow, JobState, JobStatus, LogTail, Poll, SharedBundle,
+    SnapshotRow, StepLog, StepRow, StepStatus, StoreError, Timestamp, ValueRef,
 };
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -40,8 +40,13 @@ pub(crate) type JobColumns = (
 /// `seq`, `at`, `list_id`, `list_index` and `body` of an event.
 pub(crate) type EventColumns = (i64, i64, Option<i64>, Option<i64>, String);
 
-/// `ordinal`, `status`, `attempt`, `started_at`, `finished_at`, `progress` and `body` of a step.
-pub(crate) type StepColumns = (i64, String, i32, i64, Option<i64>, Option<f64>, String);
+/// `ordinal`, `status`, `attempt`, `started_at`, `finished_at`, `progress` and `body` of a step, and `queue_position`,
+/// `preview` and `log_bytes` of its provider's report.
+pub(crate) type StepColumns =
+    (i64, String, i32, i64, Option<i64>, Option<f64>, String, Option<i64>, Option<String>, Option<i64>);
+
+/// `for_attempt`, `log` and `log_bytes` of a provider's report.
+pub(crate) type LogColumns = (i32, Option<String>, i64);
 
 /// `step`, `attempt`, `purpose`, `at`, `duration_ms`, `request` and `reply` of a call.
 pub(crate) type CallColumns = (i64, i32, String, i64, i64, Option<String>, Option<String>);
@@ -190,7 +195,8 @@ impl<'a> StepBody<'a> {
 }
 
 pub(crate) fn step_row(columns: StepColumns) -> Result<StepRow, StoreError> {
-    let (ordinal, status, attempt, started_at, finished_at, progress, body) = columns;
+    let (ordinal, status, attempt, started_at, finished_at, progress, body, queue_position, preview, log_bytes) =
+        columns;
     let body: StepBody<'_> = parse_json(&body)?;
     Ok(StepRow {
         ordinal: from_int(ordinal),
@@ -205,12 +211,21 @@ pub(crate) fn step_row(columns: StepColumns) -> Result<StepRow, StoreError> {
         output: body.output.map(Cow::into_owned),
         error: body.error.map(Cow::into_owned),
         progress,
+        queue_position: queue_position.map(from_int),
+        preview,
+        log_bytes: log_bytes.map_or(0, from_int),
         provider_id: body.provider_id.map(Cow::into_owned),
         retry_at: body.retry_at,
         approval: body.approval.map(Cow::into_owned),
         cost: body.cost.map(Cow::into_owned),
         fallback: body.fallback.map(Cow::into_owned),
     })
+}
+
+/// Converts the log of a step; a report may have none.
+pub(crate) fn step_log((attempt, log, log_bytes): LogColumns) -> Option<StepLog> {
+    let tail = LogTail { text: log?, total_bytes: from_int(log_bytes) };
+    Some(StepLog { attempt: from_small_int(attempt), tail })
 }
 
 pub(crate) fn call_record(columns: CallColumns) -> Result<CallRecord, StoreError> {

@@ -160,6 +160,7 @@ fn migrations() -> Migrator {
         migration(10, "spending", include_str!("../migrations/postgres/0010_spending.sql")),
         migration(12, "provider_uploads", include_str!("../migrations/postgres/0012_provider_uploads.sql")),
         migration(14, "webhook_deliveries", include_str!("../migrations/postgres/0014_webhook_deliveries.sql")),
+        migration(15, "step_reports", include_str!("../migrations/postgres/0015_step_reports.sql")),
     ])
 }
 

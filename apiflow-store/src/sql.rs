@@ -59,6 +59,21 @@ macro_rules! step_columns {
 }
 pub(crate) use step_columns;
 
+/// The columns of [`crate::job_rows::StepColumns`]: those of a step, and what its provider reported.
+macro_rules! reported_step_columns {
+    () => {
+        concat!(
+            crate::sql::step_columns!(),
+            ", CASE WHEN status = 'running' AND for_attempt = attempt THEN queue_position END, \
+               CASE WHEN status = 'running' AND for_attempt = attempt THEN preview END, log_bytes \
+             FROM job_steps LEFT JOIN step_reports \
+                 ON step_reports.job = job_steps.job AND step_reports.step = job_steps.ordinal \
+             WHERE job_steps.job = ",
+            crate::sql::job_number!()
+        )
+    };
+}
+
 /// The columns of [`crate::job_rows::CallColumns`].
 macro_rules! call_columns {
     () => {
@@ -151,20 +166,25 @@ pub(crate) const RECORD_SOLO_START: &str =
 pub(crate) const UNDO_SOLO_START: &str = "UPDATE jobs SET alone_tries = 0 WHERE id = $1 AND version = $2";
 /// Returns the slot to a job that had ended.
 pub(crate) const HOLD_AGAIN: &str = "UPDATE job_slots SET state = 'held' WHERE job_id = $1 AND state = 'over'";
-pub(crate) const STEPS: &str = concat!(
-    "SELECT ",
-    step_columns!(),
-    " FROM job_steps WHERE job = ",
-    job_number!(),
-    " AND ordinal > $2 ORDER BY ordinal LIMIT $3"
-);
+pub(crate) const STEPS: &str =
+    concat!("SELECT ", reported_step_columns!(), " AND ordinal > $2 ORDER BY ordinal LIMIT $3");
 pub(crate) const STEPS_IN_PROGRESS: &str = concat!(
     "SELECT ",
-    step_columns!(),
-    " FROM job_steps WHERE job = ",
-    job_number!(),
-    " AND status = 'running' AND progress IS NOT NULL ORDER BY ordinal LIMIT $2"
+    reported_step_columns!(),
+    " AND status = 'running' AND (progress IS NOT NULL OR for_attempt IS NOT NULL) ORDER BY ordinal LIMIT $2"
 );
+pub(crate) const STEP_LOG: &str =
+    concat!("SELECT for_attempt, log, log_bytes FROM step_reports WHERE job = ", job_number!(), " AND step = $2");
+/// Replaces the report of the same or an earlier attempt; the log of an attempt never becomes shorter.
+pub(crate) const RECORD_REPORT: &str = "INSERT INTO step_reports (job, step, for_attempt, queue_position, preview, log, log_bytes) \
+     SELECT number, $2, $3, $4, $5, $6, $7 FROM jobs WHERE id = $1 \
+     ON CONFLICT (job, step) DO UPDATE SET for_attempt = excluded.for_attempt, \
+         queue_position = excluded.queue_position, preview = excluded.preview, \
+         log = CASE WHEN step_reports.for_attempt = excluded.for_attempt \
+             AND excluded.log_bytes < step_reports.log_bytes THEN step_reports.log ELSE excluded.log END, \
+         log_bytes = CASE WHEN step_reports.for_attempt = excluded.for_attempt \
+             AND excluded.log_bytes < step_reports.log_bytes THEN step_reports.log_bytes ELSE excluded.log_bytes END \
+     WHERE excluded.for_attempt >= step_reports.for_attempt";
 pub(crate) const CALLS: &str =
     concat!("SELECT ", call_columns!(), " FROM job_calls WHERE job = ", job_number!(), " AND step = $2 ORDER BY id");
 pub(crate) const NEXT_DUE: &str = concat!(

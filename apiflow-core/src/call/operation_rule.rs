@@ -35,7 +35,9 @@ pub(super) struct Rule {
     pub(super) poll: PollRule,
     pub(super) result: Option<LinkRule>,
     pub(super) cancel: Option<CancelRule>,
-    pub(super) progress: Option<Progress>,
+    pub(super) progress: Progress,
+    /// Path of the provider's log: a text, or a list of lines.
+    pub(super) logs: Option<JsonPath>,
     pub(super) limits: Limits,
     /// The header that tells the provider how long the work may take.
     pub(super) deadline_header: Option<DeadlineHeader>,
@@ -86,6 +88,8 @@ pub(super) struct ErrorRule {
 #[derive(Debug, Clone)]
 pub(super) struct PollRule {
     pub(super) link: LinkRule,
+    /// Parameters that are added to the link's query.
+    pub(super) query: Vec<(String, String)>,
     pub(super) body: Option<Template>,
     pub(super) interval_s: f64,
     pub(super) growth: f64,
@@ -101,12 +105,18 @@ pub(super) struct LinkRule {
 }
 
 /// How a reply shows the progress.
-#[derive(Debug, Clone)]
-pub(super) enum Progress {
-    /// A number from 0 to the given maximum; without one, from 0 to 1 or from 0 to 100.
-    Number(JsonPath, Option<f64>),
-    /// A log; its last percentage is used.
-    Log(JsonPath),
+#[derive(Debug, Clone, Default)]
+pub(super) struct Progress {
+    /// Path of a number from 0 to `max`.
+    pub(super) number: Option<JsonPath>,
+    /// The number at the end; without one, numbers are from 0 to 1 or from 0 to 100.
+    pub(super) max: Option<f64>,
+    /// Path of a log, whose last percentage is used if there is no number.
+    pub(super) log: Option<JsonPath>,
+    /// Path of the position in the provider's queue.
+    pub(super) queue: Option<JsonPath>,
+    /// Path of a preview: a link, or a small data URI.
+    pub(super) preview: Option<JsonPath>,
 }
 
 /// How a submit of unknown fate is found in the provider's list.
@@ -187,7 +197,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     let result = read_inner(&mut fields, "result", |fields| read_link(fields, "GET"));
     let cancel = read_inner(&mut fields, "cancel", read_cancel);
     let progress = read_progress(&mut fields);
-    read_path(&mut fields, "logs");
+    let logs = read_path(&mut fields, "logs");
     let webhook = read_inner(&mut fields, "webhook", read_webhook);
     let limits = read_limits(&mut fields);
     let deadline_header = read_inner(&mut fields, "deadline_header", read_deadline_header);
@@ -212,6 +222,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
         result,
         cancel,
         progress,
+        logs,
         limits,
         deadline_header,
         webhook,
@@ -341,8 +352,24 @@ fn read_poll(fields: &mut Fields<'_, '_>) -> Option<PollRule> {
     let interval_s = fields.number_from("interval_s", 0.05).unwrap_or(1.0);
     let growth = fields.number_from("growth", 1.0).unwrap_or(1.5);
     let max_interval_s = fields.number_from("max_interval_s", 0.05).unwrap_or(10.0).max(interval_s);
+    let query = read_query(fields);
     let link = read_link(fields, "GET")?;
-    Some(PollRule { link, body, interval_s, growth, max_interval_s })
+    Some(PollRule { link, query, body, interval_s, growth, max_interval_s })
+}
+
+/// Reads parameters of a query: an object of strings, numbers and booleans.
+fn read_query(fields: &mut Fields<'_, '_>) -> Vec<(String, String)> {
+    let read = match fields.read_value("query") {
+        None => return Vec::new(),
+        Some(Value::Object(query)) => {
+            query.iter().map(|(name, value)| Some((name.clone(), scalar_text(value)?))).collect()
+        }
+        Some(Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_)) => None,
+    };
+    read.unwrap_or_else(|| {
+        fields.note_fault(codes::BAD_VALUE, "query", "`query` must be an object of strings, numbers or booleans");
+        Vec::new()
+    })
 }
 
 /// Reads the body of a request that follows a reply.
@@ -372,16 +399,16 @@ fn read_link(fields: &mut Fields<'_, '_>, method: &str) -> Option<LinkRule> {
     Some(LinkRule { method, links })
 }
 
-fn read_progress(fields: &mut Fields<'_, '_>) -> Option<Progress> {
-    if fields.read_value("progress")?.is_string() {
-        return read_path(fields, "progress").map(|path| Progress::Number(path, None));
+fn read_progress(fields: &mut Fields<'_, '_>) -> Progress {
+    if fields.read_value("progress").is_some_and(Value::is_string) {
+        return Progress { number: read_path(fields, "progress"), ..Progress::default() };
     }
-    read_inner(fields, "progress", |fields| {
+    let read = read_inner(fields, "progress", |fields| {
         let max = fields.number_from("max", 0.001);
-        let number = read_path(fields, "path").map(|path| Progress::Number(path, max));
-        let log = read_path(fields, "log").map(Progress::Log);
-        number.or(log)
-    })
+        let [number, log, queue, preview] = ["path", "log", "queue", "preview"].map(|key| read_path(fields, key));
+        Some(Progress { number, max, log, queue, preview })
+    });
+    read.unwrap_or_default()
 }
 
 /// How work is submitted: how long the provider holds the submit open, and its headers.

@@ -9,7 +9,7 @@ use super::plan::CallPlan;
 use super::reply_body::Body;
 use super::retry_after::retry_after_ms;
 use super::{CallError, ErrorClass, Operation, ReplyReading, output};
-use crate::json::{JsonPath, PathMatch};
+use crate::json::{JsonPath, PathMatch, scalar_text};
 use crate::ports::HttpReply;
 use crate::template::{Template, TemplateScope};
 
@@ -166,7 +166,7 @@ impl CallPlan {
             result_url: rule.result.as_ref().and_then(link).or_else(|| known.result_url.clone()),
             state: state_word(&rule.state, json).or_else(|| known.state.clone()),
             is_queued: false,
-            progress: read_progress(rule.progress.as_ref(), json).or(known.progress),
+            progress: read_progress(&rule.progress, json).or(known.progress),
             retry_after_ms: retry_hint(reply),
             reported_cost: known.reported_cost.clone(),
             downloads: known.downloads.clone(),
@@ -335,15 +335,33 @@ fn is_moderated(rule: &ErrorRule, text: &str) -> bool {
     rule.moderated.iter().any(|word| has_word(&text, &word.to_lowercase()))
 }
 
-fn read_progress(rule: Option<&Progress>, json: &Value) -> Option<f64> {
-    match rule? {
-        Progress::Number(path, max) => {
-            let number = path.find_text(json)?.parse::<f64>().ok()?;
-            let part = number / max.unwrap_or(if number > 1.0 { 100.0 } else { 1.0 });
-            (0.0..=1.0).contains(&part).then_some(part)
-        }
-        Progress::Log(path) => last_percentage(&path.find_text(json)?),
-    }
+fn read_progress(rule: &Progress, json: &Value) -> Option<f64> {
+    let read_number = |path: &JsonPath| {
+        let number = path.find_text(json)?.parse::<f64>().ok()?;
+        let part = number / rule.max.unwrap_or(if number > 1.0 { 100.0 } else { 1.0 });
+        (0.0..=1.0).contains(&part).then_some(part)
+    };
+    let number = rule.number.as_ref().and_then(read_number);
+    number.or_else(|| last_percentage(&read_log(rule.log.as_ref()?, json)?))
+}
+
+/// Reads a log: a text, or the lines of a list; `None` if it is empty.
+pub(super) fn read_log(path: &JsonPath, json: &Value) -> Option<String> {
+    let log = match path.find_in(json) {
+        PathMatch::Absent | PathMatch::Null => return None,
+        PathMatch::One(Value::Array(lines)) => join_lines(lines.iter()),
+        PathMatch::One(text) => scalar_text(text)?,
+        PathMatch::Many(lines) => join_lines(lines.into_iter()),
+    };
+    (!log.is_empty()).then_some(log)
+}
+
+fn join_lines<'v>(lines: impl Iterator<Item = &'v Value>) -> String {
+    lines.filter_map(scalar_text).fold(String::new(), |mut log, line| {
+        log.push_str(line.trim_end_matches('\n'));
+        log.push('\n');
+        log
+    })
 }
 
 /// Parses the last `NN%` of a log as a fraction.

@@ -13,6 +13,7 @@ use crate::origin::{Origin, SecretOrigin};
 use crate::ports::{HttpRequest, RequestBody};
 use crate::template::{
     DraftBody, DraftContent, DraftPart, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair,
+    percent_encode,
 };
 use crate::url;
 
@@ -86,7 +87,9 @@ impl CallPlan {
     /// [`ErrorClass::Refused`] if the link leads to a host that the connector does not list.
     pub fn poll_request(&self, operation: &Operation) -> Result<HttpRequest, CallError> {
         let method = self.rule.as_ref().map_or("GET", |rule| rule.poll.link.method.as_str());
-        self.follow_link(method, require_url(operation.poll_url.as_ref(), "poll")?, operation.poll_body.clone())
+        let url = require_url(operation.poll_url.as_ref(), "poll")?;
+        let query = self.rule.iter().flat_map(|rule| &rule.poll.query);
+        self.follow_link(method, &with_parameters(url, query), operation.poll_body.clone())
     }
 
     /// Builds the request that fetches the result after [`super::ReplyReading::Fetch`].
@@ -459,6 +462,19 @@ fn push_pairs(pairs: &mut Pairs, name: &str, value: Expanded) -> Result<(), Call
         pairs.extend(pieces.map(|pieces| (name.to_owned(), pieces)));
     }
     Ok(())
+}
+
+/// Adds parameters to the query of a link, except those that it has.
+fn with_parameters<'p>(link: &str, parameters: impl Iterator<Item = &'p (String, String)>) -> String {
+    parameters.fold(link.to_owned(), |link, (name, value)| {
+        let name = percent_encode(name);
+        let query = link.split_once('?').map_or("", |(_, query)| query);
+        if query.split('&').any(|pair| pair.split('=').next() == Some(name.as_str())) {
+            return link;
+        }
+        let separator = if link.contains('?') { '&' } else { '?' };
+        format!("{link}{separator}{name}={}", percent_encode(value))
+    })
 }
 
 fn append_query(url: &mut Vec<Piece>, pairs: &Pairs) {

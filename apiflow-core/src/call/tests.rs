@@ -11,6 +11,8 @@ mod presets;
 mod replicate;
 mod uploads;
 mod urls;
+#[cfg(feature = "runtime")]
+mod work_reports;
 
 use serde_json::{Map, Value, json};
 

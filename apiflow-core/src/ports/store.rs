@@ -24,6 +24,7 @@ pub use self::spending::{
     AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, Reservation, Spending, UnknownPrice,
     UsageFilter, UsageGroup, UsageRow, day_of,
 };
+pub use self::step_reports::{LogTail, MAX_LOG_TAIL_BYTES, StepLog, StepReport};
 pub use self::steps::{StepRow, StepStatus};
 pub use self::submit_slots::{RequestWindow, SubmitLimits, SubmitSlotRequest, SubmitSlots};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
@@ -44,6 +45,7 @@ mod provider_work;
 mod shared_bundle;
 pub(crate) mod size;
 mod spending;
+mod step_reports;
 mod steps;
 mod submit_slots;
 mod turns;

@@ -24,6 +24,7 @@ mod pausing;
 mod polling;
 mod reading;
 mod recovering;
+mod reporting;
 mod sharing;
 mod sizing;
 mod slots;
@@ -78,6 +79,7 @@ pub fn all_cases() -> Vec<Case> {
         deleting::CASES,
         erasing::CASES,
         recovering::CASES,
+        reporting::CASES,
         sizing::CASES,
         spending::CASES,
         submit_slots::CASES,

@@ -18,11 +18,7 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry,
-    DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords,
-    JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease,
-    Reservation, Spending, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter,
-    UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry, DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 
 /// Stores jobs in memory; everything is lost with the process.
@@ -192,6 +188,11 @@ impl ProviderWork for MemoryStore {
         Ok(())
     }
 
+    async fn record_step_report(&self, job: &str, report: StepReport) -> Result<(), StoreError> {
+        self.lock_state().record_report(job, report);
+        Ok(())
+    }
+
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
         self.lock_state().replace_ticket(job, effect, ticket);
         Ok(())
@@ -275,6 +276,10 @@ impl JobRecords for MemoryStore {
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
         Ok(self.lock_state().count_active_jobs())
+    }
+
+    async fn read_step_log(&self, job: &str, step: u64) -> Result<Option<StepLog>, StoreError> {
+        Ok(self.lock_state().find_job(job).and_then(|found| found.read_log(step)))
     }
 
     async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {

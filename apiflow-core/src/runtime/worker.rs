@@ -13,7 +13,7 @@ use super::inbox_payload::InboxPayload;
 use super::intake::Intake;
 use super::provider::{self, Caller, PollContext, PollSubject};
 use super::{Inner, abandon, drive, erasure};
-use crate::call::{CallPlans, ReportedCost};
+use crate::call::{CallPlans, ReportedCost, WorkReport};
 use crate::ports::{Claim, DuePoll, StoreError, Timestamp};
 
 /// Maximum number of concurrent polls.
@@ -299,18 +299,25 @@ async fn poll(inner: &Inner, due: &DuePoll) -> Result<(), StoreError> {
     match polled {
         provider::Polled::Later { due_at, progress, context: next } => {
             let progress = progress.map(|progress| (context.step, progress));
+            let has_news = next.as_ref().is_some_and(|next| next.reported != context.reported);
+            if has_news {
+                caller.record_report(context.step, context.attempt).await;
+            }
             if let Some(next) = next {
                 let ticket = serde_json::to_value(*next).expect("a context is plain data");
                 store.replace_poll_ticket(&due.job, effect, ticket).await?;
             }
             store.reschedule_poll(&due.job, effect, due_at, progress).await?;
-            if progress.is_some() {
+            if progress.is_some() || has_news {
                 inner.notifier.notify_change(&due.job, false);
             }
             inner.notifier.notify_due(DueKind::Polls, due_at);
             Ok(())
         }
         provider::Polled::Answered(answer) => {
+            if context.reported.is_some() || !caller.report.is_empty() {
+                caller.record_last_report(context.step, context.attempt).await;
+            }
             let calls = std::mem::take(&mut caller.records);
             let key = answer.delivery_key(effect, recovery);
             let reported_cost = std::mem::take(&mut caller.reported_cost);
@@ -390,6 +397,7 @@ impl Inner {
             webhooks: self.settings.webhooks,
             records: Vec::new(),
             reported_cost: ReportedCost::default(),
+            report: WorkReport::default(),
         }
     }
 }

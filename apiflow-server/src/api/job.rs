@@ -248,6 +248,14 @@ pub struct Step {
     /// Progress that the provider reports, from 0 to 1.
     #[schema(required)]
     pub progress: Option<f64>,
+    /// Position in the provider's queue; null unless the step waits there and the provider says so.
+    #[schema(required)]
+    pub queue_position: Option<u64>,
+    /// Link or data URI of the provider's preview of the result; null unless the step is running.
+    #[schema(required)]
+    pub preview: Option<String>,
+    /// Size of the provider's log, in bytes; 0 if there is none.
+    pub log_bytes: u64,
     /// The provider's id of the operation.
     #[schema(required)]
     pub provider_id: Option<String>,
@@ -264,6 +272,21 @@ pub struct Step {
     pub cost: Option<Cost>,
 }
 
+/// The provider's log of a step; secrets are masked.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct StepLog {
+    /// The step's `ordinal`.
+    pub step: u64,
+    /// Number of the attempt that the log belongs to, from 1, and 0 without a log: another attempt begins a new log.
+    pub attempt: u32,
+    /// Position of `text` in the whole log, in bytes: later than asked for if the part before is not kept.
+    pub offset: u64,
+    /// Size of the whole log, in bytes: the `offset` that returns what is added later.
+    pub total_bytes: u64,
+    /// The log from `offset` to its end.
+    pub text: String,
+}
+
 /// One request of a step and its reply; secrets are masked.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Call {
@@ -271,7 +294,8 @@ pub struct Call {
     pub step: u64,
     /// Number of the attempt, from 1.
     pub attempt: u32,
-    /// Purpose of the request: submit, poll, result, cancel or recover.
+    /// Purpose of the request.
+    #[schema(value_type = CallPurpose)]
     pub purpose: String,
     /// When the request was sent.
     #[schema(format = DateTime)]
@@ -284,4 +308,24 @@ pub struct Call {
     /// The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub reply: Value,
+}
+
+/// Purpose of a request.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum CallPurpose {
+    /// Starts the work.
+    Submit,
+    /// Asks for its state.
+    Poll,
+    /// Fetches its result.
+    Result,
+    /// Cancels it.
+    Cancel,
+    /// Looks for an attempt of unknown outcome in the provider's list.
+    Recover,
+    /// Sends a file to the provider before the submit.
+    Upload,
+    /// Fetches a file of the result.
+    Download,
 }

@@ -4,13 +4,13 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
-use apiflow_core::ports::{EventRow, StoreError};
+use apiflow_core::ports::{EventRow, StepRow, StoreError};
 use apiflow_core::runtime::Watch;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::http::problem::Problem;
 use crate::jobs::lookup;
@@ -87,8 +87,18 @@ struct Follower {
     watch: Watch,
     ready: VecDeque<Event>,
     ended: bool,
-    /// The progress that was last sent, by step.
-    progress: BTreeMap<u64, f64>,
+    /// What was last sent of the progress of steps.
+    progress: BTreeMap<u64, SentProgress>,
+}
+
+/// What a stream has sent of a step's progress.
+#[derive(Default, PartialEq)]
+struct SentProgress {
+    progress: Option<f64>,
+    queue_position: Option<u64>,
+    preview: Option<String>,
+    /// Attempt and size of the log.
+    log: (u32, u64),
 }
 
 impl Follower {
@@ -141,16 +151,33 @@ impl Follower {
     async fn read_progress(&mut self) -> Option<bool> {
         let steps = self.state.store.list_steps_in_progress(&self.job, MAX_STEPS_IN_PROGRESS).await;
         let steps = self.log_error(steps)?;
-        let known = std::mem::take(&mut self.progress);
+        let mut known = std::mem::take(&mut self.progress);
         for step in steps {
-            let Some(progress) = step.progress else { continue };
-            if known.get(&step.ordinal) != Some(&progress) {
-                let data = json!({"step": step.ordinal, "id": step.step_id, "progress": progress});
-                self.ready.push_back(Event::default().event("progress").data(data.to_string()));
+            let before = known.remove(&step.ordinal).unwrap_or_default();
+            let StepRow { ordinal, step_id, attempt, progress, queue_position, preview, log_bytes, .. } = step;
+            let log = if log_bytes > 0 { (attempt, log_bytes) } else { (0, 0) };
+            if (progress, queue_position, &preview) != (before.progress, before.queue_position, &before.preview) {
+                let mut data = json!({"step": ordinal, "id": step_id, "progress": progress});
+                if queue_position.is_some() || before.queue_position.is_some() {
+                    data["queue_position"] = json!(queue_position);
+                }
+                // A preview may be large: it is sent only when it is another one.
+                if preview != before.preview {
+                    data["preview"] = json!(preview);
+                }
+                self.push_message("progress", &data);
             }
-            self.progress.insert(step.ordinal, progress);
+            if log != before.log && log_bytes > 0 {
+                let data = json!({"step": ordinal, "id": step_id, "attempt": attempt, "total_bytes": log_bytes});
+                self.push_message("logs", &data);
+            }
+            self.progress.insert(ordinal, SentProgress { progress, queue_position, preview, log });
         }
         Some(!self.ready.is_empty())
+    }
+
+    fn push_message(&mut self, kind: &str, data: &Value) {
+        self.ready.push_back(Event::default().event(kind).data(data.to_string()));
     }
 
     fn log_error<T>(&self, result: Result<T, StoreError>) -> Option<T> {

@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use apiflow_core::artifact::Artifact;
-use apiflow_core::ports::{ArtifactFilter, CallRecord, JobRow, StepRow, Timestamp, ValueRef};
+use apiflow_core::ports::{self, ArtifactFilter, CallRecord, JobRow, StepRow, Timestamp, ValueRef};
 use apiflow_core::runtime::StepWithValues;
 use serde_json::Value;
 
-use crate::api::{Call, Job, JobSummary, Step};
+use crate::api::{Call, Job, JobSummary, Step, StepLog};
 use crate::http::pagination::cut_to_limit;
 use crate::http::problem::Problem;
 use crate::jobs::approvals;
@@ -180,6 +180,9 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
         retry_at: row.retry_at.map(Timestamp::to_rfc3339),
         error: row.error,
         progress: row.progress,
+        queue_position: row.queue_position,
+        preview: row.preview,
+        log_bytes: row.log_bytes,
         provider_id: row.provider_id,
         approval: None,
         cost: row.cost,
@@ -193,6 +196,15 @@ async fn resolve_value(state: &AppState, job: &str, reference: Option<&ValueRef>
         None => Ok(Value::Null),
         Some(reference) => Ok(state.runtime.resolve_reference(job, reference).await?),
     }
+}
+
+/// Returns a log from an offset on.
+pub(crate) fn log_view(step: u64, log: Option<ports::StepLog>, offset: u64) -> StepLog {
+    let Some(ports::StepLog { attempt, tail }) = log else {
+        return StepLog { step, attempt: 0, offset: 0, total_bytes: 0, text: String::new() };
+    };
+    let (offset, text) = tail.read_from(offset);
+    StepLog { step, attempt, offset, total_bytes: tail.total_bytes, text: text.to_owned() }
 }
 
 /// A call of a step.

@@ -20,7 +20,9 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 ///
 /// `id:` is the number of the event, from 1; `data:` is `{"seq", "at", "body"}`. Messages of
 /// the type `progress` have no id, and `{"step", "id", "progress"}` as data: the ordinal and id of a running step, and a
-/// number from 0 to 1. The last event has the type `end`, no id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
+/// number from 0 to 1 or null; `queue_position` (a number, or null once the work has left the queue) and `preview` (a link
+/// or data URI, or null) are there if the provider reports them. Messages of the type `logs` say that the provider's log
+/// of a running step has grown: `{"step", "id", "attempt", "total_bytes"}`; read it at `/jobs/{id}/steps/{step}/logs`. The last event has the type `end`, no id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
 /// there are no further events, the reply is 204, which stops a browser's `EventSource`. The stream ends within 5
 /// seconds after the token or session of the request has expired.
 #[utoipa::path(get, path = "/jobs/{id}/events", operation_id = "follow_job", tag = "jobs",

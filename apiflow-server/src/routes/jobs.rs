@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Call, Job, JobSummary, Page, Step};
+use crate::api::{Call, Job, JobSummary, Page, Step, StepLog};
 use crate::http::extract::{InPath, InQuery};
 use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
@@ -29,6 +29,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(cancel_job))
         .routes(routes!(list_steps))
         .routes(routes!(list_calls))
+        .routes(routes!(read_step_log))
         .routes(routes!(recover_step))
 }
 
@@ -199,6 +200,33 @@ async fn list_calls(
     let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
     let items = state.store.list_calls(&id, ordinal).await?.into_iter().map(views::call_view).collect();
     Ok(Json(Page { items, next: None }))
+}
+
+/// Where to begin in a log.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct LogQuery {
+    /// Position in the whole log, in bytes (default: 0); the `total_bytes` of the previous reply returns what was added
+    /// since.
+    offset: Option<u64>,
+}
+
+/// Reads the end of the log that a step's provider wrote, at most 64 KiB. A step whose provider reports no log has an
+/// empty one.
+#[utoipa::path(get, path = "/jobs/{id}/steps/{step}/logs", operation_id = "get_step_log", tag = "jobs",
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (the first step with that id)"), LogQuery),
+    responses((status = OK, description = "the log, from the offset on", body = StepLog)))]
+async fn read_step_log(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath((id, step)): InPath<(String, String)>,
+    InQuery(query): InQuery<LogQuery>,
+) -> Result<Json<StepLog>, Problem> {
+    lookup::find_job(&state, &id).await?;
+    let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
+    let log = state.store.read_step_log(&id, ordinal).await?;
+    Ok(Json(views::log_view(ordinal, log, query.offset.unwrap_or(0))))
 }
 
 async fn list_page(state: &AppState, filter: &JobFilter, query: &PageQuery) -> Result<Json<Page<JobSummary>>, Problem> {

@@ -33,6 +33,7 @@ const STEPS: &str = concat!(
     sql::replace_step!()
 );
 const CALLS: &str = "DELETE FROM job_calls WHERE job = $1 AND step = ANY($2)";
+const REPORTS: &str = "DELETE FROM step_reports WHERE job = $1 AND step = ANY($2)";
 
 impl PostgresStore {
     pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, sqlx::Error> {
@@ -71,6 +72,7 @@ async fn erase_part(connection: &mut CountedTransaction, number: i64, erasure: &
     let replaced = bind_steps(sqlx::query_as::<_, ()>(STEPS).bind(number), &steps);
     replaced.fetch_all(connection.count_statement()).await?;
     sqlx::query(CALLS).bind(number).bind(to_ints(calls)).execute(connection.count_statement()).await?;
+    sqlx::query(REPORTS).bind(number).bind(to_ints(calls)).execute(connection.count_statement()).await?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
     let row = sqlx::query(sql::ERASE_REST)
         .bind(job)

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepRow, StoreError,
+    CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepLog, StepRow, StoreError,
 };
 use async_trait::async_trait;
 use sqlx::QueryBuilder;
@@ -50,6 +50,16 @@ impl JobRecords for PostgresStore {
             page.fetch_all(self.pool.count_statement()).await.map_err(store_error)?,
             job_rows::step_row,
         )
+    }
+
+    async fn read_step_log(&self, job: &str, step: u64) -> Result<Option<StepLog>, StoreError> {
+        let found: Option<job_rows::LogColumns> = sqlx::query_as(sql::STEP_LOG)
+            .bind(job)
+            .bind(to_int(step))
+            .fetch_optional(self.pool.count_statement())
+            .await
+            .map_err(store_error)?;
+        Ok(found.and_then(job_rows::step_log))
     }
 
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError> {

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, StoredUpload, Timestamp};
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StepReport, StoreError, StoredUpload, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
+use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int, to_small_int};
 use crate::sql;
 
 /// The longer of two pauses remains, and expired ones are removed.
@@ -115,6 +115,19 @@ impl ProviderWork for PostgresStore {
             told.execute(self.pool.count_statement()).await.map_err(store_error)?;
         }
         Ok(())
+    }
+
+    async fn record_step_report(&self, job: &str, report: StepReport) -> Result<(), StoreError> {
+        let StepReport { step, attempt, queue_position, preview, log } = &report;
+        let recorded = sqlx::query(sql::RECORD_REPORT)
+            .bind(job)
+            .bind(to_int(*step))
+            .bind(to_small_int(*attempt))
+            .bind(queue_position.map(to_int))
+            .bind(preview)
+            .bind(log.as_ref().map(|log| &log.text))
+            .bind(log.as_ref().map_or(0, |log| to_int(log.total_bytes)));
+        recorded.execute(self.pool.count_statement()).await.map(drop).map_err(store_error)
     }
 
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {

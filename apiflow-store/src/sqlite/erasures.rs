@@ -28,6 +28,7 @@ const ERASE_VALUES: &str = "UPDATE job_events SET value = '{}' WHERE job = $1 AN
 const ERASE_EVENTS: &str = "UPDATE job_events SET body = asked.value ->> 1 FROM json_each($2) AS asked \
      WHERE job_events.job = $1 AND job_events.seq = asked.value ->> 0";
 const ERASE_CALLS: &str = "DELETE FROM job_calls WHERE job = $1 AND step IN (SELECT value FROM json_each($2))";
+const ERASE_REPORTS: &str = "DELETE FROM step_reports WHERE job = $1 AND step IN (SELECT value FROM json_each($2))";
 
 impl SqliteStore {
     pub(super) async fn take_erasures(&self, limit: u32, lease: Duration) -> Result<Vec<DueErasure>, StoreError> {
@@ -69,6 +70,7 @@ fn erase_rows(connection: &Connection, number: i64, erasure: &Erasure) -> rusqli
     let steps: Vec<_> = steps.iter().map(|step| step_values(Step::of_row(1, step))).collect();
     put_steps(connection, number, &steps)?;
     connection.execute(ERASE_CALLS, params![number, to_json_text(calls)])?;
+    connection.execute(ERASE_REPORTS, params![number, to_json_text(calls)])?;
     let Some(ErasedJob { output, error, erase_at, bundle }) = rest else { return Ok(()) };
     let (output, error) = (output.as_ref().map(to_json_text), error.as_ref().map(to_json_text));
     connection.execute(sql::ERASE_REST, params![job, output, error, erase_at.map(|moment| moment.0)])?;

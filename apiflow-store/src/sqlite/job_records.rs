@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepRow, StoreError,
+    CallRecord, DueErasure, Erasure, JobFilter, JobRecords, JobRow, JobStatus, StepLog, StepRow, StoreError,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -46,6 +46,16 @@ impl JobRecords for SqliteStore {
         self.read(move |connection| {
             let page = connection.fetch_all(sql::STEPS_IN_PROGRESS, params![job, limit])?;
             Ok(job_rows::convert_all(page, job_rows::step_row)?)
+        })
+        .await
+    }
+
+    async fn read_step_log(&self, job: &str, step: u64) -> Result<Option<StepLog>, StoreError> {
+        let job = job.to_owned();
+        self.read(move |connection| {
+            let found: Option<job_rows::LogColumns> =
+                connection.fetch_optional(sql::STEP_LOG, params![job, to_int(step)])?;
+            Ok(found.and_then(job_rows::step_log))
         })
         .await
     }

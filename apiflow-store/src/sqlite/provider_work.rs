@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StoreError, StoredUpload, Timestamp};
+use apiflow_core::ports::{DuePoll, ProviderWork, ProviderWorkClaim, StepReport, StoreError, StoredUpload, Timestamp};
 use async_trait::async_trait;
 use rusqlite::params;
 use serde_json::Value;
 
 use super::{SqliteStore, now};
-use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int};
+use crate::job_rows::{self, PollColumns, duration_ms, from_int, to_int, to_small_int};
 use crate::sql;
 
 /// The longer of two pauses remains.
@@ -112,6 +112,27 @@ impl ProviderWork for SqliteStore {
             if let Some((ordinal, progress)) = progress {
                 connection.execute(sql::PROGRESS, params![job, to_int(ordinal), progress, to_int(effect)])?;
             }
+            Ok(())
+        })
+        .await
+    }
+
+    async fn record_step_report(&self, job: &str, report: StepReport) -> Result<(), StoreError> {
+        let job = job.to_owned();
+        self.write(move |connection| {
+            let StepReport { step, attempt, queue_position, preview, log } = &report;
+            connection.execute(
+                sql::RECORD_REPORT,
+                params![
+                    job,
+                    to_int(*step),
+                    to_small_int(*attempt),
+                    queue_position.map(to_int),
+                    preview,
+                    log.as_ref().map(|log| &log.text),
+                    log.as_ref().map_or(0, |log| to_int(log.total_bytes)),
+                ],
+            )?;
             Ok(())
         })
         .await

@@ -16,6 +16,9 @@ function step(part: Partial<Step>): Step {
 		output: null,
 		error: null,
 		progress: null,
+		queue_position: null,
+		preview: null,
+		log_bytes: 0,
 		provider_id: null,
 		artifacts: [],
 		approval: null,
@@ -55,6 +58,7 @@ describe('describeActivity', () => {
 	it.each([
 		[step({}), ''],
 		[step({ progress: 0.421 }), '42 %'],
+		[step({ queue_position: 3 }), "position 3 in the provider's queue"],
 		[step({ attempt: 2, progress: 0 }), 'attempt 2 · 0 %'],
 		[step({ status: 'completed', progress: 0.5, attempt: 3 }), 'attempt 3'],
 		[step({ status: 'retrying', attempt: 1, retry_at: '2026-03-10T12:00:09.500Z' }), 'next attempt in 10 s'],

@@ -68,10 +68,11 @@ export function describeReuse(reused: number | undefined): string {
 	return `Reuses the ${reused === 1 ? 'result' : 'results'} of ${plural(reused, 'earlier step')}.`;
 }
 
-/** Describes the activity of a step beyond its status: attempt, progress and next attempt. */
+/** Describes the activity of a step beyond its status: attempt, queue, progress and next attempt. */
 export function describeActivity(step: Step, now: number): string {
 	const parts: string[] = [];
 	if (step.attempt > 1) parts.push(`attempt ${step.attempt}`);
+	if (step.status === 'running' && step.queue_position !== null) parts.push(`position ${step.queue_position} in the provider's queue`);
 	if (step.status === 'running' && step.progress !== null) parts.push(`${Math.round(step.progress * 100)} %`);
 	if (step.status === 'retrying' && step.retry_at) {
 		const due = Date.parse(step.retry_at) <= now;

@@ -37,7 +37,7 @@ fn a_request_is_queued_and_followed_at_its_own_links() {
     };
     assert_eq!(
         shown(plan.poll_request(&operation).expect("its own host")),
-        (json!("GET"), json!(format!("{QUEUE}/status")))
+        (json!("GET"), json!(format!("{QUEUE}/status?logs=1")))
     );
     let cancel = plan.cancel_request(&operation).expect("fal cancels").expect("its own host");
     assert_eq!(shown(cancel), (json!("PUT"), json!(format!("{QUEUE}/cancel"))));

@@ -9,6 +9,7 @@ use super::StoreError;
 use super::call_records::CallRecord;
 use super::erasures::{DueErasure, Erasure};
 use super::jobs::{JobRow, JobStatus};
+use super::step_reports::StepLog;
 use super::steps::StepRow;
 use crate::ports::Timestamp;
 
@@ -25,8 +26,11 @@ pub trait JobRecords: Send + Sync {
     /// Lists up to `limit` steps with an ordinal above `after`, in order.
     async fn list_steps(&self, job: &str, after: u64, limit: u32) -> Result<Vec<StepRow>, StoreError>;
 
-    /// Lists up to `limit` running steps whose provider states a progress, in order.
+    /// Lists up to `limit` running steps whose provider states a progress or reported something else, in order.
     async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError>;
+
+    /// Reads the log of the last attempt of a step that its provider reported about; `None` if there is none.
+    async fn read_step_log(&self, job: &str, step: u64) -> Result<Option<StepLog>, StoreError>;
 
     /// Lists the calls of one step, in order, as joined by [`CallRecord::join_records`].
     async fn list_calls(&self, job: &str, step: u64) -> Result<Vec<CallRecord>, StoreError>;

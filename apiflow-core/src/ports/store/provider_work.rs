@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::StoreError;
+use super::step_reports::StepReport;
 use crate::ports::Timestamp;
 
 /// Keeps track of long-running work at providers. Every method is one transaction.
@@ -44,6 +45,11 @@ pub trait ProviderWork: Send + Sync {
         due_at: Timestamp,
         progress: Option<(u64, f64)>,
     ) -> Result<(), StoreError>;
+
+    /// Records what a provider reports about a step, in place of what was reported before. Ignored if the job does not
+    /// exist, or a later attempt of the step has a report; a shorter log does not replace a longer one of the same
+    /// attempt. Deleted with the job, erased with the calls of the step.
+    async fn record_step_report(&self, job: &str, report: StepReport) -> Result<(), StoreError>;
 
     /// Replaces what the poller of an attempt needs. Has no effect if the poll has ended.
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError>;

@@ -81,6 +81,15 @@ pub struct StepRow {
     /// Progress according to the provider, from 0 to 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub progress: Option<f64>,
+    /// Position in the provider's queue, while the step waits there; not written by commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub queue_position: Option<u64>,
+    /// Link or data URI of the provider's preview of the result, while the step runs; not written by commits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preview: Option<String>,
+    /// Size of the provider's log, in bytes; not written by commits.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub log_bytes: u64,
     /// The provider's id of the work.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub provider_id: Option<String>,
@@ -103,4 +112,9 @@ impl StepRow {
     pub fn is_over(&self) -> bool {
         self.finished_at.is_some() && self.status != StepStatus::Suspended
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }

@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::ports::store::size::json_len;
 use crate::ports::{
     CallRecord, Commit, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, InboxMessage, JobRow, JobState, LeaseChange,
-    LoadedJob, NewJob, Poll, SharedBundle, SnapshotRow, StepRow, StepStatus, StoreError, Timestamp,
+    LoadedJob, LogTail, NewJob, Poll, SharedBundle, SnapshotRow, StepLog, StepReport, StepRow, StepStatus, StoreError,
+    Timestamp,
 };
 
 /// A job of the memory store: its row, journal, lease, inbox and polls.
@@ -29,6 +30,8 @@ pub(super) struct Job {
     events: BTreeMap<u64, EventRow>,
     lists: BTreeMap<(u64, u64), u64>,
     steps: BTreeMap<u64, StepRow>,
+    /// What providers reported, by the ordinal of the step.
+    reports: BTreeMap<u64, StepReport>,
     calls: Vec<CallRecord>,
     polls: BTreeMap<u64, WaitingPoll>,
     inbox: BTreeMap<i64, InboxMessage>,
@@ -63,6 +66,7 @@ impl Job {
             events: BTreeMap::new(),
             lists: BTreeMap::new(),
             steps: BTreeMap::new(),
+            reports: BTreeMap::new(),
             calls: Vec::new(),
             polls: BTreeMap::new(),
             inbox: BTreeMap::new(),
@@ -277,6 +281,7 @@ impl Job {
         }
         self.steps.extend(steps.into_iter().map(|step| (step.ordinal, step)));
         self.calls.retain(|call| !calls.contains(&call.step));
+        self.reports.retain(|step, _| !calls.contains(step));
         self.snapshot = None;
         self.inbox.clear();
         if let Some(ErasedJob { output, error, erase_at, bundle }) = rest {
@@ -318,12 +323,43 @@ impl Job {
     }
 
     pub(super) fn list_steps_in_progress(&self, limit: u32) -> Vec<StepRow> {
-        let shown = |step: &&StepRow| step.status == StepStatus::Running && step.progress.is_some();
-        self.steps.values().filter(shown).take(limit as usize).cloned().collect()
+        let shown = |step: &&StepRow| {
+            step.status == StepStatus::Running && (step.progress.is_some() || self.reports.contains_key(&step.ordinal))
+        };
+        self.steps.values().filter(shown).take(limit as usize).map(|step| self.with_report(step)).collect()
     }
 
     pub(super) fn list_steps(&self, after: u64, limit: u32) -> Vec<StepRow> {
-        self.steps.range(after.saturating_add(1)..).take(limit as usize).map(|(_, step)| step.clone()).collect()
+        let after = self.steps.range(after.saturating_add(1)..);
+        after.take(limit as usize).map(|(_, step)| self.with_report(step)).collect()
+    }
+
+    /// Returns a step with what its provider reported.
+    fn with_report(&self, step: &StepRow) -> StepRow {
+        let Some(report) = self.reports.get(&step.ordinal) else { return step.clone() };
+        let is_current = step.status == StepStatus::Running && report.attempt == step.attempt;
+        StepRow {
+            queue_position: report.queue_position.filter(|_| is_current),
+            preview: report.preview.clone().filter(|_| is_current),
+            log_bytes: report.log.as_ref().map_or(0, |log| log.total_bytes),
+            ..step.clone()
+        }
+    }
+
+    pub(super) fn record_report(&mut self, report: StepReport) {
+        let before = self.reports.get(&report.step);
+        if before.is_some_and(|before| before.attempt > report.attempt) {
+            return;
+        }
+        let known = before.filter(|before| before.attempt == report.attempt).and_then(|before| before.log.clone());
+        let size = |log: &Option<LogTail>| log.as_ref().map_or(0, |log| log.total_bytes);
+        let log = if size(&report.log) < size(&known) { known } else { report.log };
+        self.reports.insert(report.step, StepReport { log, ..report });
+    }
+
+    pub(super) fn read_log(&self, step: u64) -> Option<StepLog> {
+        let report = self.reports.get(&step)?;
+        Some(StepLog { attempt: report.attempt, tail: report.log.clone()? })
     }
 
     pub(super) fn list_calls(&self, step: u64) -> Vec<CallRecord> {

@@ -15,7 +15,7 @@ use super::submit_slots::SubmitSlotTable;
 use super::webhook_deliveries::WebhookTable;
 use crate::ports::{
     Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
-    ProviderWorkClaim, RenewedLease, StoreError, StoredUpload, Timestamp,
+    ProviderWorkClaim, RenewedLease, StepReport, StoreError, StoredUpload, Timestamp,
 };
 
 /// The contents of the store.
@@ -265,6 +265,12 @@ impl StoreState {
     pub(super) fn replace_ticket(&mut self, job: &str, effect: u64, ticket: Value) {
         if let Some(job) = self.jobs.get_mut(job) {
             job.replace_ticket(effect, ticket);
+        }
+    }
+
+    pub(super) fn record_report(&mut self, job: &str, report: StepReport) {
+        if let Some(job) = self.jobs.get_mut(job) {
+            job.record_report(report);
         }
     }
 

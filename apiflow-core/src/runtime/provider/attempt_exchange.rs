@@ -6,12 +6,14 @@ use serde_json::{Map, Value, json};
 
 use super::reply_filter::{MediaFilter, ReplyMedia};
 use super::upload::RunningUploads;
-use crate::call::{CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, ReportedCost, cut_base64_runs};
+use crate::call::{
+    CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, ReportedCost, WorkReport, cut_base64_runs,
+};
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
-    Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, Store, StoreError,
-    Timestamp,
+    Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, StepReport, Store,
+    StoreError, Timestamp,
 };
 use crate::template;
 
@@ -43,6 +45,8 @@ pub(crate) struct Caller {
     pub(crate) records: Vec<CallRecord>,
     /// What replies have said about the cost of the attempt.
     pub(crate) reported_cost: ReportedCost,
+    /// What the last replies say about running work beside its state.
+    pub(crate) report: WorkReport,
 }
 
 impl Caller {
@@ -157,22 +161,27 @@ impl Caller {
     }
 
     /// Parses a reply as [`Caller::read`] does, stores the media that it contains, and notes what it says about the cost
-    /// of the attempt.
+    /// of the attempt and about the work.
     pub(crate) async fn read_outputs(
         &mut self,
         call: &Call,
-        plan: &CallPlan,
+        plan: &Arc<CallPlan>,
         received: CallReply,
         read: impl FnOnce(&HttpReply) -> ReplyReading + Send + 'static,
     ) -> ReplyReading {
-        let (limit, price) = (self.max_result_bytes, plan.price().cloned());
-        let (mut reading, reported) = parse_reply(received.reply, move |reply| {
+        let (limit, reader) = (self.max_result_bytes, Arc::clone(plan));
+        let (mut reading, reported, report) = parse_reply(received.reply, move |reply| {
             // One after the other, so that the JSON is in memory once.
-            let reported = price.map(|price| price.read_reported(reply)).unwrap_or_default();
-            (bound_result(read(reply), limit), reported)
+            let reported = reader.price().map(|price| price.read_reported(reply)).unwrap_or_default();
+            let report = reader.read_report(reply);
+            (bound_result(read(reply), limit), reported, report)
         })
         .await;
         self.reported_cost = reported.or(&self.reported_cost);
+        self.report.update(report);
+        if let ReplyReading::Failed(error) = reading {
+            reading = ReplyReading::Failed(self.error_with_log(error));
+        }
         if let ReplyReading::Running(operation) | ReplyReading::Fetch(operation) | ReplyReading::Download(operation) =
             &mut reading
         {
@@ -182,6 +191,32 @@ impl Caller {
             Some(media) => bound_result(self.keep_media(call, plan, reading, media).await, limit),
             None => reading,
         }
+    }
+}
+
+impl Caller {
+    /// Adds the end of the provider's log to an error.
+    pub(super) fn error_with_log(&self, error: CallError) -> CallError {
+        match self.report.end_of_log() {
+            Some(log) => error.with_detail("logs", log),
+            None => error,
+        }
+    }
+
+    /// Records what the last replies say about running work. A failure is only logged, because the state of the work
+    /// matters more.
+    pub(crate) async fn record_report(&self, step: u64, attempt: u32) {
+        let WorkReport { queue_position, preview, log } = self.report.clone();
+        let report = StepReport { step, attempt, queue_position, preview, log };
+        if let Err(error) = self.store.record_step_report(&self.job, report).await {
+            tracing::warn!(%error, job = self.job, step, "the log of a provider could not be recorded");
+        }
+    }
+
+    /// Records the log of work that has ended, which is no longer in a queue.
+    pub(crate) async fn record_last_report(&mut self, step: u64, attempt: u32) {
+        self.report = WorkReport { log: self.report.log.take(), ..WorkReport::default() };
+        self.record_report(step, attempt).await;
     }
 }
 

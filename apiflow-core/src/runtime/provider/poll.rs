@@ -29,6 +29,9 @@ pub(crate) struct PollContext {
     /// When the work was first seen running.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) running_since: Option<Timestamp>,
+    /// Fingerprint of what was last recorded of the provider's reports.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) reported: Option<String>,
     #[serde(flatten)]
     pub(crate) subject: PollSubject,
 }
@@ -78,6 +81,7 @@ impl PollContext {
             deadline: call.deadline,
             accepted_at: None,
             running_since: None,
+            reported: None,
             subject,
         }
     }
@@ -153,8 +157,12 @@ pub(crate) async fn poll(
     if let Some(limit) = limits.passed_at(now).filter(|_| !is_over) {
         // Work that had ended by its deadline was paid for: only work that is still running is abandoned.
         let cancellation = ask_to_cancel(caller, &call, operation).await;
-        return Polled::Answered(Answer::Failed { error: too_slow(operation, limit, &reading, &cancellation) });
+        let error = caller.error_with_log(too_slow(limit, operation, &reading, &cancellation));
+        return Polled::Answered(Answer::Failed { error: error_with_operation(&error, operation) });
     }
+    // A poll that failed says nothing about the work.
+    let is_report = plan.has_report() && !matches!(reading, ReplyReading::Again(_));
+    let reported = if is_report { Some(caller.report.fingerprint()) } else { context.reported.clone() };
     let later = |hint: Option<u64>, progress| {
         let interval = plan.poll_after_ms(tries + 1);
         // A webhook makes the poll due; polling goes on slowly, because webhooks may be lost.
@@ -162,8 +170,9 @@ pub(crate) async fn poll(
         let interval = if is_called { interval.max((interval * 6).min(MAX_CALLED_PAUSE_MS)) } else { interval };
         let wait = hint.unwrap_or(0).max(interval);
         let due_at = now.plus_ms(wait).min(limits.first_moment());
-        let is_new = limits.running_since != context.running_since;
-        let context = is_new.then(|| Box::new(PollContext { running_since: limits.running_since, ..context.clone() }));
+        let is_new = limits.running_since != context.running_since || reported != context.reported;
+        let (running_since, reported) = (limits.running_since, reported.clone());
+        let context = is_new.then(|| Box::new(PollContext { running_since, reported, ..context.clone() }));
         Polled::Later { due_at, progress, context }
     };
     match reading {
@@ -229,7 +238,7 @@ fn tolerate_missing(reading: ReplyReading, plan: &CallPlan, context: &PollContex
 }
 
 /// Returns the error of work that had not ended at a limit, with the provider's last reply.
-fn too_slow(followed: &Operation, limit: PassedLimit, last: &ReplyReading, cancellation: &CancelOutcome) -> Value {
+fn too_slow(limit: PassedLimit, followed: &Operation, last: &ReplyReading, cancellation: &CancelOutcome) -> CallError {
     let id = followed.id.as_deref().unwrap_or("(no id)");
     let said = match last {
         ReplyReading::Again(error) | ReplyReading::Failed(error) => format!("its last reply: {}", error.message),
@@ -250,5 +259,5 @@ fn too_slow(followed: &Operation, limit: PassedLimit, last: &ReplyReading, cance
             }
         }
     }
-    error_with_operation(&error, followed)
+    error
 }

@@ -73,6 +73,7 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
         Ok(reply) => {
             let reader = Arc::clone(plan);
             let reading = caller.read_outputs(call, plan, reply, move |reply| reader.read_submit(reply)).await;
+            record_first_report(caller, call, &reading).await;
             if let ReplyReading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
@@ -130,6 +131,19 @@ async fn note_rate_limit(caller: &Caller, plan: &CallPlan, limit: &str, error: &
 pub(super) fn not_accepted(plan: &CallPlan, error: &CallError, sent: bool) -> Answer {
     let patience_ms = plan.refusal_patience_ms();
     Answer::NotAccepted { error: error.to_object(), patience_ms, sent, waits_for_slot: false }
+}
+
+/// Records what the reply to a submit says about the work, if it says anything.
+async fn record_first_report(caller: &mut Caller, call: &Call, reading: &ReplyReading) {
+    if caller.report.is_empty() {
+        return;
+    }
+    match reading {
+        ReplyReading::Running(_) | ReplyReading::Fetch(_) => caller.record_report(call.step, call.attempt).await,
+        ReplyReading::Done(_) | ReplyReading::Download(_) | ReplyReading::Again(_) | ReplyReading::Failed(_) => {
+            caller.record_last_report(call.step, call.attempt).await;
+        }
+    }
 }
 
 /// Converts the reading of a submit to the answer of the attempt.

@@ -6,11 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries,
-    DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
-    JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation,
-    Spending, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter,
-    UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -259,6 +255,11 @@ impl ProviderWork for Troubled {
         self.after(self.inner.reschedule_poll(job, effect, due_at, progress).await)
     }
 
+    async fn record_step_report(&self, job: &str, report: StepReport) -> Result<(), StoreError> {
+        self.before_growing().await?;
+        self.after(self.inner.record_step_report(job, report).await)
+    }
+
     async fn replace_poll_ticket(&self, job: &str, effect: u64, ticket: Value) -> Result<(), StoreError> {
         self.before().await?;
         self.after(self.inner.replace_poll_ticket(job, effect, ticket).await)
@@ -275,6 +276,11 @@ impl JobRecords for Troubled {
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
         self.before().await?;
         self.inner.count_active_jobs().await
+    }
+
+    async fn read_step_log(&self, job: &str, step: u64) -> Result<Option<StepLog>, StoreError> {
+        self.before().await?;
+        self.inner.read_step_log(job, step).await
     }
 
     async fn list_steps_in_progress(&self, job: &str, limit: u32) -> Result<Vec<StepRow>, StoreError> {

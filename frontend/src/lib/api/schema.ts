@@ -255,7 +255,9 @@ export interface paths {
          * Follows a job as server-sent events: first the past events, then each new event as it happens, until the job ends.
          * @description `id:` is the number of the event, from 1; `data:` is `{"seq", "at", "body"}`. Messages of
          *     the type `progress` have no id, and `{"step", "id", "progress"}` as data: the ordinal and id of a running step, and a
-         *     number from 0 to 1. The last event has the type `end`, no id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
+         *     number from 0 to 1 or null; `queue_position` (a number, or null once the work has left the queue) and `preview` (a link
+         *     or data URI, or null) are there if the provider reports them. Messages of the type `logs` say that the provider's log
+         *     of a running step has grown: `{"step", "id", "attempt", "total_bytes"}`; read it at `/jobs/{id}/steps/{step}/logs`. The last event has the type `end`, no id, and `{"status"}` as data. With `Last-Event-ID` the stream starts after that event; if the job has ended and
          *     there are no further events, the reply is 204, which stops a browser's `EventSource`. The stream ends within 5
          *     seconds after the token or session of the request has expired.
          */
@@ -348,6 +350,26 @@ export interface paths {
         };
         /** Lists the requests that a step sent, with their replies. */
         get: operations["list_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/steps/{step}/logs": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the end of the log that a step's provider wrote, at most 64 KiB. A step whose provider reports no log has an
+         *     empty one.
+         */
+        get: operations["get_step_log"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1120,8 +1142,8 @@ export interface components {
              * @description Duration in milliseconds.
              */
             duration_ms: number;
-            /** @description Purpose of the request: submit, poll, result, cancel or recover. */
-            purpose: string;
+            /** @description Purpose of the request. */
+            purpose: components["schemas"]["CallPurpose"];
             /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived. */
             reply: {
                 [key: string]: unknown;
@@ -1136,6 +1158,11 @@ export interface components {
              */
             step: number;
         };
+        /**
+         * @description Purpose of a request.
+         * @enum {string}
+         */
+        CallPurpose: "submit" | "poll" | "result" | "cancel" | "recover" | "upload" | "download";
         /** @description A provider and how to authenticate with it. */
         Connector: {
             /** @description Absolute http or https URL that node paths are appended to. */
@@ -1925,8 +1952,8 @@ export interface components {
                  * @description Duration in milliseconds.
                  */
                 duration_ms: number;
-                /** @description Purpose of the request: submit, poll, result, cancel or recover. */
-                purpose: string;
+                /** @description Purpose of the request. */
+                purpose: components["schemas"]["CallPurpose"];
                 /** @description The reply: `{status, headers, excerpt, size_bytes}`, or `{error}`; empty until one arrived. */
                 reply: {
                     [key: string]: unknown;
@@ -2158,6 +2185,11 @@ export interface components {
                 input: unknown;
                 /**
                  * Format: int64
+                 * @description Size of the provider's log, in bytes; 0 if there is none.
+                 */
+                log_bytes: number;
+                /**
+                 * Format: int64
                  * @description Number of the step within the job, in the order in which steps started.
                  */
                 ordinal: number;
@@ -2165,6 +2197,8 @@ export interface components {
                 output: unknown;
                 /** @description Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
                 path: string;
+                /** @description Link or data URI of the provider's preview of the result; null unless the step is running. */
+                preview: string | null;
                 /**
                  * Format: double
                  * @description Progress that the provider reports, from 0 to 1.
@@ -2172,6 +2206,11 @@ export interface components {
                 progress: number | null;
                 /** @description The provider's id of the operation. */
                 provider_id: string | null;
+                /**
+                 * Format: int64
+                 * @description Position in the provider's queue; null unless the step waits there and the provider says so.
+                 */
+                queue_position: number | null;
                 /**
                  * Format: date-time
                  * @description When its next attempt is due.
@@ -2530,6 +2569,11 @@ export interface components {
             input: unknown;
             /**
              * Format: int64
+             * @description Size of the provider's log, in bytes; 0 if there is none.
+             */
+            log_bytes: number;
+            /**
+             * Format: int64
              * @description Number of the step within the job, in the order in which steps started.
              */
             ordinal: number;
@@ -2537,6 +2581,8 @@ export interface components {
             output: unknown;
             /** @description Ids of the enclosing modules with branch or iteration: `loop[2]/branch[0]`; empty at top level. */
             path: string;
+            /** @description Link or data URI of the provider's preview of the result; null unless the step is running. */
+            preview: string | null;
             /**
              * Format: double
              * @description Progress that the provider reports, from 0 to 1.
@@ -2544,6 +2590,11 @@ export interface components {
             progress: number | null;
             /** @description The provider's id of the operation. */
             provider_id: string | null;
+            /**
+             * Format: int64
+             * @description Position in the provider's queue; null unless the step waits there and the provider says so.
+             */
+            queue_position: number | null;
             /**
              * Format: date-time
              * @description When its next attempt is due.
@@ -2556,6 +2607,31 @@ export interface components {
             started_at: string;
             /** @description Current status of the step. */
             status: components["schemas"]["StepStatus"];
+        };
+        /** @description The provider's log of a step; secrets are masked. */
+        StepLog: {
+            /**
+             * Format: int32
+             * @description Number of the attempt that the log belongs to, from 1, and 0 without a log: another attempt begins a new log.
+             */
+            attempt: number;
+            /**
+             * Format: int64
+             * @description Position of `text` in the whole log, in bytes: later than asked for if the part before is not kept.
+             */
+            offset: number;
+            /**
+             * Format: int64
+             * @description The step's `ordinal`.
+             */
+            step: number;
+            /** @description The log from `offset` to its end. */
+            text: string;
+            /**
+             * Format: int64
+             * @description Size of the whole log, in bytes: the `offset` that returns what is added later.
+             */
+            total_bytes: number;
         };
         /**
          * @description Status of a step.
@@ -3828,6 +3904,45 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Call"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_step_log: {
+        parameters: {
+            query?: {
+                /**
+                 * @description Position in the whole log, in bytes (default: 0); the `total_bytes` of the previous reply returns what was added
+                 *     since.
+                 */
+                offset?: number;
+            };
+            header?: never;
+            path: {
+                id: string;
+                /** @description the step's `ordinal`, or its `id` (the first step with that id) */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the log, from the offset on */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["StepLog"];
                 };
             };
             /** @description a problem */
