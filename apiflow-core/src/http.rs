@@ -14,6 +14,7 @@ mod policy;
 mod reply;
 mod reply_memory;
 mod request_body;
+mod sending;
 #[cfg(test)]
 mod tests;
 
@@ -37,6 +38,7 @@ use self::policy::Target;
 pub use self::policy::{OutgoingPolicy, PolicyError};
 use self::reply_memory::ReplyMemory;
 use self::request_body::{BodyFault, OutgoingBody};
+use self::sending::SendingProgress;
 use crate::origin::Origin;
 use crate::ports::{
     Artifacts, BodyFilter, HttpClient, HttpError, HttpReply, HttpRequest, HttpStream, RequestStream, Secrets,
@@ -196,11 +198,19 @@ impl Http {
 
     /// Checks a request, sends it, and returns the head of the reply, with errors masked.
     async fn open_reply(&self, request: &HttpRequest, draft: &CheckedRequest) -> Result<(Response, Hop), HttpError> {
-        let deadline = Instant::now() + request.timeout;
-        let sent = tokio::time::timeout_at(deadline, self.send_and_follow(request, draft)).await.unwrap_or_else(|_| {
-            let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
-            Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")))
-        });
+        let mut sending = std::pin::pin!(self.send_and_follow(request, draft));
+        let mut deadline = draft.started + request.timeout;
+        let sent = loop {
+            if let Ok(sent) = tokio::time::timeout_at(deadline, &mut sending).await {
+                break sent;
+            }
+            let later = draft.deadline(request);
+            if later <= deadline {
+                let (host, seconds) = (&draft.target.host, request.timeout.as_secs_f64());
+                break Err(HttpError::Unknown(format!("`{host}` did not answer within {seconds} s")));
+            }
+            deadline = later;
+        };
         sent.map_err(|error| mask_error(error, &draft.filling.masker))
     }
 
@@ -220,8 +230,8 @@ impl Http {
         filter: Option<&mut dyn BodyFilter>,
     ) -> Result<HttpReply, HttpError> {
         let draft = CheckedRequest::from_request(request, self, masked).await?;
-        let deadline = Instant::now() + request.timeout;
         let (response, hop) = self.open_reply(request, &draft).await?;
+        let deadline = draft.deadline(request);
         let reply = self.read(response, request, &draft, &hop, deadline, filter).await;
         reply.map_err(|error| mask_error(error, &draft.filling.masker))
     }
@@ -234,14 +244,14 @@ impl Http {
         let mut outgoing = self.client.request(draft.method.clone(), hop.url.clone()).headers(headers);
         let fault = BodyFault::default();
         if let Some(RequestStream { size, bytes }) = draft.take_stream() {
-            outgoing = outgoing.body(Body::wrap_stream(fault.watch(bytes)));
+            outgoing = outgoing.body(Body::wrap_stream(draft.progress.watch(fault.watch(bytes))));
             if let Some(size) = size {
                 outgoing = outgoing.header(CONTENT_LENGTH, size);
             }
         } else if let Some(body) = &draft.body {
             outgoing = match body.whole_bytes() {
                 Some(bytes) => outgoing.body(bytes),
-                None => outgoing.body(Body::wrap_stream(body.open(&fault))),
+                None => outgoing.body(Body::wrap_stream(draft.progress.watch(body.open(&fault)))),
             };
             // A stream has no length of its own.
             if let Some(size) = body.size_bytes() {
@@ -332,6 +342,10 @@ struct CheckedRequest {
     body: Option<OutgoingBody>,
     /// A body that replaces it and can be sent once.
     stream: Mutex<Option<RequestStream>>,
+    /// When the request was begun.
+    started: Instant,
+    /// When the last part of the body was sent.
+    progress: SendingProgress,
 }
 
 /// One request as it is sent: the first one, or one that follows a redirect.
@@ -374,8 +388,20 @@ impl CheckedRequest {
             Some(signing) => request_body::hash_body(body.as_ref(), signing.allows_unsigned_payload()).await?,
             None => String::new(),
         };
-        let stream = Mutex::new(None);
-        Ok(Self { method, target, origin, url, filling, credentials, payload_hash, resolved, body, stream })
+        Ok(Self {
+            method,
+            target,
+            origin,
+            url,
+            filling,
+            credentials,
+            payload_hash,
+            resolved,
+            body,
+            stream: Mutex::new(None),
+            started: Instant::now(),
+            progress: SendingProgress::default(),
+        })
     }
 
     /// Replaces the body by one that can be sent once.
@@ -394,6 +420,12 @@ impl CheckedRequest {
     /// Takes the body that can be sent once.
     fn take_stream(&self) -> Option<RequestStream> {
         self.stream.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Returns the end of the request's time limit, as of what has been sent.
+    fn deadline(&self, request: &HttpRequest) -> Instant {
+        let size = self.body.as_ref().and_then(OutgoingBody::size_bytes);
+        self.progress.deadline(self.started, request.timeout, size)
     }
 
     /// Returns whether the method is safe (RFC 9110 §9.2.1), so that the request may be repeated at another location.

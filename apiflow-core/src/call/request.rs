@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::duration_ms::to_ms;
-use super::media_inputs::MediaInputs;
+use super::media_inputs::{MediaInputs, SentAs};
 use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
@@ -129,9 +129,17 @@ impl CallPlan {
     }
 
     /// Returns the time limit of an attempt until its submit is answered, in milliseconds: that of the submit, and time to
-    /// upload files before it.
+    /// send files before it or with it.
     pub(crate) fn attempt_timeout_ms(&self) -> u64 {
-        self.submit_timeout_ms() + if self.has_upload() { UPLOAD_TIMEOUT_MS } else { 0 }
+        self.submit_timeout_ms() + if self.has_upload() || self.sends_files() { UPLOAD_TIMEOUT_MS } else { 0 }
+    }
+
+    /// Returns whether the submit may contain large files, which take long to send.
+    fn sends_files(&self) -> bool {
+        self.inputs.iter().filter_map(SentAs::of_input).any(|sent_as| match sent_as {
+            SentAs::DataUri | SentAs::Base64 | SentAs::Multipart => true,
+            SentAs::Url | SentAs::Upload => false,
+        })
     }
 
     /// Returns whether files can be uploaded to the provider before they are sent.

@@ -115,6 +115,35 @@ async fn receive_one() -> (u16, JoinHandle<(String, Vec<u8>)>) {
     (port, received)
 }
 
+#[tokio::test]
+async fn the_time_limit_does_not_run_out_while_a_file_is_sent() {
+    const SIZE: u64 = 100 * 1024 * 1024;
+    let socket = TcpSocket::new_v4().expect("the system has sockets");
+    socket.set_recv_buffer_size(64 * 1024).expect("the size is allowed");
+    socket.bind("127.0.0.1:0".parse().expect("an address")).expect("the loopback interface has a free port");
+    let listener = socket.listen(1).expect("the port is free");
+    let port = listener.local_addr().expect("a bound socket has an address").port();
+    let slow = tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("the client connects");
+        let (_, body) = read_head(&mut stream).await;
+        let mut received = body.len() as u64;
+        let mut buffer = vec![0; 64 * 1024];
+        while received < SIZE {
+            received += stream.read(&mut buffer).await.expect("the body arrives") as u64;
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.expect("the client reads");
+    });
+    let generated = Generated::new(SIZE);
+    let limit = Duration::from_millis(1_500);
+    let sent = HttpRequest { timeout: limit, ..post(port, RequestBody::Media(artifact(&generated))) };
+    let started = std::time::Instant::now();
+    let reply = send(&local().with_artifacts(Arc::new(generated)), &sent).await.expect("bytes flow all the time");
+    assert_eq!(reply.status, 200);
+    assert!(started.elapsed() > limit, "the test is about a body that takes longer than the limit");
+    slow.await.expect("the server ends");
+}
+
 /// Reads the head of a request, and what has arrived of its body.
 async fn read_head(stream: &mut TcpStream) -> (String, Vec<u8>) {
     let mut bytes = Vec::new();
