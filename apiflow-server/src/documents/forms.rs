@@ -1,6 +1,6 @@
 //! Converts a request body to a document that may be saved.
 
-use apiflow_core::call::token_origin;
+use apiflow_core::call::{listed_credential_origins, token_origin};
 use apiflow_core::catalog::{self, Connector, LiteralCredential, Node};
 use apiflow_core::diagnostic::Diagnostic;
 use apiflow_core::json::{ID_RULE, is_valid_id};
@@ -32,6 +32,8 @@ pub(super) struct Form {
 /// The declarations that send a connector's or node's request, including its secrets.
 struct Sends {
     base_url: String,
+    /// The origins of the hosts that a connector lists for its credentials.
+    listed_origins: Vec<Origin>,
     /// The origin of the endpoint that the credentials of the connector's `auth` are sent to, if it is another one.
     token_origin: Option<Origin>,
     literals: Vec<LiteralCredential>,
@@ -78,7 +80,7 @@ impl Form {
         let author = author.unwrap_or_else(|| caller.user.id.clone());
         self.document.author = Some(author.clone());
         self.document.by_admin = caller.user.is_admin;
-        let Some(Sends { base_url, token_origin, literals, of_connector }) = self.sends else {
+        let Some(Sends { base_url, listed_origins, token_origin, literals, of_connector }) = self.sends else {
             let saved = state.documents.save_document(self.document, must).await;
             return Ok(saved.map(|document| Saved { document, moved: Vec::new() }));
         };
@@ -89,7 +91,7 @@ impl Form {
             let vouched = is_whole || directory.is_vouched_by_part(before);
             self.document.by_admin = caller.user.is_admin && vouched;
         }
-        let origins = SendOrigins::new(&base_url, token_origin)?;
+        let origins = SendOrigins::new(&base_url, listed_origins, token_origin)?;
         let literals = take_literals((kind, &id), &origins, literals, &mut self.document.body)?;
         let declaration = Declaration { kind, id, author: Some(author) };
         directory.add_generated(literals.secret_names(), &declaration);
@@ -114,8 +116,8 @@ impl Form {
                 | Meaning::Unknown => None,
             };
             if let Some(owner) = owner {
-                let origin = origins.of_pointer(&reference.pointer).to_string();
-                ties.grants.push(SecretGrant { owner, name: reference.name.clone(), origin });
+                let grant = |origin| SecretGrant { owner: owner.clone(), name: reference.name.clone(), origin };
+                ties.grants.extend(origins.of_pointer(&reference.pointer).into_iter().map(grant));
             }
             ties.used.insert(reference.name);
         }
@@ -171,7 +173,9 @@ pub(super) async fn read(
             let connector = read_connector(&id, &mut fields)?;
             let literals = connector.literal_credentials();
             let token_origin = token_origin(&connector);
-            (Vec::new(), Some(Sends { base_url: connector.base_url, token_origin, literals, of_connector: None }))
+            let listed_origins = listed_credential_origins(&connector);
+            let base_url = connector.base_url;
+            (Vec::new(), Some(Sends { base_url, listed_origins, token_origin, literals, of_connector: None }))
         }
         DocumentKind::Node => {
             let (references, sends) = read_node(state, &id, &mut fields).await?;
@@ -242,7 +246,13 @@ async fn read_node(
     fill_default(fields, "output", || Value::Array(Vec::new()));
     Ok((
         vec![reference],
-        Sends { base_url, token_origin: None, literals, of_connector: Some((node, connector, parsed)) },
+        Sends {
+            base_url,
+            listed_origins: Vec::new(),
+            token_origin: None,
+            literals,
+            of_connector: Some((node, connector, parsed)),
+        },
     ))
 }
 

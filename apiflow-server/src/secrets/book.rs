@@ -127,17 +127,17 @@ impl SecretBook {
         Ok(secret_info(&row, &grants))
     }
 
-    /// Seals a credential from a declaration; it may only be sent to that declaration's origin.
+    /// Seals a credential from a declaration; it may only be sent to that declaration's origins.
     pub(crate) fn seal_generated(
         &self,
         name: String,
         value: &str,
-        origin: String,
+        origins: Vec<String>,
         declaration: Declaration,
     ) -> Result<SecretRow, Problem> {
         let sealed = self.sealer.seal_value(&name, value).map_err(Problem::internal)?;
         let generated_for = Some(declaration);
-        Ok(SecretRow { owner: None, name, origins: vec![origin], sealed, updated_at: self.clock.now(), generated_for })
+        Ok(SecretRow { owner: None, name, origins, sealed, updated_at: self.clock.now(), generated_for })
     }
 
     /// Deletes a shared or generated secret.

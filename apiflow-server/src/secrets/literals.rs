@@ -16,34 +16,39 @@ use crate::secrets::names::{MIN_VALUE_BYTES, generated_name};
 /// The origins that the secrets of a declaration are sent to.
 pub(crate) struct SendOrigins {
     base: Origin,
+    /// Further hosts that the connector lists for its credentials.
+    listed: Vec<Origin>,
     /// That of the credentials in a connector's `auth`, if it is another one.
     token: Option<Origin>,
 }
 
 impl SendOrigins {
-    /// Returns the origins of a declaration.
-    pub(crate) fn new(base_url: &str, token: Option<Origin>) -> Result<Self, Problem> {
+    /// Returns the origins of a declaration. `listed` are those of the hosts that a connector lists for its credentials.
+    pub(crate) fn new(base_url: &str, listed: Vec<Origin>, token: Option<Origin>) -> Result<Self, Problem> {
         let base = Origin::of_url(base_url)
             .ok_or_else(|| Problem::single_fault("/base_url", "base_url must be an absolute http or https URL"))?;
-        Ok(Self { base, token })
+        Ok(Self { base, listed, token })
     }
 
-    /// Returns the origin of the secret at a JSON Pointer into the declaration.
-    pub(crate) fn of_pointer(&self, pointer: &str) -> &Origin {
-        self.token.as_ref().filter(|_| pointer.starts_with("/data/auth/")).unwrap_or(&self.base)
+    /// Returns the origins of the secret at a JSON Pointer into the declaration, each once.
+    pub(crate) fn of_pointer(&self, pointer: &str) -> BTreeSet<String> {
+        match &self.token {
+            Some(token) if pointer.starts_with("/data/auth/") => [token.to_string()].into(),
+            Some(_) | None => self.listed.iter().chain([&self.base]).map(Origin::to_string).collect(),
+        }
     }
 }
 
 /// Credentials that were moved out of a declaration. Has no `Debug`, because it contains their values.
 pub(crate) struct Literals {
     /// Their names, values and origins.
-    values: Vec<(String, String, String)>,
+    values: Vec<(String, String, Vec<String>)>,
     /// Their pointers and names.
     places: Vec<(String, String)>,
 }
 
 /// Moves literal credentials out of the declaration of `kind` and `id`; `body` is its JSON, whose strings then refer to
-/// generated secrets, each of which may be sent to one origin.
+/// generated secrets, each of which may be sent to its origins only.
 pub(crate) fn take_literals(
     (kind, id): (DocumentKind, &str),
     origins: &SendOrigins,
@@ -63,9 +68,9 @@ pub(crate) fn take_literals(
             .pointer_mut(&literal.pointer)
             .ok_or_else(|| Problem::internal(format!("no text at {}", literal.pointer)))?;
         *place = Value::String(format!("{}${name}{}", literal.prefix, literal.suffix));
-        let origin = origins.of_pointer(&literal.pointer).to_string();
+        let origins = origins.of_pointer(&literal.pointer).into_iter().collect();
         places.push((literal.pointer, name.clone()));
-        values.push((name, literal.value, origin));
+        values.push((name, literal.value, origins));
     }
     Ok(Literals { values, places })
 }
@@ -92,7 +97,7 @@ impl Literals {
         let sealed = self
             .values
             .into_iter()
-            .map(|(name, value, origin)| book.seal_generated(name, &value, origin, declaration.clone()));
+            .map(|(name, value, origins)| book.seal_generated(name, &value, origins, declaration.clone()));
         sealed.collect()
     }
 }

@@ -519,3 +519,29 @@ async fn a_workflow_has_no_references() {
     assert_eq!(job.string("/status"), "completed", "{}", job.text);
     assert!(!job.text.contains("canary"), "{}", job.text);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_grant_covers_the_hosts_that_an_admin_lists_for_credentials_and_ends_with_them() {
+    let client = RecordingClient::admin().await;
+    put(&client, "/secrets/KEY", json!({"value": SHARED})).await;
+    let save = async |hosts: Value| {
+        let connector = json!({"id": "c", "name": "C", "base_url": "https://api.a.example/v1",
+            "header": {"x-key": "$KEY"}, "data": {"hosts": hosts}});
+        put(&client, "/connectors/c", connector).await;
+        let secrets = client.raw("GET", "/secrets", &[], None).await.json();
+        let own = secrets["items"].as_array().expect("a list").iter().find(|secret| secret["name"] == "KEY").cloned();
+        own.expect("the secret is listed")["origins"].clone()
+    };
+    let listed = json!(["cdn.a.example", {"host": "eu.a.example", "credentials": true},
+        {"host": "*.b.example", "credentials": true}]);
+    assert_eq!(save(listed).await, json!(["https://api.a.example", "https://eu.a.example"]));
+    assert_eq!(save(json!(["eu.a.example"])).await, json!(["https://api.a.example"]), "only for links now");
+    // A credential that is written into the connector goes to the same origins.
+    let literal = json!({"id": "d", "name": "D", "base_url": "https://api.a.example/v1",
+        "header": {"x-key": "literal-canary-1"}, "data": {"hosts": [{"host": "eu.a.example", "credentials": true}]}});
+    put(&client, "/connectors/d", literal).await;
+    let secrets = client.raw("GET", "/secrets", &[], None).await.json();
+    let generated = secrets["items"].as_array().expect("a list").iter().find(|secret| secret["name"] != "KEY").cloned();
+    let origins = generated.expect("the credential was moved")["origins"].clone();
+    assert_eq!(origins, json!(["https://api.a.example", "https://eu.a.example"]));
+}

@@ -82,9 +82,11 @@ pub(super) async fn apply_ties(
     for (name,) in granted.into_iter().filter(|(name,)| is_gone(name)) {
         sqlx::query(sql::DELETE_GRANTS).bind(kind).bind(id).bind(name).execute(connection.count_statement()).await?;
     }
-    for grant in ties.grants {
+    for grant in &ties.grants {
         let gone = sqlx::query(sql::DELETE_GRANT).bind(kind).bind(id).bind(&grant.name).bind(&grant.owner);
         gone.execute(connection.count_statement()).await?;
+    }
+    for grant in ties.grants {
         let added = sqlx::query(sql::ADD_GRANT).bind(kind).bind(id).bind(grant.name).bind(grant.owner);
         added.bind(grant.origin).execute(connection.count_statement()).await?;
     }

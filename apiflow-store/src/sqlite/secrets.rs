@@ -91,8 +91,10 @@ pub(super) fn change_ties(
     for (name,) in granted.into_iter().filter(|(name,)| is_gone(name)) {
         connection.execute(sql::DELETE_GRANTS, params![kind, id, name])?;
     }
-    for SecretGrant { owner, name, origin } in &ties.grants {
+    for SecretGrant { owner, name, .. } in &ties.grants {
         connection.execute(sql::DELETE_GRANT, params![kind, id, name, owner])?;
+    }
+    for SecretGrant { owner, name, origin } in &ties.grants {
         connection.execute(sql::ADD_GRANT, params![kind, id, name, owner, origin])?;
     }
     Ok(())
