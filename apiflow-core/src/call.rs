@@ -8,6 +8,7 @@
 mod arguments;
 mod auth_plan;
 mod classify_failure;
+mod credential_origins;
 mod download;
 mod duration_ms;
 mod error;
@@ -15,6 +16,8 @@ mod http_failure;
 #[cfg(any(feature = "http", test))]
 mod json_memory;
 mod known_artifacts;
+#[cfg(feature = "runtime")]
+mod link_expiry;
 mod media_inputs;
 mod media_value;
 mod merged_declarations;
@@ -43,7 +46,6 @@ mod secret_overrides;
 mod submit_limits;
 #[cfg(test)]
 mod tests;
-mod unsupported_settings;
 #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime a rule is only checked"))]
 mod upload_rule;
 mod webhook;
@@ -54,12 +56,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::auth_plan::token_origin;
+pub use self::credential_origins::listed_credential_origins;
 pub use self::error::{CallError, ErrorClass, from_http_error};
 #[cfg(feature = "http")]
 pub(crate) use self::json_memory::json_memory_bytes;
 #[cfg(feature = "runtime")]
 pub(crate) use self::known_artifacts::mentioned_artifacts;
 pub use self::known_artifacts::{KnownArtifact, KnownArtifacts};
+#[cfg(feature = "runtime")]
+pub(crate) use self::link_expiry::link_expires_at;
 #[cfg(feature = "runtime")]
 pub(crate) use self::media_inputs::{MAX_CALL_FILES, NOT_READABLE};
 #[cfg(feature = "runtime")]
@@ -82,16 +87,18 @@ pub(crate) use self::reply_media::{
     EventStreamFilter, JsonFilter, MAX_INLINE_MEDIA_BYTES, Marker, MultipartFilter, ReplyParts, decode_data_uri,
 };
 pub(crate) use self::reply_rules::{check_errors, check_hosts, check_operation, check_success, check_upload};
+#[cfg(feature = "runtime")]
+pub(crate) use self::retry_after::retry_after_of_head;
 pub use self::secret_overrides::{SecretOverride, secret_overrides};
 pub(crate) use self::submit_limits::check_limits;
 #[cfg(feature = "runtime")]
 pub(crate) use self::upload_rule::UploadedFile;
-pub use self::webhook::{WEBHOOK_ADDRESS, WebhookSignature};
+pub use self::webhook::{WEBHOOK_ADDRESS, WebhookSecretSource, WebhookSignature};
 #[cfg(feature = "http")]
 pub use self::webhook::{WebhookError, WebhookKey, read_jwks, verify_webhook};
 #[cfg(feature = "runtime")]
 pub(crate) use self::work_report::WorkReport;
-use crate::ports::HttpRequest;
+use crate::ports::{HttpRequest, Timestamp};
 use crate::value_type::ValueType;
 
 /// The attempt that a submit belongs to, as templates can refer to it.
@@ -183,6 +190,15 @@ pub struct MediaLink {
     /// the reply, or several of them, one per line, whose bytes are joined: those are stored before the answer of the
     /// call is recorded.
     pub link: String,
+    /// How long such links are valid, in seconds, if it is declared.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lifetime_s: Option<f64>,
+    /// When the link expires, as far as known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether only a copy of the file is kept: the result stays as it is, even if the file cannot be downloaded.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_copy: bool,
 }
 
 /// What a reply means.

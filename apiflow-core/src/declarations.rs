@@ -147,6 +147,13 @@ pub struct NodeOutput {
     /// How the value is encoded: url, data_uri, base64 or text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub decode: Option<String>,
+    /// Template over the value that `mapping` finds (`{{ item.filename }}`), for providers that return the parts of a link:
+    /// an absolute link, or a path below `base_url`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// How long the provider's link is valid, in seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link_lifetime_s: Option<f64>,
     /// MIME type to use if the provider does not report one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mime: Option<String>,

@@ -264,6 +264,8 @@ struct Inner {
     uses_submit_slots: AtomicBool,
     #[cfg(feature = "http")]
     webhook_keys: webhooks::PublishedKeys,
+    #[cfg(feature = "http")]
+    webhook_secrets: webhooks::FetchedSecrets,
     /// The uploads of files that are under way.
     uploads: provider::RunningUploads,
 }
@@ -286,6 +288,8 @@ impl Runtime {
                 uses_submit_slots: AtomicBool::new(false),
                 #[cfg(feature = "http")]
                 webhook_keys: webhooks::PublishedKeys::default(),
+                #[cfg(feature = "http")]
+                webhook_secrets: webhooks::FetchedSecrets::default(),
             }),
         }
     }

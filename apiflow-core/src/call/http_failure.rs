@@ -79,8 +79,10 @@ impl CallPlan {
         if let Some(fields) = body.json().and_then(|json| self.field_errors(json)) {
             error = error.with_detail("fields", fields);
         }
-        let starts_work = purpose == Purpose::Submit;
-        error.is_refusal_for_now = judged.is_certain && class == ErrorClass::RateLimited && starts_work;
+        // A 503 that says when to try again refuses the work, too; other server errors may come after it has begun.
+        let is_limited = judged.is_certain && class == ErrorClass::RateLimited;
+        let is_busy = reply.status == 503 && class == ErrorClass::Unavailable && error.retry_after_ms().is_some();
+        error.is_refusal_for_now = (is_limited || is_busy) && purpose == Purpose::Submit;
         error
     }
 
@@ -120,7 +122,7 @@ impl CallPlan {
             error = error.with_detail("excerpt", excerpt);
         }
         let waits = matches!(class, ErrorClass::RateLimited | ErrorClass::Unavailable);
-        match retry_after_ms(reply, body.json()).filter(|_| waits) {
+        match retry_after_ms(reply, body.json(), self.errors.retry_after.as_ref()).filter(|_| waits) {
             Some(ms) => error.with_detail("retry_after_ms", ms),
             None => error,
         }

@@ -9,7 +9,7 @@ pub(super) use self::limits::{CancelRule, DeadlineHeader, Limits};
 use self::limits::{read_cancel, read_deadline_header, read_limits};
 pub use self::webhook::WebhookSignature;
 use self::webhook::read_webhook;
-pub(super) use self::webhook::{WebhookPlace, WebhookRule};
+pub(super) use self::webhook::{WebhookPlace, WebhookRule, WebhookSecret};
 use super::presets;
 use super::reply_link::Link;
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
@@ -38,6 +38,8 @@ pub(super) struct Rule {
     pub(super) progress: Progress,
     /// Path of the provider's log: a text, or a list of lines.
     pub(super) logs: Option<JsonPath>,
+    /// How long links in a result are valid, in seconds.
+    pub(super) link_lifetime_s: Option<f64>,
     pub(super) limits: Limits,
     /// The header that tells the provider how long the work may take.
     pub(super) deadline_header: Option<DeadlineHeader>,
@@ -199,6 +201,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
     let progress = read_progress(&mut fields);
     let logs = read_path(&mut fields, "logs");
     let webhook = read_inner(&mut fields, "webhook", read_webhook);
+    let link_lifetime_s = fields.number_from("link_lifetime_s", 1.0);
     let limits = read_limits(&mut fields);
     let deadline_header = read_inner(&mut fields, "deadline_header", read_deadline_header);
     let hold = fields.read_word("submit", &["ack", "hold"]) == Some("hold");
@@ -223,6 +226,7 @@ fn read_rule(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Optio
         cancel,
         progress,
         logs,
+        link_lifetime_s,
         limits,
         deadline_header,
         webhook,

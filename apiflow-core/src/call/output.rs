@@ -5,6 +5,7 @@ use serde_json::{Map, Value};
 use super::media_value::{Decode, is_in_reply, locate_media};
 use super::reply_body::Body;
 use super::reply_media::{MAX_INLINE_MEDIA_BYTES, Marker};
+use super::reply_rules::matches_host;
 use super::retry_after::first_header;
 use super::{CallError, ErrorClass, MediaLink, PendingDownloads};
 use crate::declarations::NodeOutput;
@@ -14,6 +15,8 @@ use crate::json::describe_with_length;
 use crate::json::pointer_push;
 use crate::json::{JsonPath, PathMatch};
 use crate::ports::HttpReply;
+use crate::template::{Root, TemplateCompiler, TemplateScope, Text};
+use crate::url;
 use crate::value_type::ValueType;
 
 /// Maximum number of media files in one reply.
@@ -28,6 +31,10 @@ pub(super) struct Mapping {
     source: OutputSource,
     pick: Option<Pick>,
     decode: Option<Decode>,
+    /// Template of the link to a value that is an object.
+    link: Option<Text>,
+    /// How long links are valid, in seconds.
+    link_lifetime_s: Option<f64>,
     mime: Option<String>,
 }
 
@@ -84,7 +91,7 @@ impl Mapping {
     /// Reads the output's value from a reply of success.
     ///
     /// Where the bytes of a media output (image, video, audio, file) are is found by [`Mapping::take_media`].
-    fn read(&self, reply: &HttpReply, body: &Body<'_>) -> Result<Value, String> {
+    fn read(&self, reply: &HttpReply, base_url: &str, body: &Body<'_>) -> Result<Value, String> {
         let value = match &self.source {
             OutputSource::Status => Value::from(reply.status),
             OutputSource::Header(name) => match first_header(reply, name) {
@@ -120,7 +127,24 @@ impl Mapping {
                 Some((found, _)) => found.into_value().unwrap_or_default(),
             },
         };
-        self.check_type(self.pick_value(value)?)
+        let picked = self.pick_value(value)?;
+        self.check_type(self.expand_links(picked, base_url)?)
+    }
+
+    /// Replaces the values by links, if the output has a template for them.
+    fn expand_links(&self, value: Value, base_url: &str) -> Result<Value, String> {
+        let Some(template) = &self.link else { return Ok(value) };
+        let expand = |item: &Value| {
+            let link = template.expand_link(&TemplateScope::for_item(item));
+            let link = link.map_err(|reason| format!("its `link` cannot be built: {reason}"))?;
+            let is_absolute = link.starts_with("http://") || link.starts_with("https://");
+            Ok(Value::from(if is_absolute { link } else { url::append_path(base_url, &link) }))
+        };
+        match value {
+            Value::Array(items) if self.pick == Some(Pick::All) => items.iter().map(expand).collect(),
+            item if self.default.as_ref() == Some(&item) => Ok(item),
+            item => expand(&item),
+        }
     }
 
     fn default_or_fail(&self, reason: &str) -> Result<Value, String> {
@@ -211,13 +235,50 @@ impl Mapping {
         };
         for (index, (pointer, item)) in places.into_iter().enumerate() {
             let link = self.locate(&item, base)?;
-            let (output, value_type, mime) = (self.name.clone(), self.value_type, self.mime.clone());
-            media.push(MediaLink { pointer, output, index, value_type, mime, link });
+            let (value_type, mime) = (self.value_type, self.mime.clone());
+            media.push(MediaLink { mime, ..self.media_link(pointer, index, value_type, link) });
         }
         if media.len() > MAX_MEDIA {
             return Err(format!("the reply has more than {MAX_MEDIA} media files"));
         }
         Ok(())
+    }
+
+    fn media_link(&self, pointer: String, index: usize, value_type: ValueType, link: String) -> MediaLink {
+        MediaLink {
+            pointer,
+            output: self.name.clone(),
+            index,
+            value_type,
+            mime: None,
+            link,
+            lifetime_s: self.link_lifetime_s,
+            expires_at: None,
+            is_copy: false,
+        }
+    }
+
+    /// Adds copies of the files that the links of a string output lead to, if their hosts are listed. The value stays as
+    /// it is.
+    fn add_copies(&self, value: &Value, hosts: &[String], media: &mut Vec<MediaLink>) {
+        let place = pointer_push("", &self.name);
+        let listed = |link: &str| {
+            let host = url::host_of(link);
+            host.is_some_and(|host| hosts.iter().any(|pattern| matches_host(pattern, &host)))
+        };
+        let items = match value {
+            Value::Array(items) => {
+                items.iter().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
+            }
+            single => vec![(place, single)],
+        };
+        for (index, (pointer, item)) in items.into_iter().enumerate() {
+            let Some(link) = item.as_str().filter(|link| listed(link)) else { continue };
+            if media.len() < MAX_MEDIA {
+                let copy = self.media_link(pointer, index, ValueType::File, link.to_owned());
+                media.push(MediaLink { is_copy: true, ..copy });
+            }
+        }
     }
 
     /// Returns where the bytes of one file are; those of several strings are joined.
@@ -239,13 +300,23 @@ impl Mapping {
     }
 }
 
+/// What the links of a reply are read with.
+pub(super) struct LinkContext<'p> {
+    /// The URL that relative links refer to.
+    pub(super) reply_url: &'p str,
+    /// The URL that links from templates are appended to.
+    pub(super) base_url: &'p str,
+    /// Hosts whose files are kept although the output is a string.
+    pub(super) media_hosts: &'p [String],
+}
+
 /// Returns the object of all outputs, or the reply's JSON if none is declared, which is moved out of the body. The
-/// media of media outputs are listed beside it, with null in their places. `accept` is the kind of body that was
-/// requested, `base` the URL that relative links refer to.
+/// media of media outputs are listed beside it, with null in their places, and so are the copies of files that are to be
+/// kept. `accept` is the kind of body that was requested.
 pub(super) fn read_all(
     mappings: &[Mapping],
     accept: Option<&str>,
-    (reply, base): (&HttpReply, &str),
+    (reply, links): (&HttpReply, &LinkContext<'_>),
     body: &mut Body<'_>,
 ) -> Result<PendingDownloads, CallError> {
     let invalid = |message: String| CallError::new(ErrorClass::OutputInvalid, message);
@@ -258,9 +329,11 @@ pub(super) fn read_all(
     let mut outputs = Map::new();
     for mapping in mappings {
         let unreadable = |reason: String| invalid(format!("output `{}` cannot be read: {reason}", mapping.name));
-        let mut value = mapping.read(reply, body).map_err(unreadable)?;
+        let mut value = mapping.read(reply, links.base_url, body).map_err(unreadable)?;
         if mapping.value_type.is_media() {
-            mapping.take_media(&mut value, base, &mut media).map_err(unreadable)?;
+            mapping.take_media(&mut value, links.reply_url, &mut media).map_err(unreadable)?;
+        } else if mapping.value_type == ValueType::String {
+            mapping.add_copies(&value, links.media_hosts, &mut media);
         }
         outputs.insert(mapping.name.clone(), value);
     }
@@ -361,7 +434,18 @@ fn compile_mapping(output: &NodeOutput, index: usize, found: &mut Vec<Diagnostic
     };
     let (name, default) = (output.name.clone(), output.default.clone());
     let (decode, mime) = (output.decode.as_deref().and_then(Decode::parse), output.mime.clone());
-    Some(Mapping { name, value_type: output.r#type, default, source, pick, decode, mime })
+    let link = output.link.as_deref().map(|link| compile_link(link, &pointer_push(&pointer, "link"), found));
+    let (value_type, link_lifetime_s) = (output.r#type, output.link_lifetime_s);
+    Some(Mapping { name, value_type, default, source, pick, decode, link, link_lifetime_s, mime })
+}
+
+fn compile_link(source: &str, pointer: &str, found: &mut Vec<Diagnostic>) -> Text {
+    let text = TemplateCompiler { roots: &[Root::Item], diagnostics: found }.compile_text(source, pointer);
+    if text.secret_names().next().is_some() {
+        let message = "a link cannot contain a secret: put it in a header or in `query`";
+        found.push(Diagnostic::new_error(codes::NOT_SUPPORTED, pointer, message));
+    }
+    text
 }
 
 /// Returns the size of the first data URI or run of base64 over the limit, or of what was taken out of the reply, at

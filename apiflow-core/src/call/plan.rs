@@ -7,12 +7,11 @@ use serde_json::Value;
 use super::auth_plan::{AuthPlan, add_static_auth};
 use super::media_inputs::SentAs;
 use super::merged_declarations::{Entry, Merged, connector_findings, relocate_findings};
-use super::operation_rule::{self, Rule};
+use super::operation_rule::{self, Rule, WebhookSecret};
 use super::output::Mapping;
 use super::price::Price;
 use super::reply_rules::{ErrorPaths, FollowedHost, Success};
 use super::submit_limits::read_limits;
-use super::unsupported_settings::warn_of_unsupported;
 use super::upload_rule::UploadRule;
 use crate::declarations::{Connector, Node, NodeInput};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
@@ -45,6 +44,8 @@ pub struct CallPlan {
     pub(super) timeout_s: Option<f64>,
     pub(super) errors: ErrorPaths,
     pub(super) hosts: Vec<FollowedHost>,
+    /// Hosts whose files are kept although the output is a string.
+    pub(super) media_hosts: Vec<String>,
     pub(super) inputs: Vec<NodeInput>,
     pub(super) outputs: Vec<Mapping>,
     /// Inputs that templates of the path, the query or a header refer to: they are not repeated in the body.
@@ -168,7 +169,9 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         let mut rule = operation_rule::read(entry.value, &entry.pointer, &mut found)?;
         let texts = rule.submit_headers.iter_mut().filter_map(|(_, text)| text.as_mut());
         texts.for_each(|text| text.refer_to_own(merged.own_secrets(&entry)));
-        if let Some(secret) = rule.webhook.as_mut().and_then(|webhook| webhook.secret.as_mut()) {
+        if let Some(WebhookSecret::Reference(secret)) =
+            rule.webhook.as_mut().and_then(|webhook| webhook.secret.as_mut())
+        {
             secret.refer_to_own(merged.own_secrets(&entry));
         }
         Some(rule)
@@ -188,7 +191,6 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
     let limits =
         merged.get_from_connector("limits").and_then(|entry| read_limits(entry.value, &entry.pointer, &mut found));
     let outputs = Mapping::compile_outputs(&node.output, &mut found);
-    warn_of_unsupported(&merged, &mut found);
     let placed = placed_inputs(path.as_ref(), &query, &headers);
     let mut secrets = secrets_of(path.as_ref(), &query, &headers, &body, rule.as_ref());
     let of_auth = auth.iter().flat_map(RequestAuth::secret_references);
@@ -212,6 +214,7 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
         timeout_s: merged.get("timeout_s").and_then(|entry| entry.value.as_f64()),
         errors,
         hosts,
+        media_hosts: read_media_hosts(&merged),
         inputs: node.input.clone(),
         outputs,
         placed,
@@ -222,6 +225,11 @@ fn compile_with_findings(node: &Node, connector: &Connector) -> (CallPlan, Vec<D
     };
     plan.check_readable(&node.output, &mut found);
     (plan, found)
+}
+
+fn read_media_hosts(merged: &Merged<'_>) -> Vec<String> {
+    let hosts = merged.get_from_connector("media_hosts").and_then(|entry| entry.value.as_array());
+    hosts.into_iter().flatten().filter_map(|host| host.as_str().map(str::to_ascii_lowercase)).collect()
 }
 
 fn string_option(merged: &Merged<'_>, key: &str) -> Option<String> {

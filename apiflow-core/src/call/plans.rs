@@ -51,6 +51,15 @@ impl CallPlans {
         })
     }
 
+    /// Returns whether any declaration has an `operation`.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn have_operations(&self) -> bool {
+        let has_operation =
+            |data: &Option<Map<String, Value>>| data.as_ref().is_some_and(|data| data.contains_key("operation"));
+        self.catalog.nodes.values().any(|node| has_operation(&node.data))
+            || self.catalog.connectors.values().any(|connector| has_operation(&connector.data))
+    }
+
     /// Returns whether a connector has limits.
     #[cfg(feature = "runtime")]
     pub(crate) fn have_limits(&self) -> bool {

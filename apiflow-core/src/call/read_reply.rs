@@ -232,10 +232,13 @@ impl CallPlan {
     }
 
     fn read_final_result(&self, operation: Option<&Operation>, reply: &HttpReply, body: &mut Body<'_>) -> ReplyReading {
-        let base = self.reply_url(reply);
-        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), (reply, base), body) {
+        let reply_url = self.reply_url(reply);
+        let links = output::LinkContext { reply_url, base_url: &self.base_url, media_hosts: &self.media_hosts };
+        match output::read_all(&self.outputs, self.wanted_kind().as_deref(), (reply, &links), body) {
             Ok(mapped) if mapped.media.is_empty() => ReplyReading::Done(mapped.result),
-            Ok(mapped) => {
+            Ok(mut mapped) => {
+                let lifetime_s = self.rule.as_ref().and_then(|rule| rule.link_lifetime_s);
+                mapped.media.iter_mut().for_each(|media| media.lifetime_s = media.lifetime_s.or(lifetime_s));
                 let operation = operation.cloned().unwrap_or_default();
                 ReplyReading::Download(Operation { downloads: Some(Box::new(mapped)), ..operation })
             }
@@ -322,7 +325,7 @@ fn state_word(rule: &StateRule, json: &Value) -> Option<String> {
 fn retry_hint(reply: &HttpReply) -> Option<u64> {
     let direct = ["retry-after", "retry-after-ms"];
     let told = reply.headers.iter().any(|(name, _)| direct.iter().any(|hint| name.eq_ignore_ascii_case(hint)));
-    told.then(|| retry_after_ms(reply, None)).flatten()
+    told.then(|| retry_after_ms(reply, None, None)).flatten()
 }
 
 /// Returns the provider's error message.

@@ -3,7 +3,8 @@
 use serde_json::{Map, Value};
 
 use super::ErrorClass;
-use super::operation_rule::{read_path, read_paths};
+use super::operation_rule::{read_inner, read_path, read_paths};
+use super::retry_after::DeclaredHint;
 use crate::diagnostic::{Diagnostic, codes};
 use crate::json::pointer_push;
 use crate::json::{Fields, unknown_word, wrong_type};
@@ -125,10 +126,13 @@ pub(super) struct ErrorPaths {
     pub(super) code: Vec<JsonPath>,
     /// Declared classes of codes.
     pub(super) classes: Vec<(String, ErrorClass)>,
+    /// Where replies say when to try again, if it is not one of the usual places.
+    pub(super) retry_after: Option<DeclaredHint>,
 }
 
 impl ErrorPaths {
-    /// Parses `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class}}`.
+    /// Parses `{"message": path or paths, "fields": path or paths, "code": path or paths, "classes": {code: class},
+    /// "retry_after": {"header" | "path", "unit"}}`.
     pub(super) fn read(value: &Value, pointer: &str, found: &mut Vec<Diagnostic>) -> Self {
         let Some(mut fields) = Fields::open(value, pointer, found) else { return Self::default() };
         let message = read_paths(&mut fields, "message").unwrap_or_default();
@@ -137,8 +141,9 @@ impl ErrorPaths {
         let classes = fields.read_object("classes");
         let at = fields.pointer_of("classes");
         let classes = classes.map(|classes| read_classes(classes, &at, fields.sink)).unwrap_or_default();
+        let retry_after = read_inner(&mut fields, "retry_after", DeclaredHint::read);
         fields.close();
-        Self { message, fields: list, code, classes }
+        Self { message, fields: list, code, classes, retry_after }
     }
 
     /// Returns the class that the connector declares for a code.
@@ -215,10 +220,15 @@ impl FollowedHost {
 
     /// Returns whether a host (in lower case) matches: the exact host, or a name below the domain.
     pub(super) fn matches_host(&self, host: &str) -> bool {
-        match self.pattern.strip_prefix("*.") {
-            Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
-            None => self.pattern == host,
-        }
+        matches_host(&self.pattern, host)
+    }
+}
+
+/// Returns whether a host (in lower case) matches `host[:port]`, or `*.domain` for all hosts below a domain.
+pub(super) fn matches_host(pattern: &str, host: &str) -> bool {
+    match pattern.strip_prefix("*.") {
+        Some(domain) => host.strip_suffix(domain).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.')),
+        None => pattern == host,
     }
 }
 

@@ -8,7 +8,9 @@ use std::time::UNIX_EPOCH;
 
 use serde_json::Value;
 
-use crate::json::JsonPath;
+use super::operation_rule::read_path;
+use crate::diagnostic::codes;
+use crate::json::{Fields, JsonPath};
 use crate::ports::HttpReply;
 
 /// Maximum delay in milliseconds; longer hints are cut to it.
@@ -20,15 +22,69 @@ const LEAST_EPOCH_S: f64 = 1e9;
 /// Minimum number of seconds that is really a number of milliseconds: no window is longer than a day.
 const LEAST_MS: f64 = 86_400.0;
 
-/// Returns the delay in milliseconds, at most an hour; `None` if the reply contains no hint.
-pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>) -> Option<u64> {
-    let now = first_header(reply, "date").and_then(parse_http_date);
-    let ms = first_header(reply, "retry-after-ms")
-        .and_then(|text| text.trim().parse::<f64>().ok())
-        .or_else(|| first_header(reply, "retry-after").and_then(|text| retry_after(text, now)))
-        .or_else(|| longest_reset(reply, now))
+/// A declared place where replies say when to try again, with its unit.
+#[derive(Debug, Clone)]
+pub(super) struct DeclaredHint {
+    place: HintPlace,
+    /// What one unit is, in milliseconds.
+    unit_ms: f64,
+}
+
+#[derive(Debug, Clone)]
+enum HintPlace {
+    /// A header, in lower case.
+    Header(String),
+    Path(JsonPath),
+}
+
+impl DeclaredHint {
+    /// Parses `{"header": name, "unit": "s" | "ms"}`, or `path` in place of `header`.
+    pub(super) fn read(fields: &mut Fields<'_, '_>) -> Option<Self> {
+        let header = fields.read_string("header").map(|name| HintPlace::Header(name.to_ascii_lowercase()));
+        let path = read_path(fields, "path").map(HintPlace::Path);
+        let unit_ms = if fields.read_word("unit", &["s", "ms"]) == Some("ms") { 1.0 } else { 1000.0 };
+        if header.is_some() == path.is_some() {
+            let message = "`retry_after` needs the name of a `header` or a `path` into the reply, not both";
+            fields.note_fault(codes::MISSING_FIELD, "header", message);
+        }
+        Some(Self { place: header.or(path)?, unit_ms })
+    }
+
+    fn read_ms(&self, headers: &[(String, String)], json: Option<&Value>) -> Option<f64> {
+        let text = match &self.place {
+            HintPlace::Header(name) => header_value(headers, name)?.to_owned(),
+            HintPlace::Path(path) => path.find_text(json?)?,
+        };
+        text.trim().parse::<f64>().ok().map(|number| number * self.unit_ms)
+    }
+}
+
+/// Returns the delay in milliseconds, at most an hour; `None` if the reply contains no hint. A declared place precedes
+/// the usual ones.
+pub(super) fn retry_after_ms(reply: &HttpReply, json: Option<&Value>, declared: Option<&DeclaredHint>) -> Option<u64> {
+    let ms = declared
+        .and_then(|declared| declared.read_ms(&reply.headers, json))
+        .or_else(|| hint_of_head(reply.status, &reply.headers))
         .or_else(|| json.and_then(retry_delay))
-        .or_else(|| String::from_utf8_lossy(start_of(&reply.body)).lines().find_map(in_text))?;
+        .or_else(|| String::from_utf8_lossy(start_of(&reply.body)).lines().find_map(in_text));
+    bound_hint(ms?)
+}
+
+/// Returns the delay that the head of a reply asks for, in milliseconds, at most an hour.
+#[cfg(feature = "runtime")]
+pub(crate) fn retry_after_of_head(status: u16, headers: &[(String, String)]) -> Option<u64> {
+    bound_hint(hint_of_head(status, headers)?)
+}
+
+fn hint_of_head(status: u16, headers: &[(String, String)]) -> Option<f64> {
+    let now = header_value(headers, "date").and_then(parse_http_date);
+    header_value(headers, "retry-after-ms")
+        .and_then(|text| text.trim().parse::<f64>().ok())
+        .or_else(|| header_value(headers, "retry-after").and_then(|text| retry_after(text, now)))
+        .or_else(|| longest_reset(status, headers, now))
+}
+
+fn bound_hint(ms: f64) -> Option<u64> {
     (ms.is_finite() && ms >= 0.0).then_some(ms.min(MAX_HINT_MS) as u64)
 }
 
@@ -58,18 +114,18 @@ fn retry_after(text: &str, now: Option<i64>) -> Option<f64> {
 
 /// Returns the longest reset of the limits that are used up; for a 429, of all limits if no header says which one is.
 /// Other replies report their limits, too, without asking for a delay.
-fn longest_reset(reply: &HttpReply, now: Option<i64>) -> Option<f64> {
+fn longest_reset(status: u16, headers: &[(String, String)], now: Option<i64>) -> Option<f64> {
     let mut used_up: Option<f64> = None;
     let mut any: Option<f64> = None;
-    for (name, value) in &reply.headers {
+    for (name, value) in headers {
         let name = name.to_ascii_lowercase();
         let Some(ms) = reset_delay_s(&name, value, now) else { continue };
         any = Some(any.unwrap_or_default().max(ms));
-        if first_header(reply, &name.replace("reset", "remaining")).is_some_and(|rest| rest.trim() == "0") {
+        if header_value(headers, &name.replace("reset", "remaining")).is_some_and(|rest| rest.trim() == "0") {
             used_up = Some(used_up.unwrap_or_default().max(ms));
         }
     }
-    used_up.or(any.filter(|_| reply.status == 429))
+    used_up.or(any.filter(|_| status == 429))
 }
 
 fn reset_delay_s(name: &str, value: &str, now: Option<i64>) -> Option<f64> {
@@ -152,7 +208,7 @@ mod tests {
             memory: MemoryHold::default(),
         };
         let json = serde_json::from_str(body).ok();
-        assert_eq!(retry_after_ms(&reply, json.as_ref()), expected, "{headers:?} {body}");
+        assert_eq!(retry_after_ms(&reply, json.as_ref(), None), expected, "{headers:?} {body}");
     }
 
     #[test]

@@ -3,10 +3,15 @@
 #[cfg(feature = "http")]
 mod verify;
 
-use super::operation_rule::WebhookPlace;
 pub use super::operation_rule::WebhookSignature;
+use super::operation_rule::{WebhookPlace, WebhookSecret};
 use super::plan::CallPlan;
+#[cfg(feature = "runtime")]
+use super::{CallError, reply_body::Body};
+#[cfg(feature = "runtime")]
+use crate::ports::{HttpReply, HttpRequest};
 use crate::template::{Expanded, Piece};
+use crate::url::append_path;
 
 #[cfg(feature = "http")]
 pub use self::verify::{WebhookError, WebhookKey, read_jwks, verify_webhook};
@@ -14,18 +19,57 @@ pub use self::verify::{WebhookError, WebhookKey, read_jwks, verify_webhook};
 /// The name of the secret that stands for our address in a submit; its owner names the job and the attempt.
 pub const WEBHOOK_ADDRESS: &str = "webhook_address";
 
+/// Where the secret is that a provider signs its messages with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum WebhookSecretSource {
+    /// A secret, by its reference.
+    Reference(String),
+    /// The provider returns it at this URL, for the connector's credentials.
+    Provider(String),
+}
+
 impl CallPlan {
-    /// Returns how messages about the work are signed, and the reference to the secret; `None` if the operation has no
+    /// Returns how messages about the work are signed, and where the secret is; `None` if the operation has no
     /// `webhook`. Without a secret, messages of the kinds that need one count as unsigned.
-    pub fn webhook_signature(&self) -> Option<(WebhookSignature, Option<String>)> {
+    pub fn webhook_signature(&self) -> Option<(WebhookSignature, Option<WebhookSecretSource>)> {
         let rule = self.rule.as_ref()?.webhook.as_ref()?;
-        let secret = rule.secret.as_ref().and_then(|text| text.secret_names().next()).map(str::to_owned);
+        let secret = rule.secret.as_ref().and_then(|secret| match secret {
+            WebhookSecret::Reference(text) => {
+                text.secret_names().next().map(str::to_owned).map(WebhookSecretSource::Reference)
+            }
+            WebhookSecret::Fetched(path, _) => Some(WebhookSecretSource::Provider(append_path(&self.base_url, path))),
+        });
         let needs_secret = match rule.signature {
             WebhookSignature::StandardWebhooks | WebhookSignature::HmacSha256Hex { .. } => true,
             WebhookSignature::None | WebhookSignature::Ed25519Jwks { .. } => false,
         };
         let signature = if needs_secret && secret.is_none() { WebhookSignature::None } else { rule.signature.clone() };
         Some((signature, secret))
+    }
+
+    /// Builds the request for the secret that the provider's messages are signed with; `None` unless the provider
+    /// returns it.
+    ///
+    /// # Errors
+    /// [`ErrorClass::Refused`](super::ErrorClass::Refused) if the connector's credentials may not be sent.
+    #[cfg(feature = "runtime")]
+    pub(crate) fn webhook_secret_request(&self) -> Option<Result<HttpRequest, CallError>> {
+        match self.rule.as_ref()?.webhook.as_ref()?.secret.as_ref()? {
+            WebhookSecret::Reference(_) => None,
+            WebhookSecret::Fetched(path, _) => Some(self.follow_link("GET", &append_path(&self.base_url, path), None)),
+        }
+    }
+
+    /// Reads the reply to [`CallPlan::webhook_secret_request`].
+    #[cfg(feature = "runtime")]
+    pub(crate) fn read_webhook_secret(&self, reply: &HttpReply) -> Option<String> {
+        match self.rule.as_ref()?.webhook.as_ref()?.secret.as_ref()? {
+            WebhookSecret::Reference(_) => None,
+            WebhookSecret::Fetched(_, path) => {
+                path.find_text(Body::read(reply).json()?).filter(|secret| !secret.is_empty())
+            }
+        }
     }
 
     /// Returns the query parameter or header that states our address.

@@ -165,7 +165,10 @@ fn read_output(mut fields: Fields<'_, '_>) -> Option<NodeOutput> {
     let description = fields.read_string("description").unwrap_or_default().to_owned();
     let pick = fields.read_word("pick", &["first", "last", "join", "all"]).map(str::to_owned);
     let decode = fields.read_word("decode", &["url", "data_uri", "base64", "text"]).map(str::to_owned);
+    let link = fields.read_string("link").map(str::to_owned);
+    let link_lifetime_s = fields.number_from("link_lifetime_s", 1.0);
     let mime = fields.read_string("mime").map(str::to_owned);
     fields.close();
-    Some(NodeOutput { name, r#type: value_type?, default, mapping, description, pick, decode, mime })
+    let r#type = value_type?;
+    Some(NodeOutput { name, r#type, default, mapping, description, pick, decode, link, link_lifetime_s, mime })
 }

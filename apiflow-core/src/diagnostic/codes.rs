@@ -151,6 +151,4 @@ codes! {
     UNREADABLE_OUTPUT = "unreadable-output";
     /// A declaration uses a feature that this version does not support.
     NOT_SUPPORTED = "not-supported";
-    /// A field of a declaration is stored but has no effect in this version.
-    NOT_ACTED_ON = "not-acted-on";
 }

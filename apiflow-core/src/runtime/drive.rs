@@ -232,7 +232,8 @@ impl<'a> Drive<'a> {
         drive.value_bytes = job.value_bytes();
         drive.values.record_events(events);
         drive.values.mark_committed();
-        if inner.notifier.ends.is_watched(&job.id) {
+        // Operations report on their steps without a commit.
+        if inner.notifier.ends.is_watched(&job.id) && !prepared.plans().have_operations() {
             drive.steps = RememberedSteps::of_new_job();
         }
         drive

@@ -5,7 +5,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Runtime, abandon};
-use crate::call::{WebhookError, WebhookKey, WebhookSignature, read_jwks, verify_webhook};
+use crate::call::{
+    CallPlan, WebhookError, WebhookKey, WebhookSecretSource, WebhookSignature, rate_limit_key, read_jwks,
+    verify_webhook,
+};
 use crate::engine::{OpenWork, Program};
 use crate::ports::{HttpRequest, RequestBody, Secrets, StoreError, Timestamp};
 
@@ -15,7 +18,12 @@ use crate::ports::{HttpRequest, RequestBody, Secrets, StoreError, Timestamp};
 const KEYS_LIFETIME_MS: u64 = 12 * 3_600_000;
 /// Time limit of reading published keys.
 const KEYS_TIMEOUT: Duration = Duration::from_secs(10);
-/// Maximum number of providers whose keys are remembered.
+/// How long a secret that was fetched from a provider is used, in milliseconds.
+const MAX_SECRET_AGE_MS: u64 = 3_600_000;
+/// Minimum age of such a secret before it is fetched again because a message does not fit it, in milliseconds: forged
+/// messages must not cause requests.
+const MIN_SECRET_AGE_MS: u64 = 60_000;
+/// Maximum number of providers whose keys or secrets are remembered.
 const MAX_KEY_SETS: usize = 100;
 
 /// The keys of one provider, with the time when they were read.
@@ -24,6 +32,25 @@ type KeySet = (Timestamp, Vec<Vec<u8>>);
 /// Keys that providers publish, by URL.
 #[derive(Default)]
 pub(super) struct PublishedKeys(Mutex<BTreeMap<String, KeySet>>);
+
+/// A secret that was fetched from a provider, with the time when it was.
+type FetchedSecret = Option<(Timestamp, String)>;
+
+/// Secrets that providers sign their messages with, by URL and credentials. Has no `Debug`, because it contains their
+/// values.
+#[derive(Default)]
+pub(super) struct FetchedSecrets(Mutex<BTreeMap<String, Arc<tokio::sync::Mutex<FetchedSecret>>>>);
+
+impl FetchedSecrets {
+    /// Returns the place of a secret, which whoever fetches it locks.
+    fn find_place(&self, key: &str) -> Arc<tokio::sync::Mutex<FetchedSecret>> {
+        let mut places = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if places.len() >= MAX_KEY_SETS && !places.contains_key(key) {
+            places.clear();
+        }
+        Arc::clone(places.entry(key.to_owned()).or_default())
+    }
+}
 
 /// A message as it arrived.
 #[derive(Debug, Clone, Copy)]
@@ -97,10 +124,17 @@ impl Runtime {
         });
         let Some((is_followed, path)) = found else { return Ok(WebhookOutcome::Over) };
         let plans = inner.prepared.plans_of_job(job, store).await?;
-        let signature = plans.plan_at(&path).ok().and_then(|plan| plan.webhook_signature());
-        let Some((kind, secret)) = signature else { return Ok(WebhookOutcome::Over) };
-        let key = self.read_webhook_key(&kind, secret.as_deref(), secrets).await?;
-        verify_webhook(&kind, &key, headers, body, now)?;
+        let Ok(plan) = plans.plan_at(&path) else { return Ok(WebhookOutcome::Over) };
+        let Some((kind, secret)) = plan.webhook_signature() else { return Ok(WebhookOutcome::Over) };
+        let key = self.read_webhook_key(&plan, &kind, secret.as_ref(), secrets, MAX_SECRET_AGE_MS).await?;
+        let verified = verify_webhook(&kind, &key, headers, body, now);
+        if verified.is_err() && matches!(secret, Some(WebhookSecretSource::Provider(_))) {
+            // The provider may have another secret since it was fetched.
+            let key = self.read_webhook_key(&plan, &kind, secret.as_ref(), secrets, MIN_SECRET_AGE_MS).await?;
+            verify_webhook(&kind, &key, headers, body, now)?;
+        } else {
+            verified?;
+        }
         if !is_followed {
             return Ok(WebhookOutcome::TooEarly);
         }
@@ -109,22 +143,50 @@ impl Runtime {
         Ok(WebhookOutcome::PollIsDue)
     }
 
+    /// Returns the key of a provider's messages. A secret that was fetched from the provider more than `max_age_ms` ago
+    /// is fetched again.
     async fn read_webhook_key(
         &self,
+        plan: &CallPlan,
         kind: &WebhookSignature,
-        secret: Option<&str>,
+        secret: Option<&WebhookSecretSource>,
         secrets: &dyn Secrets,
+        max_age_ms: u64,
     ) -> Result<WebhookKey, ReceiveError> {
         match kind {
             WebhookSignature::None => Ok(WebhookKey::None),
-            WebhookSignature::StandardWebhooks | WebhookSignature::HmacSha256Hex { .. } => {
-                let found = secrets.get(secret.unwrap_or_default()).await.map_err(ReceiveError::Unverifiable)?;
-                let found =
-                    found.ok_or_else(|| ReceiveError::Unverifiable("the signing secret is not set".to_owned()))?;
-                Ok(WebhookKey::Secret(found.value))
-            }
+            WebhookSignature::StandardWebhooks | WebhookSignature::HmacSha256Hex { .. } => match secret {
+                Some(WebhookSecretSource::Provider(_)) => {
+                    self.fetch_webhook_secret(plan, max_age_ms).await.map(WebhookKey::Secret)
+                }
+                Some(WebhookSecretSource::Reference(name)) => {
+                    let found = secrets.get(name).await.map_err(ReceiveError::Unverifiable)?;
+                    let found =
+                        found.ok_or_else(|| ReceiveError::Unverifiable("the signing secret is not set".to_owned()))?;
+                    Ok(WebhookKey::Secret(found.value))
+                }
+                None => Ok(WebhookKey::None),
+            },
             WebhookSignature::Ed25519Jwks { url } => self.read_published_keys(url).await.map(WebhookKey::Public),
         }
+    }
+
+    /// Fetches the secret that a provider signs its messages with. Messages that arrive together wait for one request.
+    async fn fetch_webhook_secret(&self, plan: &CallPlan, max_age_ms: u64) -> Result<String, ReceiveError> {
+        let unreadable = |reason: String| ReceiveError::Unverifiable(format!("the provider's secret: {reason}"));
+        let request = plan.webhook_secret_request().ok_or_else(|| unreadable("it has none".to_owned()))?;
+        let request = request.map_err(|error| unreadable(error.message))?;
+        let place = self.inner.webhook_secrets.find_place(&format!("{} {}", rate_limit_key(&request), request.url));
+        let mut known = place.lock().await;
+        let now = self.inner.parts.clock.now();
+        if let Some((_, secret)) = known.as_ref().filter(|(at, _)| now < at.plus_ms(max_age_ms)) {
+            return Ok(secret.clone());
+        }
+        let reply = self.inner.parts.http.send(&request).await.map_err(|error| unreadable(error.to_string()))?;
+        let secret = plan.read_webhook_secret(&reply).filter(|_| (200..300).contains(&reply.status));
+        let secret = secret.ok_or_else(|| unreadable(format!("the provider answered {} without it", reply.status)))?;
+        *known = Some((now, secret.clone()));
+        Ok(secret)
     }
 
     /// Reads the keys that a provider publishes, at most every few hours.

@@ -15,6 +15,8 @@ pub(crate) struct TemplateScope<'a> {
     reply: Option<&'a Value>,
     /// The file that is uploaded.
     file: Option<Value>,
+    /// The value that an output's mapping finds.
+    item: Option<&'a Value>,
     job: Value,
     step: Value,
 }
@@ -51,6 +53,7 @@ impl<'a> TemplateScope<'a> {
             files: None,
             reply: None,
             file: None,
+            item: None,
             job: json!({"id": job_id}),
             step: json!({"id": step_id, "attempt": attempt}),
         }
@@ -58,17 +61,22 @@ impl<'a> TemplateScope<'a> {
 
     /// Creates the scope of what is built from a reply.
     pub(crate) fn for_reply(reply: &'a Value) -> Self {
-        Self { input: None, files: None, reply: Some(reply), file: None, job: json!({}), step: json!({}) }
+        Self { reply: Some(reply), ..Self::without_attempt() }
     }
 
     /// Creates the scope of a request that belongs to no attempt, in which every placeholder is absent.
     pub(crate) fn without_attempt() -> Self {
-        Self { input: None, files: None, reply: None, file: None, job: json!({}), step: json!({}) }
+        Self { input: None, files: None, reply: None, file: None, item: None, job: json!({}), step: json!({}) }
     }
 
     /// Creates the scope of what is sent to upload a file; `reply` is the provider's answer so far.
     pub(crate) fn for_file(file: Value, reply: Option<&'a Value>) -> Self {
         Self { file: Some(file), reply, ..Self::without_attempt() }
+    }
+
+    /// Creates the scope of the link to a value of a reply.
+    pub(crate) fn for_item(item: &'a Value) -> Self {
+        Self { item: Some(item), ..Self::without_attempt() }
     }
 
     /// Adds the inputs with files as objects, which paths such as `input.image.mime` lead into.
@@ -83,6 +91,7 @@ impl<'a> TemplateScope<'a> {
             Root::Input => find(self.input.as_ref()).or_else(|| find(self.files.as_ref())),
             Root::Reply => find(self.reply),
             Root::File => find(self.file.as_ref()),
+            Root::Item => find(self.item),
             Root::Job => find(Some(&self.job)),
             Root::Step => find(Some(&self.step)),
         }
@@ -152,12 +161,41 @@ impl Text {
             }
         }
         let whole = join_pieces(&pieces, &mut |_| "secret".to_owned());
-        match dot_segment(&whole) {
-            Some(segment) => {
-                Err(format!("`{segment}` is not allowed as a segment of a path, because it would change the address"))
+        refuse_dot_segment(&whole)?;
+        Ok(pieces)
+    }
+
+    /// Inserts the values into a link without secrets, percent-encoded. In the query, a value may be empty or missing.
+    ///
+    /// # Errors
+    /// Names the placeholder whose value is not possible.
+    pub(crate) fn expand_link(&self, scope: &TemplateScope<'_>) -> Result<String, String> {
+        let mut link = String::new();
+        for part in &self.parts {
+            match part {
+                Part::Literal(literal) => link.push_str(literal),
+                Part::Secret(_) => {}
+                Part::Place(place) => {
+                    let value = scope.value_at(place).unwrap_or(Value::Null);
+                    let text = if value.is_null() { Some(String::new()) } else { scalar_text(&value) };
+                    match text.filter(|text| !text.is_empty() || link.contains('?')) {
+                        Some(text) => link.push_str(&percent_encode(&text)),
+                        None => return Err(format!("`item.{}` must be a string or a number", place.source())),
+                    }
+                }
             }
-            None => Ok(pieces),
         }
+        refuse_dot_segment(&link)?;
+        Ok(link)
+    }
+}
+
+fn refuse_dot_segment(path: &str) -> Result<(), String> {
+    match dot_segment(path) {
+        Some(segment) => {
+            Err(format!("`{segment}` is not allowed as a segment of a path, because it would change the address"))
+        }
+        None => Ok(()),
     }
 }
 

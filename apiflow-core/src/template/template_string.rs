@@ -38,6 +38,8 @@ pub(crate) enum Root {
     Reply,
     /// The file being uploaded.
     File,
+    /// The value that an output's mapping finds.
+    Item,
     /// Fields of the job, such as its id.
     Job,
     /// Fields of the step, such as its id and the number of the attempt.
@@ -45,13 +47,14 @@ pub(crate) enum Root {
 }
 
 impl Root {
-    pub(crate) const ALL: [Self; 5] = [Self::Input, Self::Reply, Self::Job, Self::Step, Self::File];
+    pub(crate) const ALL: [Self; 6] = [Self::Input, Self::Reply, Self::Job, Self::Step, Self::File, Self::Item];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Input => "input",
             Self::Reply => "reply",
             Self::File => "file",
+            Self::Item => "item",
             Self::Job => "job",
             Self::Step => "step",
         }
@@ -181,7 +184,9 @@ fn parse_place(inner: &str) -> Result<Placeholder, (String, Option<String>)> {
     let known: &[&str] = match root {
         Root::Job => &["id"],
         Root::Step => &["id", "attempt"],
-        Root::Input | Root::Reply | Root::File => return Ok(Placeholder { root, path: path.without_first() }),
+        Root::Input | Root::Reply | Root::File | Root::Item => {
+            return Ok(Placeholder { root, path: path.without_first() });
+        }
     };
     let path = path.without_first();
     if path.len() == 1 && path.first_key().is_some_and(|key| known.contains(&key)) {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use apiflow_core::engine::Event;
-use apiflow_core::ports::{JobJournal, JobRecords, JobRow, JobStatus, StepStatus, Timestamp};
+use apiflow_core::ports::{JobJournal, JobRecords, JobRow, JobStatus, ProviderWork as _, StepStatus, Timestamp};
 use apiflow_core::runtime::RuntimeSettings;
 use apiflow_core::runtime::clock::SystemClock;
 use serde_json::{Value, json};
@@ -198,11 +198,30 @@ async fn a_call_that_is_put_off_survives_a_restart() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_503_that_says_when_to_try_again_is_repeated_and_pauses_nothing_else() {
+    let busy = (503, vec![("retry-after-ms", "100".to_owned())], json!({"detail": "loading"}).to_string());
+    for (replies, status, sent) in [
+        (vec![busy, reply(200, &json!({"a": 1}))], JobStatus::Completed, 2),
+        (vec![reply(503, &json!({"detail": "down"}))], JobStatus::Failed, 1),
+    ] {
+        let provider = Scripted::start(vec![("POST /v1/x", replies)]).await;
+        let bench = Bench::start_allowing(fast(), &provider.address).await;
+        let bundle = provider.bundle(&json!({"path": "/x"}), &json!([]), document(&json!({})));
+        bench.submit_as("job", bundle, json!({})).await;
+        let job = bench.ended().await;
+        assert_eq!((job.state.status, provider.seen("POST /v1/x").len()), (status, sent), "{:?}", job.state.error);
+        let pause = bench.store.read_submit_pause(&format!("http://{}", provider.address)).await;
+        assert_eq!(pause, Ok(None));
+        bench.finish().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_retry_waits_as_long_as_the_provider_asks_and_no_longer_than_the_timeout() {
     for (module, least_ms, most_ms) in
         [(retry(), 900_000, 900_000), (json!({"retry": retry()["retry"], "timeout": 600}), 600_000, 600_000)]
     {
-        let busy = (503, vec![("retry-after", "900".to_owned())], json!({"detail": "busy"}).to_string());
+        let busy = (502, vec![("retry-after", "900".to_owned())], json!({"detail": "busy"}).to_string());
         let provider = Scripted::start(vec![("POST /v1/x", vec![busy])]).await;
         let bench = Bench::start_allowing(fast(), &provider.address).await;
         bench.submit_as("job", provider.bundle(&json!({"path": "/x"}), &json!([]), document(&module)), json!({})).await;

@@ -212,3 +212,39 @@ async fn cancelling_ends_a_download_at_once_without_asking_the_provider() {
     assert!(matches!(last, Event::JobFinished(_)), "{last:?}");
     bench.finish().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_link_to_a_listed_host_stays_in_the_result_and_its_file_is_kept() {
+    for (replies, is_kept) in [(vec![failing(503), file("picture")], true), (vec![failing(400)], false)] {
+        let provider = Scripted::start(vec![
+            (CREATE, vec![reply(200, &json!({"url": "http://{address}/media/a.png?Expires=4102444800"}))]),
+            ("GET /media/a.png?Expires=4102444800", replies),
+        ])
+        .await;
+        let text = json!([{"name": "url", "type": "string"}]);
+        let mut bundle = provider.bundle(&json!({"path": "/x"}), &text, document(false));
+        let connector = bundle.catalog.connectors.values_mut().next().expect("a connector");
+        let data = json!({"media_hosts": [provider.address]});
+        connector.data.get_or_insert_default().extend(data.as_object().expect("an object").clone());
+        let bench = Bench::start_allowing(fast(), &provider.address).await;
+        bench.submit_as("job", bundle, json!({})).await;
+        let job = bench.ended().await;
+        assert_eq!(job.state.status, JobStatus::Completed, "{:?}", job.state.error);
+        let link = format!("http://{}/media/a.png?Expires=4102444800", provider.address);
+        assert_eq!(bench.output(&job).await, json!({"url": link}), "the result is the provider's");
+        let steps = bench.steps().await;
+        let started = bench.store.read_events("job", 0, 100).await.expect("events");
+        let effect = started.iter().find(|row| row.body["type"] == "step_started").expect("a step").seq;
+        let id = apiflow_core::artifact::output_artifact_id("job", effect, "url", 0);
+        let kept = bench.parts.artifacts.stat(&id).await.expect("the artifacts answer");
+        assert_eq!(kept.is_some(), is_kept, "{steps:?}");
+        assert!(!downloads(&bench).await.is_empty(), "each download is recorded");
+        // The link says when it expires.
+        let begun = started.iter().find(|row| row.body["type"] == "download_started").expect("a download").seq;
+        let values = bench.store.read_values("job", &[begun]).await.expect("values");
+        let links = values[0].as_ref().expect("the links are journalled");
+        assert_eq!(links["downloads"]["media"][0]["expires_at"], json!(4_102_444_800_000_i64), "{links}");
+        assert_eq!(provider.seen(CREATE).len(), 1);
+        bench.finish().await;
+    }
+}

@@ -27,7 +27,8 @@ pub(crate) struct Seen {
     pub(crate) at: Instant,
 }
 
-/// The provider: per `METHOD /path` the replies one after the other, the last for all that follow.
+/// The provider: per `METHOD /path` the replies one after the other, the last for all that follow. `{address}` in a body is
+/// the provider's own address.
 pub(crate) struct Scripted {
     pub(crate) address: String,
     seen: Arc<Mutex<Vec<Seen>>>,
@@ -92,6 +93,8 @@ async fn answer(
             Some(replies) => &replies[nth.min(replies.len() - 1)],
             None => &missing,
         };
+        let address = stream.local_addr().map(|address| address.to_string()).unwrap_or_default();
+        let body = &body.replace("{address}", &address);
         let mut text = format!("HTTP/1.1 {status} Said\r\ncontent-length: {}\r\n", body.len());
         for (name, value) in headers {
             text.extend([name, ": ", value, "\r\n"]);

@@ -2,9 +2,10 @@
 
 use serde_json::{Map, Value};
 
+use super::{read_inner, read_path, require_field};
 use crate::diagnostic::codes;
-use crate::json::Fields;
-use crate::template::{TemplateCompiler, Text};
+use crate::json::{Fields, JsonPath};
+use crate::template::{TemplateCompiler, Text, dot_segment};
 
 /// How a provider calls back.
 #[derive(Debug, Clone)]
@@ -13,8 +14,17 @@ pub(in crate::call) struct WebhookRule {
     /// Further fields of the body, sent with the address.
     pub(in crate::call) fields: Map<String, Value>,
     pub(in crate::call) signature: WebhookSignature,
-    /// The secret that messages are signed with: a string that is one reference.
-    pub(in crate::call) secret: Option<Text>,
+    /// The secret that messages are signed with.
+    pub(in crate::call) secret: Option<WebhookSecret>,
+}
+
+/// Where the secret comes from that messages are signed with.
+#[derive(Debug, Clone)]
+pub(in crate::call) enum WebhookSecret {
+    /// A string that is one reference.
+    Reference(Text),
+    /// The provider returns it: the path below `base_url`, and where its reply contains the secret.
+    Fetched(String, JsonPath),
 }
 
 /// How a provider signs its messages.
@@ -68,13 +78,34 @@ pub(super) fn read_webhook(fields: &mut Fields<'_, '_>) -> Option<WebhookRule> {
         }
     };
     let signature = read_signature(fields);
-    let at = fields.pointer_of("secret");
-    let secret = fields.read_string("secret").map(str::to_owned);
-    let secret = secret.map(|text| TemplateCompiler { roots: &[], diagnostics: fields.sink }.compile_text(&text, &at));
-    if secret.as_ref().is_some_and(|text| text.secret_names().count() != 1 || text.parts.len() != 1) {
-        fields.note_fault(codes::BAD_VALUE, "secret", "`secret` must be one reference, such as `$WEBHOOK_SECRET`");
-    }
+    let secret = read_secret(fields);
     Some(WebhookRule { place: place?, fields: extra, signature, secret })
+}
+
+fn read_secret(fields: &mut Fields<'_, '_>) -> Option<WebhookSecret> {
+    if fields.read_value("secret")?.is_object() {
+        return read_inner(fields, "secret", |fields| {
+            let get = fields.required_string("get").to_owned();
+            if !get.starts_with('/') || dot_segment(&get).is_some() {
+                fields.note_fault(
+                    codes::BAD_VALUE,
+                    "get",
+                    "`get` must be a path below `base_url` that begins with `/`",
+                );
+            }
+            let path = read_path(fields, "path");
+            require_field(fields, "path", path.is_some());
+            Some(WebhookSecret::Fetched(get, path?))
+        });
+    }
+    let at = fields.pointer_of("secret");
+    let text = fields.read_string("secret")?.to_owned();
+    let text = TemplateCompiler { roots: &[], diagnostics: fields.sink }.compile_text(&text, &at);
+    if text.secret_names().count() != 1 || text.parts.len() != 1 {
+        let message = "`secret` must be one reference, such as `$WEBHOOK_SECRET`, or `{\"get\", \"path\"}`";
+        fields.note_fault(codes::BAD_VALUE, "secret", message);
+    }
+    Some(WebhookSecret::Reference(text))
 }
 
 fn read_signature(fields: &mut Fields<'_, '_>) -> WebhookSignature {

@@ -441,6 +441,10 @@ fn a_rate_limit_says_that_the_work_was_not_taken() {
     for (status, refused) in [(429, true), (503, false), (402, false)] {
         assert_eq!(failure(&reply(status, &json!({}))).is_refusal_for_now, refused, "{status}");
     }
+    for (status, refused) in [(503, true), (500, false), (502, false), (504, false), (408, false)] {
+        let hinted = failure(&text_reply(status, &[("retry-after", "3")], ""));
+        assert_eq!(hinted.is_refusal_for_now, refused, "{status} with a hint");
+    }
     let plan = coded(&json!({}));
     let operation = super::running(plan.read_submit(&reply(200, &json!({"task_id": "t3"}))));
     let poll = super::again(plan.read_poll(&operation, &reply(429, &json!({}))));
@@ -460,4 +464,23 @@ fn the_documentation_lists_the_classes_that_are_never_retried() {
     };
     let told = told.iter().copied().filter(|word| ErrorClass::parse(word).is_some()).collect();
     assert_eq!(sorted(told), sorted(never));
+}
+
+#[test]
+fn a_hint_is_read_where_the_connector_says_in_the_declared_unit() {
+    let wait = |declared: &Value, headers: &[(&str, &str)], body: &str| {
+        let plan = call(&json!({"data": {"errors": {"retry_after": declared}}}), &json!({"path": "/x"}));
+        failed(plan.read_submit(&text_reply(429, headers, body))).retry_after_ms()
+    };
+    let in_ms = json!({"header": "X-RateLimit-Reset", "unit": "ms"});
+    assert_eq!(wait(&in_ms, &[("x-ratelimit-reset", "1500")], ""), Some(1500));
+    assert_eq!(wait(&in_ms, &[("retry-after", "2")], ""), Some(2000), "the usual places remain");
+    assert_eq!(wait(&json!({"header": "X-Wait"}), &[("x-wait", "1.5"), ("retry-after", "9")], ""), Some(1500));
+    let loading = r#"{"error": "loading", "estimated_time": 20.5}"#;
+    assert_eq!(wait(&json!({"path": "estimated_time", "unit": "s"}), &[], loading), Some(20_500));
+    assert_eq!(
+        wait(&json!(null), &[("x-ratelimit-reset", "1500")], ""),
+        Some(1_500_000),
+        "seconds, if nothing is said"
+    );
 }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{call, done, failed, text_reply};
-use crate::call::ErrorClass;
+use crate::call::{ErrorClass, ReplyReading};
 
 /// Returns the findings about a node with this `data` and these outputs, as `pointer code`.
 fn node(data: &Value, output: &Value) -> Vec<String> {
@@ -98,4 +98,64 @@ fn a_reply_is_the_result_unless_it_is_not_what_it_says() {
         check("application/problem+json", broken, None);
         check("text/plain", broken, Some(json!(broken)));
     }
+}
+
+/// The media of a result: output, link, and whether only a copy is kept.
+fn media_of(output: &Value, body: &Value) -> Result<Vec<(String, String, bool)>, String> {
+    let connector = json!({"id": "c", "name": "Acme", "base_url": "https://api.example.com/v1",
+        "data": {"media_hosts": ["cdn.example.com", "*.Files.example"]}});
+    let node = json!({"id": "n", "name": "N", "connector_id": "c", "data": {"path": "/x"}, "output": output});
+    let plan = super::planned(&connector, &node);
+    match plan.read_submit(&super::reply(200, body)) {
+        ReplyReading::Download(operation) => {
+            let media = operation.downloads.expect("there are some").media;
+            Ok(media.into_iter().map(|media| (media.output, media.link, media.is_copy)).collect())
+        }
+        ReplyReading::Done(_) => Ok(Vec::new()),
+        ReplyReading::Failed(error) => Err(error.message),
+        other @ (ReplyReading::Running(_) | ReplyReading::Fetch(_) | ReplyReading::Again(_)) => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_link_is_built_from_the_parts_that_a_provider_returns() {
+    let view = "/view?filename={{ item.filename }}&subfolder={{ item.subfolder }}&type={{ item.type }}";
+    let files =
+        json!({"images": [{"filename": "a b&c.png", "subfolder": "", "type": "output"}, {"filename": "d.png"}]});
+    let output = |mapping: &str, pick: Option<&str>, link: &str| json!([{"name": "image", "type": "image", "mapping": mapping, "pick": pick, "link": link}]);
+    let link = |rest: &str| ("image".to_owned(), format!("https://api.example.com/v1/view?filename={rest}"), false);
+    let first = link("a%20b%26c.png&subfolder=&type=output");
+    assert_eq!(media_of(&output("images[0]", None, view), &files), Ok(vec![first.clone()]));
+    let all = media_of(&output("images", Some("all"), view), &files);
+    assert_eq!(all, Ok(vec![first, link("d.png&subfolder=&type=")]));
+    let absolute = media_of(&output("name", None, "https://cdn.example.com/{{ item }}.png"), &json!({"name": "../x"}));
+    assert_eq!(absolute.map(|media| media[0].1.clone()), Ok("https://cdn.example.com/..%2Fx.png".to_owned()));
+    for (template, body) in
+        [("/files/{{ item.id }}", json!({"a": {}})), ("/files/{{ item.id }}", json!({"a": {"id": ".."}}))]
+    {
+        let error = media_of(&output("a", None, template), &body).expect_err("no link can be built");
+        assert!(error.contains("its `link` cannot be built"), "{error}");
+    }
+    let faults = node(&json!({"path": "/x"}), &output("a", None, "/files/{{ reply.id }}?key=$KEY"));
+    assert_eq!(faults, ["/output/0/link template-scope", "/output/0/link not-supported"]);
+}
+
+#[test]
+fn links_to_listed_hosts_are_kept_as_copies_too() {
+    let text = json!([{"name": "url", "type": "string"}]);
+    for (link, is_kept) in [
+        ("https://cdn.example.com/a.png", true),
+        ("https://eu.files.example/a.png", true),
+        ("https://files.example/a.png", false),
+        ("https://cdn.example.com.evil.example/a.png", false),
+        ("cdn.example.com/a.png", false),
+        ("a fox", false),
+    ] {
+        let expected = if is_kept { vec![("url".to_owned(), link.to_owned(), true)] } else { Vec::new() };
+        assert_eq!(media_of(&text, &json!({"url": link})), Ok(expected), "{link}");
+    }
+    let several = json!([{"name": "urls", "type": "string", "pick": "all"}]);
+    let links =
+        json!({"urls": ["https://cdn.example.com/a", "https://elsewhere.example/b", "https://cdn.example.com/c"]});
+    assert_eq!(media_of(&several, &links).map(|media| media.len()), Ok(2));
 }

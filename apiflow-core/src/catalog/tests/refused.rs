@@ -223,7 +223,7 @@ fn outputs_are_refused_at_their_own_place() {
         (
             json!({"name": "o", "type": "string", "required": true}),
             "/output/0/required unknown-field: unknown field `required`; known fields are `name`, `type`, `default`, \
-             `mapping`, `description`, `pick`, `decode`, `mime`",
+             `mapping`, `description`, `pick`, `decode`, `link`, `link_lifetime_s`, `mime`",
         ),
     ] {
         check_node(&json!({"output": [output]}), &[expected]);

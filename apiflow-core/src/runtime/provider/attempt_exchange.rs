@@ -1,5 +1,6 @@
 //! Exchanges one request with a provider, and records it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use serde_json::{Map, Value, json};
@@ -7,13 +8,14 @@ use serde_json::{Map, Value, json};
 use super::reply_filter::{MediaFilter, ReplyMedia};
 use super::upload::RunningUploads;
 use crate::call::{
-    CallError, CallPlan, CallPlans, ErrorClass, ReplyReading, ReportedCost, WorkReport, cut_base64_runs,
+    CallError, CallPlan, CallPlans, ErrorClass, PendingDownloads, ReplyReading, ReportedCost, WEBHOOK_ADDRESS,
+    WorkReport, cut_base64_runs, link_expires_at,
 };
 use crate::engine::Call;
 use crate::ports::store::size::json_len;
 use crate::ports::{
     Artifacts, CallRecord, Clock, HttpClient, HttpError, HttpReply, HttpRequest, ProviderWorkClaim, StepReport, Store,
-    StoreError, Timestamp,
+    StoreError, Timestamp, own_secret,
 };
 use crate::template;
 
@@ -66,7 +68,7 @@ impl Caller {
         request: &HttpRequest,
     ) -> Result<HttpReply, HttpError> {
         let at = self.now();
-        let outcome = self.http.send(request).await;
+        let outcome = self.http.send(&self.with_masked_address(call, request)).await;
         self.record(call, purpose, request, at, &outcome);
         outcome
     }
@@ -84,21 +86,23 @@ impl Caller {
         }
         let at = self.now();
         let mut filter = MediaFilter::new(Arc::clone(plan));
-        let outcome = self.http.send_filtered(request, &mut filter).await;
+        let outcome = self.http.send_filtered(&self.with_masked_address(call, request), &mut filter).await;
         self.record(call, purpose, request, at, &outcome);
-        if plan.has_media_outputs() {
-            self.cut_media_of_record();
-        }
         let reply = outcome?;
         Ok(CallReply { reply, media: Some(filter.into_media().await?) })
     }
 
-    /// Cuts small media, which is not taken out of a reply, from the excerpt of the last record.
-    fn cut_media_of_record(&mut self) {
-        if let Some(Value::String(excerpt)) = self.records.last_mut().and_then(|record| record.reply.get_mut("excerpt"))
-        {
-            *excerpt = cut_base64_runs(excerpt);
+    /// Adds the address that the provider calls to what is masked in the reply, if the submit stated it: who knows the
+    /// address can cause polls.
+    pub(super) fn with_masked_address<'r>(&self, call: &Call, request: &'r HttpRequest) -> Cow<'r, HttpRequest> {
+        let is_known = || self.plan_at(&call.path).is_ok_and(|plan| plan.webhook_signature().is_some());
+        let address = own_secret(&format!("{}.{}", self.job, call.effect), WEBHOOK_ADDRESS);
+        if !self.webhooks || request.secrets.iter().any(|sent| sent.name == address) || !is_known() {
+            return Cow::Borrowed(request);
         }
+        let mut request = request.clone();
+        request.masked_secrets.push(address);
+        Cow::Owned(request)
     }
 
     fn record(
@@ -187,6 +191,9 @@ impl Caller {
         {
             operation.reported_cost = self.reported_cost.clone();
         }
+        if let ReplyReading::Download(operation) = &mut reading {
+            note_link_expiry(operation.downloads.as_deref_mut(), self.now());
+        }
         match &received.media {
             Some(media) => bound_result(self.keep_media(call, plan, reading, media).await, limit),
             None => reading,
@@ -217,6 +224,14 @@ impl Caller {
     pub(crate) async fn record_last_report(&mut self, step: u64, attempt: u32) {
         self.report = WorkReport { log: self.report.log.take(), ..WorkReport::default() };
         self.record_report(step, attempt).await;
+    }
+}
+
+/// Notes when the links of a result expire, as of the time when it was read.
+pub(super) fn note_link_expiry(downloads: Option<&mut PendingDownloads>, now: Timestamp) {
+    for media in downloads.into_iter().flat_map(|downloads| &mut downloads.media) {
+        let declared = media.lifetime_s.map(|seconds| now.plus_ms((seconds * 1000.0) as u64));
+        media.expires_at = link_expires_at(&media.link).or(declared);
     }
 }
 
@@ -276,13 +291,16 @@ pub(in crate::runtime) fn record_before_sending(call: &Call, request: &HttpReque
     }
 }
 
+/// Returns the record of a reply; media in the excerpt is cut, because providers repeat what was sent to them.
 pub(super) fn display_reply(reply: &HttpReply) -> Value {
     let headers: Map<String, Value> = reply.headers.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
     let cut = &reply.body[..reply.body.len().min(EXCERPT_BYTES)];
     let excerpt = match std::str::from_utf8(cut) {
-        Ok(text) => text.to_owned(),
+        Ok(text) => cut_base64_runs(text),
         // Text that is cut in the middle of a character is still text.
-        Err(error) if error.error_len().is_none() => String::from_utf8_lossy(&cut[..error.valid_up_to()]).into_owned(),
+        Err(error) if error.error_len().is_none() => {
+            cut_base64_runs(&String::from_utf8_lossy(&cut[..error.valid_up_to()]))
+        }
         Err(_) => format!("({} bytes of binary data)", reply.body.len()),
     };
     json!({

@@ -15,7 +15,7 @@ use super::Caller;
 use super::attempt_exchange::check_result_size;
 use super::poll::error_with_operation;
 use crate::artifact::{Artifact, output_artifact_id};
-use crate::call::{CallError, CallPlan, ErrorClass, MediaLink, Operation, PendingDownloads};
+use crate::call::{CallError, CallPlan, ErrorClass, MediaLink, Operation, PendingDownloads, retry_after_of_head};
 use crate::engine::{Answer, Call};
 use crate::ports::store::size::json_len;
 use crate::ports::{ArtifactError, CallRecord, HttpError, HttpRequest, HttpStream, NewArtifact, Provenance, Timestamp};
@@ -90,14 +90,22 @@ impl Download<'_> {
     async fn run(&self, downloads: PendingDownloads) -> Result<Value, CallError> {
         let PendingDownloads { mut result, media } = downloads;
         let last_reason = Mutex::new(String::new());
-        let each: Vec<_> = media.iter().map(|media| self.store_media(media, &last_reason).boxed()).collect();
-        let stored = stream::iter(each).buffered(MAX_CONCURRENT).try_collect::<Vec<Artifact>>();
+        let each: Vec<_> = media.iter().map(|media| self.store_file(media, &last_reason).boxed()).collect();
+        let stored = stream::iter(each).buffered(MAX_CONCURRENT).try_collect::<Vec<Option<Artifact>>>();
         let artifacts = tokio::select! {
             stored = stored => stored?,
-            () = self.caller.clock.sleep_until(self.call.deadline) => return Err(self.too_slow(&last_reason)),
+            () = self.caller.clock.sleep_until(self.call.deadline) => {
+                // Copies are worth less than the result.
+                if media.iter().all(|media| media.is_copy) {
+                    return Ok(result);
+                }
+                return Err(self.too_slow(&last_reason));
+            }
         };
         for (media, artifact) in media.iter().zip(&artifacts) {
-            if let Some(place) = result.pointer_mut(&media.pointer) {
+            if let (Some(artifact), false) = (artifact, media.is_copy)
+                && let Some(place) = result.pointer_mut(&media.pointer)
+            {
                 *place = artifact.to_value();
             }
         }
@@ -115,6 +123,18 @@ impl Download<'_> {
         CallError::new(class, format!("the media of the result could not be downloaded before its deadline{last}"))
     }
 
+    /// Stores one file; `None` if it is only a copy that could not be downloaded, as the record of its call says.
+    async fn store_file(&self, media: &MediaLink, last_reason: &Mutex<String>) -> Result<Option<Artifact>, CallError> {
+        match self.store_media(media, last_reason).await {
+            Ok(artifact) => Ok(Some(artifact)),
+            Err(error) if media.is_copy => {
+                tracing::warn!(error = error.message, job = self.caller.job, "a copy of an output was not kept");
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
+    }
+
     /// Downloads one file; tries again as long as its link may live.
     async fn store_media(&self, media: &MediaLink, last_reason: &Mutex<String>) -> Result<Artifact, CallError> {
         let id = output_artifact_id(&self.caller.job, self.call.effect, &media.output, media.index);
@@ -127,7 +147,7 @@ impl Download<'_> {
                 Err(Fault::Gone(reason)) => {
                     gone += 1;
                     if gone >= MAX_GONE_TRIES {
-                        return Err(self.link_expired(media, &link, &reason));
+                        return Err(self.link_expired(media, &link.link, &reason));
                     }
                     self.links.refresh(self, generation).await;
                     (reason, 0)
@@ -141,13 +161,14 @@ impl Download<'_> {
         }
     }
 
-    async fn store_once(&self, id: &str, media: &MediaLink, link: &str) -> Result<Artifact, Fault> {
+    /// `link` is the newest link of the file.
+    async fn store_once(&self, id: &str, media: &MediaLink, link: &MediaLink) -> Result<Artifact, Fault> {
         match self.caller.artifacts.stat(id).await {
             Ok(Some(artifact)) => return Ok(artifact),
             Ok(None) => {}
             Err(error) => return Err(artifact_fault(&media.output, error)),
         }
-        let request = self.plan.download_request(link).map_err(Fault::Permanent)?;
+        let request = self.plan.download_request(&link.link).map_err(Fault::Permanent)?;
         let at = self.caller.now();
         let opened = self.caller.http.open_stream(&request).await;
         let opened = match opened {
@@ -173,8 +194,8 @@ impl Download<'_> {
         stored.map_err(|error| artifact_fault(&media.output, error))
     }
 
-    fn new_artifact(&self, id: &str, media: &MediaLink, link: &str, mime: Option<String>) -> NewArtifact {
-        let shown = url::without_query(link);
+    fn new_artifact(&self, id: &str, media: &MediaLink, link: &MediaLink, mime: Option<String>) -> NewArtifact {
+        let shown = url::without_query(&link.link);
         let name = shown.rsplit('/').next().filter(|name| name.contains('.'));
         NewArtifact {
             id: id.to_owned(),
@@ -189,7 +210,7 @@ impl Download<'_> {
                 provider: self.plan.provider_name().to_owned(),
                 // The query of a link may be its signature.
                 link: Some(shown.to_owned()),
-                link_expires_at: None,
+                link_expires_at: link.expires_at,
             }),
         }
     }
@@ -242,9 +263,8 @@ fn status_fault(media: &MediaLink, reply: &HttpStream) -> Fault {
     match reply.status {
         401 | 403 | 404 | 410 => Fault::Gone(reason),
         408 | 423 | 425 | 429 | 500..=599 => {
-            let hint = reply.headers.iter().find(|(name, _)| name.eq_ignore_ascii_case("retry-after"));
-            let seconds = hint.and_then(|(_, value)| value.trim().parse::<u64>().ok()).unwrap_or_default();
-            Fault::Temporary { reason, retry_after_ms: seconds.saturating_mul(1000) }
+            let retry_after_ms = retry_after_of_head(reply.status, &reply.headers).unwrap_or_default();
+            Fault::Temporary { reason, retry_after_ms }
         }
         _ => Fault::Permanent(not_stored(ErrorClass::OutputInvalid, &media.output, &reason)),
     }

@@ -77,7 +77,12 @@ pub(crate) async fn submit_attempt(caller: &mut Caller, call: &Call, submit: &Su
             if let ReplyReading::Failed(error) = &reading
                 && error.is_refusal_for_now
             {
-                return note_rate_limit(caller, plan, &limit, error).await;
+                // Only a rate limit concerns the other calls with these credentials.
+                return if error.class == ErrorClass::RateLimited {
+                    note_rate_limit(caller, plan, &limit, error).await
+                } else {
+                    not_accepted(plan, error, true)
+                };
             }
             let answer = read(caller, call, plan, reading);
             if let Answer::Accepted { provider_id: Some(id), .. } = &answer {

@@ -30,14 +30,13 @@ pub(super) struct Finding {
 }
 
 /// Codes of findings about a key rather than its value.
-const OF_KEYS: [&str; 7] = [
+const OF_KEYS: [&str; 6] = [
     codes::DUPLICATE_KEY,
     codes::MISSPELT_FIELD,
     codes::UNKNOWN_FIELD,
     codes::UNKNOWN_INPUT,
     codes::DUPLICATE_FIELD,
     codes::IGNORED_FIELD,
-    codes::NOT_ACTED_ON,
 ];
 
 impl<'s> Report<'s> {

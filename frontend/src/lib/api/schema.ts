@@ -1875,6 +1875,16 @@ export interface components {
             default?: unknown;
             /** @description What the output means. */
             description?: string | null;
+            /**
+             * @description Template over the value that `mapping` finds (`{{ item.filename }}`), for providers that return the parts of a link:
+             *     an absolute link, or a path below `base_url`.
+             */
+            link?: string | null;
+            /**
+             * Format: double
+             * @description How long the provider's link is valid, in seconds.
+             */
+            link_lifetime_s?: number | null;
             /** @description Path into the reply, or `@body`, `@status`, `@header.NAME`; empty means the output's own name. */
             mapping?: string | null;
             /** @description MIME type to use if the provider does not report one. */

@@ -7,7 +7,7 @@ use tokio::sync::Mutex;
 use super::Download;
 use crate::call::{CallPlan, MediaLink, Operation, PendingDownloads, ReplyReading};
 use crate::ports::{HttpReply, HttpRequest};
-use crate::runtime::provider::attempt_exchange::display_reply;
+use crate::runtime::provider::attempt_exchange::{display_reply, note_link_expiry};
 
 /// The newest links of a result.
 pub(super) struct FreshLinks {
@@ -30,10 +30,10 @@ impl FreshLinks {
     }
 
     /// Returns the newest link of a file, and its generation.
-    pub(super) async fn link_of(&self, media: &MediaLink) -> (String, u32) {
+    pub(super) async fn link_of(&self, media: &MediaLink) -> (MediaLink, u32) {
         let newest = self.newest.lock().await;
         let fresh = newest.media.iter().find(|fresh| fresh.pointer == media.pointer);
-        (fresh.unwrap_or(media).link.clone(), newest.generation)
+        (fresh.unwrap_or(media).clone(), newest.generation)
     }
 
     /// Asks for the work again, unless that has happened since `generation`. If it fails, the known links are tried
@@ -60,7 +60,8 @@ impl FreshLinks {
             let plan = Arc::clone(&self.plan);
             reading = download.caller.read(reply, move |reply| plan.read_result(&operation, reply)).await;
         }
-        if let ReplyReading::Download(operation) = reading {
+        if let ReplyReading::Download(mut operation) = reading {
+            note_link_expiry(operation.downloads.as_deref_mut(), download.caller.now());
             operation.downloads.map(|downloads| *downloads)
         } else {
             None
@@ -70,7 +71,8 @@ impl FreshLinks {
 
 async fn send(download: &Download<'_>, request: &HttpRequest) -> Option<HttpReply> {
     let at = download.caller.now();
-    let reply = download.caller.http.send(request).await.ok()?;
+    let masked = download.caller.with_masked_address(download.call, request);
+    let reply = download.caller.http.send(&masked).await.ok()?;
     download.record(request, at, display_reply(&reply));
     Some(reply)
 }
