@@ -18,7 +18,11 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry, DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry,
+    DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords,
+    JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease,
+    Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots,
+    Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 
 /// Stores jobs in memory; everything is lost with the process.

@@ -84,9 +84,9 @@ impl SecretBook {
         self.sealer.derive_key(purpose)
     }
 
-    /// Signs a text for links that work without a token.
+    /// Signs a text for links that work without a token; the same text gives the same link, so that it can be masked.
     pub(crate) fn sign_text(&self, purpose: &str, text: &str) -> Result<String, Problem> {
-        let sealed = self.sealer.seal_value(purpose, text).map_err(Problem::internal)?;
+        let sealed = self.sealer.seal_repeatably(purpose, text).map_err(Problem::internal)?;
         Ok(URL_SAFE_NO_PAD.encode(sealed))
     }
 

@@ -87,7 +87,20 @@ impl Sealer {
 
     /// Seals a value for a name.
     pub(crate) fn seal_value(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
-        let nonce: [u8; NONCE_BYTES] = rand::random();
+        self.seal_with(rand::random(), name, value)
+    }
+
+    /// Seals a value for a name so that the same value gives the same text each time, and can be recognized. The nonce
+    /// differs for different values, because it is derived from them.
+    pub(crate) fn seal_repeatably(&self, name: &str, value: &str) -> Result<Vec<u8>, String> {
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.derive_key("nonce of a repeatable seal"));
+        let text = format!("{} {name} {value}", name.len());
+        let mut nonce = [0; NONCE_BYTES];
+        nonce.copy_from_slice(&hmac::sign(&key, text.as_bytes()).as_ref()[..NONCE_BYTES]);
+        self.seal_with(nonce, name, value)
+    }
+
+    fn seal_with(&self, nonce: [u8; NONCE_BYTES], name: &str, value: &str) -> Result<Vec<u8>, String> {
         let payload = Payload { msg: value.as_bytes(), aad: name.as_bytes() };
         let sealed = self.cipher.encrypt(&XNonce::from(nonce), payload).map_err(|error| error.to_string())?;
         Ok([&[FORMAT_VERSION], nonce.as_slice(), &sealed].concat())
@@ -142,6 +155,10 @@ mod tests {
         for (name, key) in [("OTHER", [7; 32]), ("TOKEN", [8; 32])] {
             assert!(Sealer::new(&key).open(name, &sealed).is_err_and(|error| error.contains(name)), "{name}");
         }
+        let twice = [(); 2].map(|()| sealer.seal_repeatably("TOKEN", "r8_canary").expect("sealing works"));
+        assert!(twice[0] == twice[1] && twice[0] != sealed, "only this way of sealing is repeatable");
+        assert_ne!(sealer.seal_repeatably("TOKEN", "r8_canary2").expect("sealing works")[..25], twice[0][..25]);
+        assert_eq!(sealer.open("TOKEN", &twice[0]).as_deref(), Ok("r8_canary"));
         assert!(sealer.open("TOKEN", &[]).is_err());
         assert!(sealer.open("TOKEN", &sealed[..20]).is_err());
     }

@@ -6,7 +6,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries,
+    DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
+    JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation,
+    Spending, StepLog, StepReport, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots,
+    Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
