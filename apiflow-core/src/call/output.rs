@@ -142,8 +142,18 @@ impl Mapping {
         };
         match value {
             Value::Array(items) if self.pick == Some(Pick::All) => items.iter().map(expand).collect(),
-            item if self.default.as_ref() == Some(&item) => Ok(item),
-            item => expand(&item),
+            item @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_)) => {
+                if self.default.as_ref() == Some(&item) {
+                    Ok(item)
+                } else {
+                    expand(&item)
+                }
+            }
         }
     }
 
@@ -266,11 +276,9 @@ impl Mapping {
             let host = url::host_of(link);
             host.is_some_and(|host| hosts.iter().any(|pattern| matches_host(pattern, &host)))
         };
-        let items = match value {
-            Value::Array(items) => {
-                items.iter().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect()
-            }
-            single => vec![(place, single)],
+        let items: Vec<(String, &Value)> = match value.as_array() {
+            Some(items) => items.iter().enumerate().map(|(index, item)| (format!("{place}/{index}"), item)).collect(),
+            None => vec![(place, value)],
         };
         for (index, (pointer, item)) in items.into_iter().enumerate() {
             let Some(link) = item.as_str().filter(|link| listed(link)) else { continue };

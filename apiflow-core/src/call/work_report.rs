@@ -80,7 +80,7 @@ fn declares_report(rule: &Rule) -> bool {
 }
 
 fn read_position(text: &str) -> Option<u64> {
-    text.parse().ok().filter(|position| *position <= u64::from(u32::MAX))
+    text.parse::<u32>().ok().map(u64::from)
 }
 
 /// Returns whether a text is a link, or a data URI of an image that is small enough to be shown with a step.
