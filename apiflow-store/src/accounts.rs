@@ -50,6 +50,8 @@ pub struct TokenRow {
     pub created_at: Timestamp,
     /// When it expires; `None`: never.
     pub expires_at: Option<Timestamp>,
+    /// What it is limited to, as JSON whose form the host defines; `None`: it may do everything that its user may.
+    pub scopes: Option<String>,
 }
 
 /// A token to store.
@@ -107,6 +109,15 @@ pub trait UserTokens: Send + Sync {
 
     /// Deletes all tokens of a user, or only those of logins.
     async fn delete_tokens(&self, user_id: &str, only_sessions: bool) -> Result<(), RecordError>;
+
+    /// Records that a job was started with a token; does nothing if either does not exist, or it is recorded already.
+    async fn link_token_job(&self, token_id: &str, job: &str) -> Result<(), RecordError>;
+
+    /// Whether a job was started with a token.
+    async fn is_token_job(&self, token_id: &str, job: &str) -> Result<bool, RecordError>;
+
+    /// Whether a job that was started with a token made or uses an artifact.
+    async fn is_token_artifact(&self, token_id: &str, artifact: &str) -> Result<bool, RecordError>;
 }
 
 /// Stores users and their tokens: implemented for every type that implements both traits.

@@ -18,12 +18,12 @@ pub(crate) type DocumentColumns = (String, String, Option<String>, bool, i64, i6
 /// `id`, `username`, `email`, `is_admin`, `password_hash` and `created_at` of a user.
 pub(crate) type UserColumns = (String, String, Option<String>, bool, String, i64);
 
-/// `id`, `user_id`, `name`, `is_session`, `created_at` and `expires_at` of a token.
-pub(crate) type TokenColumns = (String, String, String, bool, i64, Option<i64>);
+/// `id`, `user_id`, `name`, `is_session`, `created_at`, `expires_at` and `scopes` of a token.
+pub(crate) type TokenColumns = (String, String, String, bool, i64, Option<i64>, Option<String>);
 
 /// The columns of a user, then of a token.
 pub(crate) type TokenUserColumns =
-    (String, String, Option<String>, bool, String, i64, String, String, String, bool, i64, Option<i64>);
+    (String, String, Option<String>, bool, String, i64, String, String, String, bool, i64, Option<i64>, Option<String>);
 
 /// `owner`, `name`, `origins`, `sealed` and `updated_at` of a secret; `kind`, `declaration` and `author` of what it was
 /// generated for.
@@ -114,17 +114,30 @@ pub(crate) fn user_row((id, username, email, is_admin, password_hash, created_at
     UserRow { id, username, email, is_admin, password_hash, created_at: Timestamp(created_at) }
 }
 
-pub(crate) fn token_row((id, user_id, name, is_session, created_at, expires_at): TokenColumns) -> TokenRow {
+pub(crate) fn token_row((id, user_id, name, is_session, created_at, expires_at, scopes): TokenColumns) -> TokenRow {
     let (created_at, expires_at) = (Timestamp(created_at), expires_at.map(Timestamp));
-    TokenRow { id, user_id, name, is_session, created_at, expires_at }
+    TokenRow { id, user_id, name, is_session, created_at, expires_at, scopes }
 }
 
 pub(crate) fn token_user(columns: TokenUserColumns) -> (UserRow, TokenRow) {
-    let (id, username, email, is_admin, password, user_created, token_id, user_id, name, session, created, expires) =
-        columns;
+    let (
+        id,
+        username,
+        email,
+        is_admin,
+        password,
+        user_created,
+        token_id,
+        user_id,
+        name,
+        session,
+        created,
+        expires,
+        scopes,
+    ) = columns;
     (
         user_row((id, username, email, is_admin, password, user_created)),
-        token_row((token_id, user_id, name, session, created, expires)),
+        token_row((token_id, user_id, name, session, created, expires, scopes)),
     )
 }
 

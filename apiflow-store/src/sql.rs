@@ -271,7 +271,8 @@ pub(crate) use user_columns;
 /// The columns of [`crate::document_rows::TokenColumns`].
 macro_rules! token_columns {
     () => {
-        "tokens.id, tokens.user_id, tokens.name, tokens.is_session, tokens.created_at, tokens.expires_at"
+        "tokens.id, tokens.user_id, tokens.name, tokens.is_session, tokens.created_at, tokens.expires_at, \
+         tokens.scopes"
     };
 }
 
@@ -290,7 +291,7 @@ pub(crate) const CHANGE_USER: &str = "UPDATE users \
      SET username = $2, username_key = $3, email = $4, is_admin = $5, password_hash = $6 WHERE id = $1";
 pub(crate) const DELETE_USER: &str = "DELETE FROM users WHERE id = $1";
 pub(crate) const ADD_TOKEN: &str = "INSERT INTO tokens \
-     (id, user_id, name, is_session, hash, created_at, expires_at) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+     (id, user_id, name, is_session, hash, created_at, expires_at, scopes) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 pub(crate) const TOKEN_USER: &str = concat!(
     "SELECT ",
     user_columns!(),
@@ -306,6 +307,13 @@ pub(crate) const TOKENS: &str = concat!(
 );
 pub(crate) const DELETE_TOKEN: &str = "DELETE FROM tokens WHERE user_id = $1 AND id = $2";
 pub(crate) const DELETE_TOKENS: &str = "DELETE FROM tokens WHERE user_id = $1 AND (is_session OR NOT $2)";
+pub(crate) const LINK_TOKEN_JOB: &str = "INSERT INTO token_jobs (token, job) \
+     SELECT tokens.id, jobs.id FROM tokens CROSS JOIN jobs WHERE tokens.id = $1 AND jobs.id = $2 \
+     ON CONFLICT DO NOTHING";
+pub(crate) const IS_TOKEN_JOB: &str = "SELECT EXISTS (SELECT 1 FROM token_jobs WHERE token = $1 AND job = $2)";
+pub(crate) const IS_TOKEN_ARTIFACT: &str = "SELECT EXISTS (SELECT 1 FROM token_jobs \
+     JOIN artifact_references ON artifact_references.job = token_jobs.job \
+     WHERE token_jobs.token = $1 AND artifact_references.artifact = $2)";
 
 pub(crate) const PUT_SECRET: &str = "INSERT INTO secrets (name, origins, sealed, updated_at) VALUES ($1, $2, $3, $4) \
      ON CONFLICT (name) DO UPDATE \

@@ -11,6 +11,8 @@ use apiflow_core::ports::{
 use serde_json::json;
 use tokio::task::JoinSet;
 
+use super::accounts::add_user;
+use super::tokens::new_token;
 use crate::Stores;
 
 type Subject = Arc<Stores>;
@@ -24,6 +26,7 @@ super::list_cases![Stores:
     a_quota_is_for_all_artifacts_of_a_user,
     an_output_goes_with_the_last_job_that_uses_it,
     a_job_sends_only_what_its_user_may_read,
+    a_token_reaches_the_jobs_that_it_started_and_their_artifacts,
     an_output_of_a_missing_job_is_refused,
     erased_steps_take_their_outputs_along,
     what_no_active_job_uses_is_deleted_oldest_first,
@@ -265,6 +268,37 @@ async fn a_job_sends_only_what_its_user_may_read(store: Subject) {
         }
         assert_eq!(found, expected, "{job} {user:?}");
     }
+}
+
+async fn a_token_reaches_the_jobs_that_it_started_and_their_artifacts(store: Subject) {
+    let accounts = &store.accounts;
+    add_user(accounts, "ann", false).await;
+    for token in ["limited", "other"] {
+        assert_eq!(accounts.add_token(new_token(token, "ann", false, 1_000)).await, Ok(()));
+    }
+    for job in ["own", "others"] {
+        create_job(&store, job).await;
+        add(&store, new_output(&format!("of-{job}"), job, 1)).await;
+    }
+    assert_eq!(accounts.is_token_job("limited", "own").await, Ok(false));
+    for _ in 0..2 {
+        assert_eq!(accounts.link_token_job("limited", "own").await, Ok(()));
+    }
+    for (token, job) in [("limited", "missing"), ("missing", "own")] {
+        assert_eq!(accounts.link_token_job(token, job).await, Ok(()));
+        assert_eq!(accounts.is_token_job(token, job).await, Ok(false), "{token} {job}");
+    }
+    for (token, job, expected) in [("limited", "own", true), ("limited", "others", false), ("other", "own", false)] {
+        assert_eq!(accounts.is_token_job(token, job).await, Ok(expected), "{token} {job}");
+        let artifact = format!("of-{job}");
+        assert_eq!(accounts.is_token_artifact(token, &artifact).await, Ok(expected), "{token} {artifact}");
+    }
+    end_jobs(&store).await;
+    store.store.delete_job("own").await.expect("a job that has ended is deleted");
+    assert_eq!(accounts.is_token_job("limited", "own").await, Ok(false));
+    assert_eq!(accounts.link_token_job("limited", "others").await, Ok(()));
+    assert_eq!(accounts.delete_token("ann", "limited").await, Ok(true));
+    assert_eq!(accounts.is_token_job("limited", "others").await, Ok(false));
 }
 
 async fn an_output_of_a_missing_job_is_refused(store: Subject) {

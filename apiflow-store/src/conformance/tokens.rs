@@ -20,7 +20,7 @@ super::list_cases![dyn Accounts:
 
 const NOW: Timestamp = Timestamp(5_000);
 
-fn new_token(id: &str, user_id: &str, is_session: bool, created_at: i64) -> NewToken {
+pub(super) fn new_token(id: &str, user_id: &str, is_session: bool, created_at: i64) -> NewToken {
     let row = TokenRow {
         id: id.to_owned(),
         user_id: user_id.to_owned(),
@@ -28,6 +28,7 @@ fn new_token(id: &str, user_id: &str, is_session: bool, created_at: i64) -> NewT
         is_session,
         created_at: Timestamp(created_at),
         expires_at: None,
+        scopes: None,
     };
     NewToken { row, hash: format!("hash of {id}") }
 }
@@ -47,6 +48,7 @@ async fn a_token_finds_its_user_until_it_expires(store: Subject) {
     let endless = keep_token(&store, new_token("t1", "ada", true, 1_000)).await;
     let mut expiring = new_token("t2", "ada", false, 1_000);
     expiring.row.expires_at = Some(NOW);
+    expiring.row.scopes = Some("[]".to_owned());
     let expiring = keep_token(&store, expiring).await;
     assert_eq!(store.find_token("hash of t1", NOW).await, Ok(Some((ada.clone(), endless))));
     assert_eq!(store.find_token("hash of t2", Timestamp(NOW.0 - 1)).await, Ok(Some((ada, expiring))));

@@ -126,6 +126,7 @@ impl UserTokens for PostgresStore {
             .bind(hash)
             .bind(row.created_at.0)
             .bind(row.expires_at.map(|moment| moment.0))
+            .bind(&row.scopes)
             .execute(self.pool.count_statement())
             .await;
         added.map(drop).map_err(|error| document_rows::owner_missing(error, &row.user_id))
@@ -163,6 +164,32 @@ impl UserTokens for PostgresStore {
             .execute(self.pool.count_statement())
             .await;
         gone.map(drop).map_err(record_error)
+    }
+
+    async fn link_token_job(&self, token_id: &str, job: &str) -> Result<(), RecordError> {
+        let linked =
+            sqlx::query(sql::LINK_TOKEN_JOB).bind(token_id).bind(job).execute(self.pool.count_statement()).await;
+        linked.map(drop).map_err(record_error)
+    }
+
+    async fn is_token_job(&self, token_id: &str, job: &str) -> Result<bool, RecordError> {
+        self.is_linked(sql::IS_TOKEN_JOB, token_id, job).await
+    }
+
+    async fn is_token_artifact(&self, token_id: &str, artifact: &str) -> Result<bool, RecordError> {
+        self.is_linked(sql::IS_TOKEN_ARTIFACT, token_id, artifact).await
+    }
+}
+
+impl PostgresStore {
+    /// Whether a query for a token and something else finds a row.
+    async fn is_linked(&self, query: &'static str, token_id: &str, other: &str) -> Result<bool, RecordError> {
+        sqlx::query_scalar(query)
+            .bind(token_id)
+            .bind(other)
+            .fetch_one(self.pool.count_statement())
+            .await
+            .map_err(record_error)
     }
 }
 

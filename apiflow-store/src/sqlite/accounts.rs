@@ -119,7 +119,8 @@ impl UserTokens for SqliteStore {
         self.write(move |connection| {
             let NewToken { row, hash } = &token;
             let expires_at = row.expires_at.map(|moment| moment.0);
-            let parameters = params![row.id, row.user_id, row.name, row.is_session, hash, row.created_at.0, expires_at];
+            let parameters =
+                params![row.id, row.user_id, row.name, row.is_session, hash, row.created_at.0, expires_at, row.scopes];
             let added = connection.execute(sql::ADD_TOKEN, parameters);
             added.map(drop).map_err(|error| name_missing_owner(error, &row.user_id))
         })
@@ -154,6 +155,35 @@ impl UserTokens for SqliteStore {
         self.write(move |connection| {
             connection.execute(sql::DELETE_TOKENS, params![user_id, only_sessions])?;
             Ok(())
+        })
+        .await
+    }
+
+    async fn link_token_job(&self, token_id: &str, job: &str) -> Result<(), RecordError> {
+        let (token_id, job) = (token_id.to_owned(), job.to_owned());
+        self.write(move |connection| {
+            connection.execute(sql::LINK_TOKEN_JOB, params![token_id, job])?;
+            Ok(())
+        })
+        .await
+    }
+
+    async fn is_token_job(&self, token_id: &str, job: &str) -> Result<bool, RecordError> {
+        self.is_linked(sql::IS_TOKEN_JOB, token_id, job).await
+    }
+
+    async fn is_token_artifact(&self, token_id: &str, artifact: &str) -> Result<bool, RecordError> {
+        self.is_linked(sql::IS_TOKEN_ARTIFACT, token_id, artifact).await
+    }
+}
+
+impl SqliteStore {
+    /// Whether a query for a token and something else finds a row.
+    async fn is_linked(&self, query: &'static str, token_id: &str, other: &str) -> Result<bool, RecordError> {
+        let (token_id, other) = (token_id.to_owned(), other.to_owned());
+        self.read(move |connection| {
+            let found: Option<(bool,)> = connection.fetch_optional(query, params![token_id, other])?;
+            Ok(found.is_some_and(|(is_linked,)| is_linked))
         })
         .await
     }
