@@ -28,6 +28,12 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The assumed soft limit of open files if the system does not report one.
 const DEFAULT_OPEN_FILES: u64 = 1_024;
 
+/// The public URL if none is set.
+pub(crate) const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+
+/// Stands for a data folder that is created at the start of a demo and deleted at its end.
+pub(crate) const TEMPORARY_FOLDER: &str = "<temporary folder>";
+
 /// Settings of the routes alone.
 #[derive(Debug, Clone)]
 pub struct WebSettings {
@@ -54,7 +60,7 @@ pub struct WebSettings {
 impl Default for WebSettings {
     fn default() -> Self {
         Self {
-            public_url: "http://localhost:8000".to_owned(),
+            public_url: DEFAULT_PUBLIC_URL.to_owned(),
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
             documents: DocumentLimits::default(),
@@ -96,7 +102,7 @@ pub enum WebhookMode {
 #[derive(Args, Clone)]
 pub struct Settings {
     /// Public URL of this server; links and the session cookie depend on it.
-    #[arg(long, env = "PUBLIC_API_URL", default_value = "http://localhost:8000", value_name = "URL")]
+    #[arg(long, env = "PUBLIC_API_URL", default_value = DEFAULT_PUBLIC_URL, value_name = "URL")]
     pub public_api_url: String,
 
     /// Whether providers are told an address below PUBLIC_API_URL that they call when work has ended: `auto` if
@@ -122,8 +128,15 @@ pub struct Settings {
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, value_name = "URL")]
     pub database_url: Option<String>,
 
+    /// Starts a demo: all nodes of the library and an example workflow, with built-in stand-ins for their providers, so
+    /// that everything can be tried without keys and without costs. Its data are in a temporary folder, or in the one that
+    /// APIFLOW_DATA names, which must be empty or of an earlier demo. The password is printed at each start.
+    #[arg(long)]
+    pub demo: bool,
+
     /// Folder for the database and the key that encrypts secrets; created if missing.
     #[arg(long, env = "APIFLOW_DATA", default_value = "apiflow-data", value_name = "FOLDER")]
+    #[arg(default_value_if("demo", "true", TEMPORARY_FOLDER))]
     pub data: PathBuf,
 
     /// Where artifacts are stored: a folder, `s3://bucket/prefix`, `gs://bucket/prefix` or `az://container/prefix`, with the

@@ -45,7 +45,7 @@ pub async fn build_page(parts: &mut PartCounter) -> Result {
 /// Builds the server, with the page if that has been built, and the providers' stand-ins.
 pub async fn build_programs(parts: &mut PartCounter, release: bool) -> Result<BuiltPrograms> {
     parts.print_next("building the server (takes minutes the first time)");
-    let mut arguments = vec!["build", "-p", "apiflow-server", "--bin", "apiflow", "-p", "fake-providers"];
+    let mut arguments = vec!["build", "-p", "apiflow-server", "--bin", "apiflow", "-p", "apiflow-fake-providers"];
     arguments.extend(["--bin", "fake-providers"]);
     if release {
         // A release can keep artifacts in the object stores of clouds; a development build is faster without.

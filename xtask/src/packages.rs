@@ -15,7 +15,8 @@ struct PublishedCrate {
 }
 
 /// The packages, dependencies first.
-const PUBLISHED_CRATES: [PublishedCrate; 3] = [
+const PUBLISHED_CRATES: [PublishedCrate; 4] = [
+    PublishedCrate { name: "apiflow-fake-providers", required_files: &["src/lib.rs", "src/models.json"] },
     PublishedCrate { name: "apiflow-core", required_files: &["src/lib.rs"] },
     PublishedCrate {
         name: "apiflow-store",
@@ -23,7 +24,14 @@ const PUBLISHED_CRATES: [PublishedCrate; 3] = [
     },
     PublishedCrate {
         name: "apiflow-server",
-        required_files: &["src/main.rs", "build.rs", "openapi.json", "errors/unknown-step.md", "page/index.html"],
+        required_files: &[
+            "src/main.rs",
+            "build.rs",
+            "openapi.json",
+            "errors/unknown-step.md",
+            "page/index.html",
+            "demo/workflow.json",
+        ],
     },
 ];
 

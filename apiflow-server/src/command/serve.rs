@@ -1,5 +1,11 @@
 //! `apiflow serve`.
 
+#[cfg(feature = "demo")]
+mod demo;
+#[cfg(not(feature = "demo"))]
+#[path = "serve/no_demo.rs"]
+mod demo;
+
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +21,7 @@ use apiflow_store::Stores;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
+use self::demo::Demo;
 use crate::artifacts::links::KEY_PURPOSE;
 use crate::artifacts::open::{ArtifactPlace, artifact_settings, open_artifacts};
 use crate::artifacts::retention::Retention;
@@ -87,7 +94,9 @@ fn unreadable_line(text: &str) -> usize {
     (0..=lines.len()).rev().find(reads).map_or(1, |count| count + 1)
 }
 
-async fn run_server(settings: Settings) -> Result<(), String> {
+async fn run_server(mut settings: Settings) -> Result<(), String> {
+    // Dropped last: its temporary folder is deleted.
+    let demo = if settings.demo { Some(Demo::prepare(&mut settings).await?) } else { None };
     let web = settings.web_settings().map_err(|error| error.to_string())?;
     let artifact_place =
         ArtifactPlace::from_settings(&settings).map_err(|message| format!("APIFLOW_ARTIFACTS: {message}"))?;
@@ -154,6 +163,7 @@ async fn run_server(settings: Settings) -> Result<(), String> {
         settings: web,
         stop: stop.clone(),
     });
+    fill_demo(demo.as_ref(), listener.as_ref(), &state, &settings).await?;
     let webhooks = {
         let (state, stop) = (state.clone(), stop.clone());
         async move {
@@ -176,6 +186,19 @@ async fn run_server(settings: Settings) -> Result<(), String> {
     let (served, (), (), ()) = tokio::join!(served, work, retention, webhooks);
     signal.abort();
     served
+}
+
+/// Adds the documents of a demo, if this is one, and prints how to use it.
+async fn fill_demo(
+    demo: Option<&Demo>,
+    listener: Option<&TcpListener>,
+    state: &AppState,
+    settings: &Settings,
+) -> Result<(), String> {
+    let (Some(demo), Some(listener)) = (demo, listener) else { return Ok(()) };
+    demo.add_documents(state).await?;
+    let address = listener.local_addr().map_err(|error| error.to_string())?;
+    print_line(&demo.describe(&address, settings))
 }
 
 async fn serve_requests(

@@ -22,6 +22,11 @@ pub struct ListenAddress {
 pub struct ListenAddressError(String);
 
 impl ListenAddress {
+    /// Returns the port; 0 stands for any free one.
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Returns its socket addresses in the order in which they should be tried.
     pub(crate) async fn resolve_addresses(&self) -> std::io::Result<Vec<SocketAddr>> {
         let mut found: Vec<_> = tokio::net::lookup_host((self.host.as_str(), self.port)).await?.collect();

@@ -56,8 +56,7 @@ pub async fn ensure_first_admin(
             format!("`{login}` is not a valid username: use 1 to 64 characters, without leading or trailing spaces");
         return Err(FirstAdminError::Setting { name: "ADMIN_LOGIN", message });
     }
-    let made_up =
-        given.is_none().then(|| tokens::generate_token().trim_start_matches(tokens::PREFIX).chars().take(24).collect());
+    let made_up = given.is_none().then(tokens::generate_password);
     let password: String = made_up.clone().or_else(|| given.map(str::to_owned)).unwrap_or_default();
     let password_hash = Passwords::default().hash(password).await.map_err(|_| FirstAdminError::Hash)?;
     let user = UserRow {

@@ -14,6 +14,11 @@ pub fn generate_token() -> String {
     format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(random_bytes()))
 }
 
+/// Generates a password of 24 characters.
+pub(crate) fn generate_password() -> String {
+    generate_token().trim_start_matches(PREFIX).chars().take(24).collect()
+}
+
 /// Returns the SHA-256 of a token, in hex. It needs no salt: 256 random bits cannot be guessed.
 pub fn hash(token: &str) -> String {
     encode_hex(&Sha256::digest(token.as_bytes()))

@@ -2,6 +2,8 @@
 
 mod artifacts;
 mod connections;
+#[cfg(feature = "demo")]
+mod demo;
 mod requests;
 mod server;
 mod start;

@@ -22,6 +22,14 @@ impl Server {
         Self::spawn(command(folder, settings))
     }
 
+    /// A demo.
+    #[cfg(feature = "demo")]
+    pub(crate) fn start_demo(folder: &Path, settings: &[(&str, &str)]) -> Self {
+        let mut command = command(folder, settings);
+        command.arg("--demo");
+        Self::spawn(command)
+    }
+
     /// A server that may have so many files open.
     pub(crate) fn start_with_open_files(folder: &Path, limit: u32, settings: &[(&str, &str)]) -> Self {
         let mut shell = Command::new("sh");
