@@ -8,6 +8,7 @@ mod dry_run;
 mod job;
 mod library;
 mod spending;
+mod token_scope;
 mod user;
 mod webhook;
 
@@ -26,6 +27,7 @@ pub use library::{
     LibrarySecret, LibrarySource,
 };
 pub use spending::{Budget, NewBudget, Scope, Usage, UsageItem};
+pub use token_scope::{ProxyScope, RunScope, TokenScope};
 pub use user::{
     Login, LoginReply, NewSecret, NewTokenRequest, NewUser, Role, SecretInfo, SecretSource, TokenInfo, TokenReply,
     User, UserPatch,

@@ -27,7 +27,8 @@ use crate::documents::references;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::scopes::ProxyTarget;
+use crate::users::{Caller, ScopedCaller};
 
 /// The largest body that is passed on, in bytes.
 pub(crate) const MAX_BODY_BYTES: usize = 2 * 1024 * 1024 * 1024;
@@ -40,6 +41,15 @@ const SHOULD_RETRY: HeaderName = HeaderName::from_static("x-should-retry");
 
 /// A reply is never a page of ours: scripts in it do not run, and its type is not guessed.
 const CONTENT_SECURITY: HeaderValue = HeaderValue::from_static("default-src 'none'; sandbox");
+
+/// Returns the caller of a request, whose token must permit it if it has scopes.
+pub(crate) fn permit_request(caller: ScopedCaller, connector_id: &str, request: &Request) -> Result<Caller, Problem> {
+    let prefix = format!("{BASE_PATH}/proxy/{connector_id}");
+    let original = request.extensions().get::<OriginalUri>().map_or(request.uri(), |original| &original.0);
+    let path = read_target_path(original.path(), &prefix).map_err(Problem::malformed)?;
+    let target = ProxyTarget { connector: connector_id, method: request.method().as_str(), path };
+    caller.permit_proxy(target, request.headers().keys().map(HeaderName::as_str))
+}
 
 /// Passes a request on; the reply is the provider's, with some headers left out.
 pub(crate) async fn pass_on(

@@ -10,6 +10,8 @@ mod caller;
 pub mod cookies;
 pub(crate) mod login;
 pub(crate) mod passwords;
+pub(crate) mod scoped_caller;
+pub(crate) mod scopes;
 pub(crate) mod throttle;
 pub mod tokens;
 pub(crate) mod usernames;
@@ -17,3 +19,4 @@ pub(crate) mod views;
 
 pub(crate) use self::authentication::bearer_token;
 pub(crate) use self::caller::{Admin, Caller};
+pub(crate) use self::scoped_caller::ScopedCaller;

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::api::present_or_null;
+use crate::api::{TokenScope, present_or_null};
 
 /// Role of a user: an admin also manages users and secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -117,6 +117,9 @@ pub struct NewTokenRequest {
     #[serde(default)]
     #[schema(format = DateTime)]
     pub expires_at: Option<String>,
+    /// What the token may do; null: everything that you may.
+    #[serde(default)]
+    pub scopes: Option<Vec<TokenScope>>,
 }
 
 /// A named token without its secret.
@@ -132,6 +135,9 @@ pub struct TokenInfo {
     /// When the token expires; null: never.
     #[schema(required, format = DateTime)]
     pub expires_at: Option<String>,
+    /// What the token may do; null: everything that its user may.
+    #[schema(required)]
+    pub scopes: Option<Vec<TokenScope>>,
 }
 
 /// A provider key to set.

@@ -10,7 +10,7 @@ use crate::artifacts::links::LinkSignature;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::{Caller, ScopedCaller};
 
 /// A readable artifact.
 pub(crate) struct ReadableArtifact {
@@ -43,7 +43,7 @@ pub(crate) async fn find_readable(state: &AppState, parts: &mut Parts, id: &str)
         }
         return Ok(ReadableArtifact { row: find_row(state, id).await?, is_signed: true });
     }
-    let caller = Caller::from_request_parts(parts, state).await?;
+    let caller = ScopedCaller::from_request_parts(parts, state).await?.permit_artifact(state, id).await?;
     Ok(ReadableArtifact { row: find_own(state, &caller, id).await?, is_signed: false })
 }
 

@@ -31,6 +31,8 @@ enum Media {
     Object(String),
     /// The URL of the artifact with this id.
     Url(String),
+    /// An object that has further fields beside the id of what may be an artifact: a call may still take it for one.
+    Named(String),
 }
 
 /// Replaces the media in a run's input by the objects of artifacts; returns the ids of all artifacts that it uses.
@@ -46,6 +48,10 @@ pub(crate) async fn adopt_media(state: &AppState, caller: &Caller, input: &mut V
             Media::DataUri(uri) => (store_data_uri(state, caller, &pointer, &uri).await?, true),
             Media::Object(id) => (find_artifact(state, caller, &pointer, &id).await?, true),
             Media::Url(id) => (find_artifact(state, caller, &pointer, &id).await?, false),
+            Media::Named(id) => {
+                refuse_out_of_scope(state, caller, &pointer, &id).await?;
+                continue;
+            }
         };
         if is_replaced
             && let Some(place) = pointer.strip_prefix("/input").and_then(|pointer| input.pointer_mut(pointer))
@@ -103,6 +109,9 @@ fn find_media(value: &Value, pointer: &str, url_prefix: &str, found: &mut Vec<(S
                 found.push((pointer.to_owned(), Media::Object(id.to_owned())));
                 return;
             }
+            if let Some(id) = artifact_id_of(value) {
+                found.push((pointer.to_owned(), Media::Named(id.to_owned())));
+            }
             for (name, field) in fields {
                 find_media(field, &pointer_push(pointer, name), url_prefix, found);
             }
@@ -118,9 +127,19 @@ fn is_data_uri(text: &str) -> bool {
 async fn find_artifact(state: &AppState, caller: &Caller, pointer: &str, id: &str) -> Result<Artifact, Problem> {
     let row = state.artifacts.records().find_artifact(id).await?;
     match row.filter(|row| is_own(caller, row)) {
-        Some(row) => Ok(state.artifacts.describe_row(row)),
-        None => Err(Problem::single_fault(pointer, format!("there is no artifact `{id}`"))),
+        Some(row) if caller.may_use_artifact(state, id).await? => Ok(state.artifacts.describe_row(row)),
+        Some(_) | None => Err(Problem::single_fault(pointer, format!("there is no artifact `{id}`"))),
     }
+}
+
+/// Refuses an artifact that the scopes of the caller's token do not permit. Artifacts of others are refused when a call
+/// would send them; what is no artifact is the caller's own data.
+async fn refuse_out_of_scope(state: &AppState, caller: &Caller, pointer: &str, id: &str) -> Result<(), Problem> {
+    let is_artifact = caller.has_scopes() && state.artifacts.records().find_artifact(id).await?.is_some();
+    if is_artifact && !caller.may_use_artifact(state, id).await? {
+        return Err(Problem::single_fault(pointer, format!("there is no artifact `{id}`")));
+    }
+    Ok(())
 }
 
 async fn store_data_uri(state: &AppState, caller: &Caller, pointer: &str, uri: &str) -> Result<Artifact, Problem> {
@@ -194,12 +213,14 @@ mod tests {
                 Media::DataUri(uri) => format!("{pointer} data {}", uri.len()),
                 Media::Object(id) => format!("{pointer} object {id}"),
                 Media::Url(id) => format!("{pointer} url {id}"),
+                Media::Named(id) => format!("{pointer} named {id}"),
             })
             .collect();
         let expected = [
             format!("/input/list/0/image data {}", MAX_INLINE_DATA_URI_BYTES + 22),
             "/input/list/1 url x".to_owned(),
             "/input/object object y".to_owned(),
+            "/input/vase named z".to_owned(),
             "/input/vase/inside object deep".to_owned(),
         ];
         assert_eq!(found, expected);

@@ -68,6 +68,11 @@ impl Problem {
         problem
     }
 
+    /// 403: the token's scopes do not permit the request.
+    pub fn scope_required(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, problem_codes::SCOPE_REQUIRED, detail)
+    }
+
     /// 404: the resource does not exist.
     pub fn not_found(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, problem_codes::NOT_FOUND, detail)

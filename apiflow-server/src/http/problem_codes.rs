@@ -11,6 +11,9 @@ pub(crate) const UNAUTHENTICATED: &str = "unauthenticated";
 /// The caller may not do this.
 pub(crate) const FORBIDDEN: &str = "forbidden";
 
+/// The token has scopes, and none of them permits the request.
+pub(crate) const SCOPE_REQUIRED: &str = "scope_required";
+
 /// The resource or route does not exist.
 pub(crate) const NOT_FOUND: &str = "not_found";
 

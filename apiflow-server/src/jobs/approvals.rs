@@ -84,9 +84,10 @@ impl Approver<'_> {
     }
 }
 
-/// Whether a caller may see a job's approval links: anyone who has one can answer without an account.
+/// Whether a caller may see a job's approval links: anyone who has one can answer without an account. No scope of a token
+/// permits an answer.
 pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
-    caller.user.is_admin || creator == Some(&caller.user.id)
+    !caller.has_scopes() && (caller.user.is_admin || creator == Some(&caller.user.id))
 }
 
 /// Returns the approvals that a step waits for; with their links if `with_links`.

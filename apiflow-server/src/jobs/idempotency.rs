@@ -26,8 +26,11 @@ pub(crate) fn read_key(
         .ok()
         .filter(|key| !key.is_empty() && key.len() <= 255)
         .ok_or_else(|| Problem::malformed("Idempotency-Key must have 1 to 255 visible ASCII characters"))?;
+    // A token with scopes must not find jobs that others started.
+    let caller_id =
+        if caller.has_scopes() { format!("{}:{}", caller.user.id, caller.token.id) } else { caller.user.id.clone() };
     Ok(Some(Idempotency {
-        key: format!("{}:{key}", caller.user.id),
+        key: format!("{caller_id}:{key}"),
         fingerprint: hash_value(&asked()),
         expires_at: state.clock.now().plus_ms(DAY_MS),
     }))

@@ -184,6 +184,9 @@ pub(crate) async fn start_job(
         }
         None => create_job(state, caller, idempotency, draft.await?).await?,
     };
+    if caller.has_scopes() {
+        state.accounts.link_token_job(&caller.token.id, &job.id).await?;
+    }
     let Waited { row, output, steps, answered } = match wait {
         None => {
             let row = lookup::find_job(state, &job.id).await?;

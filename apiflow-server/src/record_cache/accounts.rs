@@ -93,4 +93,15 @@ impl UserTokens for CachedAccounts {
         let (accounts, user_id) = (Arc::clone(&self.accounts), user_id.to_owned());
         self.cache.write(async move { accounts.delete_tokens(&user_id, only_sessions).await }).await
     }
+    async fn link_token_job(&self, token_id: &str, job: &str) -> Result<(), RecordError> {
+        self.accounts.link_token_job(token_id, job).await
+    }
+
+    async fn is_token_job(&self, token_id: &str, job: &str) -> Result<bool, RecordError> {
+        self.accounts.is_token_job(token_id, job).await
+    }
+
+    async fn is_token_artifact(&self, token_id: &str, artifact: &str) -> Result<bool, RecordError> {
+        self.accounts.is_token_artifact(token_id, artifact).await
+    }
 }

@@ -23,7 +23,7 @@ use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::{Caller, ScopedCaller};
 
 /// Longest time for which a link may be signed, in seconds: a week.
 const MAX_LINK_S: u64 = 7 * 86_400;
@@ -238,9 +238,10 @@ fn out_of_range(size: u64) -> Response {
     responses((status = OK, description = "the artifact", body = ArtifactInfo)))]
 async fn read_info(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
 ) -> Result<Json<ArtifactInfo>, Problem> {
+    let caller = caller.permit_artifact(&state, &id).await?;
     Ok(Json(artifact_info(&state, find_own(&state, &caller, &id).await?)))
 }
 
@@ -250,16 +251,21 @@ async fn read_info(
     responses((status = CREATED, description = "the link", body = ArtifactLink)))]
 async fn create_link(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
     JsonBody(new): JsonBody<NewArtifactLink>,
 ) -> Result<(StatusCode, Json<ArtifactLink>), Problem> {
+    let caller = caller.permit_artifact(&state, &id).await?;
     let valid_s = new.expires_in_s.unwrap_or(state.settings.link_seconds);
     if !(1..=MAX_LINK_S).contains(&valid_s) {
         return Err(Problem::single_fault("/expires_in_s", format!("expires_in_s must be from 1 to {MAX_LINK_S}")));
     }
     find_own(&state, &caller, &id).await?;
     let expires = u64::try_from(state.clock.now().0 / 1000).unwrap_or_default() + valid_s;
+    // A link of a token with scopes ends with the token.
+    let token_end = caller.token.expires_at.filter(|_| caller.has_scopes());
+    let token_end = token_end.map_or(u64::MAX, |end| u64::try_from(end.0 / 1000).unwrap_or_default());
+    let expires = expires.min(token_end);
     let expires_at = Timestamp(i64::try_from(expires).unwrap_or(i64::MAX / 1000) * 1000).to_rfc3339();
     let link = ArtifactLink { url: state.link_signer.sign_link(&id, expires), expires_at };
     Ok((StatusCode::CREATED, Json(link)))

@@ -9,7 +9,7 @@ use crate::http::extract::InPath;
 use crate::http::problem::Problem;
 use crate::jobs::event_stream;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::ScopedCaller;
 
 /// Returns the route of events.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -36,9 +36,10 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     ))]
 async fn get_job_events(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
+    let caller = caller.permit_job(&state, &id).await?;
     event_stream::stream_events(state, caller, id, &headers).await
 }

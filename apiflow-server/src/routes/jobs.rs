@@ -18,7 +18,7 @@ use crate::jobs::lookup;
 use crate::jobs::views;
 use crate::jobs::views::KnownValues;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::{Caller, ScopedCaller};
 
 /// Returns the routes of jobs.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -91,7 +91,12 @@ async fn list_of_workflow(
 /// Reads a job.
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
     responses((status = OK, description = "the job", body = Job)))]
-async fn read(State(state): State<AppState>, caller: Caller, InPath(id): InPath<String>) -> Result<Json<Job>, Problem> {
+async fn read(
+    State(state): State<AppState>,
+    caller: ScopedCaller,
+    InPath(id): InPath<String>,
+) -> Result<Json<Job>, Problem> {
+    let caller = caller.permit_job(&state, &id).await?;
     views::read_job(&state, &caller, &id).await.map(Json)
 }
 
@@ -113,9 +118,10 @@ async fn remove(
     responses((status = ACCEPTED, description = "the job; it ends soon", body = Job)))]
 async fn cancel_job(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
 ) -> Result<(StatusCode, Json<Job>), Problem> {
+    let caller = caller.permit_job(&state, &id).await?;
     lookup::find_job(&state, &id).await?;
     let reason = format!("cancelled by {}", caller.user.username);
     let is_new = state.runtime.cancel_job(&id, &reason, Some(&caller.user.id)).await?;
@@ -133,10 +139,11 @@ async fn cancel_job(
     responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
 async fn list_steps(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<Step>>, Problem> {
+    let caller = caller.permit_job(&state, &id).await?;
     let after = match query.after_key()? {
         None => 0,
         Some(key) => {

@@ -8,7 +8,7 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::http::problem::Problem;
 use crate::proxy;
 use crate::state::AppState;
-use crate::users::Caller;
+use crate::users::ScopedCaller;
 
 /// Returns the routes of the proxy. They are not in the OpenAPI document, which has no form for any method and any path.
 pub(crate) fn router() -> OpenApiRouter<AppState> {
@@ -21,18 +21,20 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
 
 async fn pass_on(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     Path(connector_id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let caller = proxy::permit_request(caller, &connector_id, &request)?;
     proxy::pass_on(&state, &caller, &connector_id, request).await
 }
 
 async fn pass_on_below(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     Path((connector_id, _)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
+    let caller = proxy::permit_request(caller, &connector_id, &request)?;
     proxy::pass_on(&state, &caller, &connector_id, request).await
 }

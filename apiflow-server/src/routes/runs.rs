@@ -13,7 +13,8 @@ use crate::api::{
     Diagnostics, DryRunRequest, Job, RerunRequest, RunDocumentRequest, RunRequest, RunWorkflowRequest, ValidateRequest,
 };
 use crate::http::extract::{InPath, JsonBody};
-use crate::users::Caller;
+use crate::users::scopes::RunTarget;
+use crate::users::{Caller, ScopedCaller};
 
 use crate::documents::workflow_checks::check_sent_workflow;
 use crate::http::problem::Problem;
@@ -63,11 +64,13 @@ enum RunResponses {
     request_body = RunRequest, responses(RunResponses))]
 async fn run_node(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunRequest>,
 ) -> Result<Response, Problem> {
+    let caller = caller.permit_run(RunTarget::Node(&id))?;
+    caller.permit_webhook(body.webhook.as_deref())?;
     let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
     let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
     let asked = || identify_request(json!(["node", id, body.input]), false, receiver);
@@ -82,11 +85,13 @@ async fn run_node(
     request_body = RunWorkflowRequest, responses(RunResponses))]
 async fn run_workflow(
     State(state): State<AppState>,
-    caller: Caller,
+    caller: ScopedCaller,
     InPath(id): InPath<String>,
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunWorkflowRequest>,
 ) -> Result<Response, Problem> {
+    let caller = caller.permit_run(RunTarget::Workflow(&id))?;
+    caller.permit_webhook(body.webhook.as_deref())?;
     let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
     let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
     let asked = || identify_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh, receiver);

@@ -22,10 +22,11 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
     responses((status = OK, description = "all named tokens, newest first", body = Page<TokenInfo>)))]
 async fn list(State(state): State<AppState>, caller: Caller) -> Result<Json<Page<TokenInfo>>, Problem> {
     let rows = state.accounts.list_tokens(&caller.user.id).await?;
-    Ok(Json(Page { items: rows.into_iter().map(views::show_token).collect(), next: None }))
+    let items = rows.into_iter().map(views::show_token).collect::<Result<_, _>>()?;
+    Ok(Json(Page { items, next: None }))
 }
 
-/// Creates a named token.
+/// Creates a named token. With `scopes` it may do only what they name, so that a browser can hold it.
 #[utoipa::path(post, path = "/user/tokens", operation_id = "create_token", tag = "users",
     request_body = NewTokenRequest,
     responses((status = CREATED, description = "the token, which is shown only once", body = TokenReply)))]

@@ -8,6 +8,7 @@ use crate::http::local_url::is_local;
 use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::passwords::MIN_ADMIN_PASSWORD_CHARS;
+use crate::users::scopes::TokenScopes;
 use crate::users::usernames::check_username;
 use crate::users::{Caller, login, views};
 
@@ -79,10 +80,10 @@ pub(crate) async fn reset_token(state: &AppState, user: &UserRow) -> Result<Toke
     state.accounts.delete_tokens(&user.id, true).await?;
     let row = TokenRow { is_session: true, ..login::new_token_row(state, user) };
     let token = login::add_token(state, row.clone()).await?;
-    Ok(TokenReply { token, info: views::show_token(row) })
+    Ok(TokenReply { token, info: views::show_token(row)? })
 }
 
-/// Creates a named token.
+/// Creates a named token, limited to scopes if the request has any.
 pub(crate) async fn add_named_token(
     state: &AppState,
     user: &UserRow,
@@ -98,9 +99,11 @@ pub(crate) async fn add_named_token(
             Problem::single_fault("/expires_at", "expires_at must be in the future, like 2030-01-31T12:00:00Z")
         })?),
     };
-    let row = TokenRow { name: new.name, expires_at, ..login::new_token_row(state, user) };
+    let scopes = new.scopes.map(TokenScopes::from_request).transpose()?;
+    let scopes = scopes.map(|scopes| scopes.to_stored());
+    let row = TokenRow { name: new.name, expires_at, scopes, ..login::new_token_row(state, user) };
     let token = login::add_token(state, row.clone()).await?;
-    Ok(TokenReply { token, info: views::show_token(row) })
+    Ok(TokenReply { token, info: views::show_token(row)? })
 }
 
 async fn check_current(state: &AppState, user: &UserRow, given: Option<String>) -> Result<(), Problem> {

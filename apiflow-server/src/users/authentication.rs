@@ -8,6 +8,7 @@ use crate::http::caller_id::CallerId;
 use crate::http::problem::Problem;
 use crate::state::AppState;
 use crate::users::caller::{Admin, Caller};
+use crate::users::scoped_caller::ScopedCaller;
 use crate::users::{cookies, tokens};
 
 impl Caller {
@@ -24,7 +25,7 @@ impl Caller {
     }
 }
 
-impl FromRequestParts<AppState> for Caller {
+impl FromRequestParts<AppState> for ScopedCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &AppState) -> Result<Self, Problem> {
@@ -32,9 +33,9 @@ impl FromRequestParts<AppState> for Caller {
             Some(token) => token,
             None => cookies::session_token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        let caller = Self::find_caller(state, tokens::hash(&token)).await?;
+        let caller = Caller::find_caller(state, tokens::hash(&token)).await?;
         parts.extensions.insert(CallerId(caller.user.id.clone()));
-        Ok(caller)
+        Self::new(caller)
     }
 }
 

@@ -57,6 +57,7 @@ pub(crate) fn new_token_row(state: &AppState, user: &UserRow) -> TokenRow {
         is_session: false,
         created_at: state.clock.now(),
         expires_at: None,
+        scopes: None,
     }
 }
 

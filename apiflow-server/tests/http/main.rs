@@ -30,6 +30,7 @@ mod schemas;
 mod secret_access;
 mod secrets;
 mod storage;
+mod token_scopes;
 mod unauthorized_access;
 mod webhook_deliveries;
 mod webhooks;

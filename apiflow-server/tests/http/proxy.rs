@@ -15,7 +15,7 @@ use tower::ServiceExt as _;
 use crate::recording_client::RecordingClient;
 
 /// Starts a provider that says what it received, with a cookie and a policy of its own.
-async fn start_echo() -> String {
+pub(crate) async fn start_echo() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
     let address = listener.local_addr().expect("it has an address");
     let echo = async |request: Request| {

@@ -681,7 +681,7 @@ export interface paths {
         /** Lists the caller's named tokens. */
         get: operations["list_tokens"];
         put?: never;
-        /** Creates a named token. */
+        /** Creates a named token. With `scopes` it may do only what they name, so that a browser can hold it. */
         post: operations["create_token"];
         delete?: never;
         options?: never;
@@ -1750,6 +1750,8 @@ export interface components {
             expires_at?: string | null;
             /** @description Name of the token, such as its purpose. */
             name: string;
+            /** @description What the token may do; null: everything that you may. */
+            scopes?: components["schemas"]["TokenScope"][] | null;
         };
         /** @description A user to create. */
         NewUser: {
@@ -2255,6 +2257,8 @@ export interface components {
                 id: string;
                 /** @description Name of the token, such as its purpose. */
                 name: string;
+                /** @description What the token may do; null: everything that its user may. */
+                scopes: components["schemas"]["TokenScope"][] | null;
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
@@ -2380,6 +2384,18 @@ export interface components {
             /** @description Always `about:blank`; `code` identifies the kind of problem. */
             type: string;
         };
+        /** @description The requests through the raw proxy that a token may send. */
+        ProxyScope: {
+            /** @description Id of the connector. */
+            connector: string;
+            /** @description HTTP methods in upper case, such as `POST`; `GET` includes `HEAD`. */
+            methods: string[];
+            /**
+             * @description Paths below the connector's `base_url`, without a leading slash and without escapes. `*` stands for any characters
+             *     of one segment, and `**` as the last segment for any further segments, or none.
+             */
+            paths: string[];
+        };
         /** @description The approval gate after a step. */
         Question: {
             approval: components["schemas"]["Approval"] | null;
@@ -2479,6 +2495,13 @@ export interface components {
             webhook?: string | null;
             /** @description The events that are announced (default: all). */
             webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
+        };
+        /** @description The workflows and nodes that a token may run. */
+        RunScope: {
+            /** @description Ids of nodes, or `*` for all. */
+            nodes?: string[];
+            /** @description Ids of workflows, or `*` for all. */
+            workflows?: string[];
         };
         /** @description The inputs of a workflow run. */
         RunWorkflowRequest: {
@@ -2664,11 +2687,21 @@ export interface components {
             id: string;
             /** @description Name of the token, such as its purpose. */
             name: string;
+            /** @description What the token may do; null: everything that its user may. */
+            scopes: components["schemas"]["TokenScope"][] | null;
         };
         /** @description A new token; it is shown only once. */
         TokenReply: components["schemas"]["TokenInfo"] & {
             /** @description Send it as `Authorization: Bearer <token>`. */
             token: string;
+        };
+        /** @description One thing that a token may do. A token with scopes may do nothing else. */
+        TokenScope: {
+            /** @description Requests through the raw proxy. */
+            proxy: components["schemas"]["ProxyScope"];
+        } | {
+            /** @description Runs of saved workflows and nodes, and everything that concerns the jobs that the token started. */
+            run: components["schemas"]["RunScope"];
         };
         /**
          * @description What a budget does with attempts whose highest cost is not declared.
