@@ -175,14 +175,12 @@ fn archives_that_claim_more_than_they_have_are_refused() {
             "a directory beyond the end",
             build(&[Entry::stored("a", b"a")], End { offset: Some(1 << 31), ..End::default() }),
         ),
-        ("a directory of 4 GB", build(&[Entry::stored("a", b"a")], End { size: Some(u32::MAX - 1), ..End::default() })),
         (
             "more files than there are",
             build(&[Entry::stored("a", b"a")], End { count: Some(60_000), ..End::default() }),
         ),
         ("too many files", build(&many, End::default())),
         ("files of 2^60 entries", build_zip64(1 << 60, 47, 32)),
-        ("a directory of 2^60 bytes", build_zip64(1, 1 << 60, 32)),
         ("a directory at 2^60", build_zip64(1, 47, 1 << 60)),
         ("a directory at the last position", build_zip64(1, 47, u64::MAX)),
         ("nothing", Vec::new()),
@@ -197,6 +195,15 @@ fn archives_that_claim_more_than_they_have_are_refused() {
             assert!(error.starts_with("the ZIP archive cannot be unpacked: "), "{name}: {error}");
         }
         assert!(begun.elapsed() < Duration::from_secs(20), "{name}: {:?}", begun.elapsed());
+    }
+}
+
+#[test]
+fn a_lie_about_the_size_of_the_directory_changes_nothing() {
+    let entry = Entry::stored("a", b"a");
+    for archive in [build(&[entry], End { size: Some(u32::MAX - 1), ..End::default() }), build_zip64(1, 1 << 60, 32)] {
+        let total = unpack(&archive).map(|unpacked| unpacked.parts.total_bytes());
+        assert!(total.is_err() || total == Ok(1), "{total:?}");
     }
 }
 
