@@ -101,9 +101,14 @@ async fn a_secret_can_not_choose_the_host_or_break_a_header() {
 
 #[tokio::test]
 async fn a_redirect_to_another_origin_leaves_credentials_behind() {
-    for (second, expected) in [(None, false), (Some("http"), true), (Some("https"), false)] {
+    for (host, second, expected) in [
+        ("two.example", None, false),
+        ("one.example", None, false),
+        ("two.example", Some("http"), true),
+        ("two.example", Some("https"), false),
+    ] {
         let end = Server::start(|_| ok("")).await;
-        let location = format!("http://two.example:{}/end", end.port);
+        let location = format!("http://{host}:{}/end", end.port);
         let start = Server::start(move |_| redirect(302, &location)).await;
         let mut origins = vec![format!("http://one.example:{}", start.port)];
         origins.extend(second.map(|scheme| format!("{scheme}://two.example:{}", end.port)));
