@@ -178,12 +178,17 @@ async fn wait_for_jobs(server: &Server) -> Vec<Value> {
     let mut jobs = Vec::new();
     let mut cursor = String::new();
     loop {
-        let page = server.send("GET", &format!("/jobs?limit=100{cursor}"), None).await;
+        let (status, page) = server.exchange("GET", &format!("/api/v1/jobs?limit=100{cursor}"), None).await;
+        if status == 503 && Instant::now() < deadline {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            continue;
+        }
         for item in page["items"].as_array().expect("a list") {
             let id = item["id"].as_str().expect("an id").to_owned();
             jobs.push(loop {
-                let job = server.send("GET", &format!("/jobs/{id}"), None).await;
-                if is_final(&job) {
+                // A busy database may refuse a read.
+                let (status, job) = server.exchange("GET", &format!("/api/v1/jobs/{id}"), None).await;
+                if status == 200 && is_final(&job) {
                     break job;
                 }
                 assert!(Instant::now() < deadline, "the job stays {job}");

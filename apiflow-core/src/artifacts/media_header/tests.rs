@@ -1,5 +1,7 @@
 //! Headers as the formats' specifications describe them, whole, cut and wrong.
 
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
 use super::*;
 
 struct WholeFile(Vec<u8>);
@@ -28,6 +30,54 @@ async fn check(mime: &str, content: &[u8], expected: (Option<(u32, u32)>, Option
     for end in 0..content.len().min(300) {
         facts_of(mime, &content[..end], 64).await;
         facts_of(mime, &[&content[..end], &[0xff; 40]].concat(), 4096).await;
+    }
+    change_at_random(mime, content).await;
+}
+
+/// A file that claims any size, and repeats a content for ever; counts what is read of it.
+struct EndlessFile {
+    content: Vec<u8>,
+    reads: AtomicUsize,
+    bytes: AtomicU64,
+}
+
+#[async_trait]
+impl RangeReader for EndlessFile {
+    async fn read_range(&self, range: Range<u64>) -> Option<Bytes> {
+        let length = range.end.checked_sub(range.start).expect("a range has a beginning and an end");
+        self.reads.fetch_add(1, Ordering::Relaxed);
+        self.bytes.fetch_add(length, Ordering::Relaxed);
+        assert!(length <= 4 << 20, "{length} bytes at once");
+        let start = usize::try_from(range.start % self.content.len().max(1) as u64).expect("a small number");
+        let repeated = self.content.repeat((start + length as usize) / self.content.len().max(1) + 1);
+        Some(Bytes::from(repeated).slice(start..start + length as usize))
+    }
+}
+
+/// Changes a content at random, and reads its facts: nothing panics, and little is read of a file of any size.
+async fn change_at_random(mime: &str, content: &[u8]) {
+    let mut random = fastrand::Rng::with_seed(content.len() as u64);
+    for _ in 0..300 {
+        let mut changed = content.to_vec();
+        for _ in 0..random.usize(1..8) {
+            let at = random.usize(0..changed.len().min(400));
+            match random.u8(0..4) {
+                0 => changed[at] = random.u8(..),
+                1 => changed[at] ^= 1 << random.u8(0..8),
+                2 => changed[at] = [0, 0x7f, 0x80, 0xff][random.usize(0..4)],
+                _ => {
+                    let end = (at + 8).min(changed.len());
+                    changed[at..end].fill([0, 0xff][random.usize(0..2)]);
+                }
+            }
+        }
+        facts_of(mime, &changed, random.usize(0..changed.len())).await;
+        let size_bytes = [1 << 50, 1 << 40, changed.len() as u64 * 3][random.usize(0..3)];
+        let head = changed[..changed.len().min(64)].to_vec();
+        let file = EndlessFile { content: changed, reads: AtomicUsize::new(0), bytes: AtomicU64::new(0) };
+        read_media_facts(mime, &head, size_bytes, &file).await;
+        let (reads, bytes) = (file.reads.into_inner(), file.bytes.into_inner());
+        assert!(reads <= 300 && bytes <= 16 << 20, "{mime}: {bytes} bytes in {reads} reads");
     }
 }
 
@@ -129,4 +179,24 @@ async fn images_tell_their_dimensions() {
     let jpeg = [preview.as_slice(), &frame].concat();
     let MediaFacts { width, height, .. } = facts_of("image/jpeg", &jpeg, 65_536).await;
     assert_eq!(width.zip(height), Some((30, 20)));
+}
+
+#[tokio::test]
+async fn beginnings_of_images_with_anything_after_them_are_read_in_bounds() {
+    let beginnings: [(&str, &[u8]); 9] = [
+        ("image/png", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR"),
+        ("image/jpeg", b"\xff\xd8\xff\xe0\0\x10JFIF\0"),
+        ("image/gif", b"GIF89a"),
+        ("image/webp", b"RIFF\xff\xff\xff\xffWEBPVP8X"),
+        ("image/avif", b"\0\0\0\x18ftypavif\0\0\0\0mif1avif\0\0\0\x40meta"),
+        ("image/heif", b"\0\0\0\x18ftypheic\0\0\0\0mif1heic\0\0\0\x40meta"),
+        ("image/jxl", b"\0\0\0\x0cJXL \r\n\x87\n"),
+        ("image/tiff", b"II*\0\x08\0\0\0\xff\xff"),
+        ("image/bmp", b"BM\xff\xff\xff\xff"),
+    ];
+    let mut random = fastrand::Rng::with_seed(11);
+    for (mime, beginning) in beginnings {
+        let rest: Vec<u8> = (0..500).map(|_| [0, 1, 0xff, random.u8(..)][random.usize(0..4)]).collect();
+        change_at_random(mime, &[beginning, &rest].concat()).await;
+    }
 }

@@ -120,9 +120,9 @@ fn png_of(width: u32, height: u32) -> Vec<u8> {
 }
 
 /// Inserts a chunk after the header of a PNG; its checksum is right.
-fn png_with_chunk(name: &[u8; 4], content: &[u8]) -> Vec<u8> {
+fn png_with_chunk(name: [u8; 4], content: &[u8]) -> Vec<u8> {
     let step = |crc: u32| (0..8).fold(crc, |crc, _| (crc >> 1) ^ (0xedb8_8320 & 0_u32.wrapping_sub(crc & 1)));
-    let named = [name, content].concat();
+    let named = [&name[..], content].concat();
     let crc = !named.iter().fold(u32::MAX, |crc, byte| step(crc ^ u32::from(*byte)));
     [&PNG[..33], &(content.len() as u32).to_be_bytes(), &named, &crc.to_be_bytes(), &PNG[33..]].concat()
 }
@@ -178,10 +178,10 @@ enum Small {
 async fn pictures_that_claim_to_be_huge_are_measured_and_not_decoded() {
     let client = RecordingClient::admin().await;
     let zeros = packed_zeros();
-    let idat = png_with_chunk(b"IDAT", &zeros);
-    let text = png_with_chunk(b"zTXt", &[&b"a\0\0"[..], &zeros].concat());
-    let profile = png_with_chunk(b"iCCP", &[&b"a\0\0"[..], &zeros].concat());
-    let animated = png_with_chunk(b"acTL", &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
+    let idat = png_with_chunk(*b"IDAT", &zeros);
+    let text = png_with_chunk(*b"zTXt", &[&b"a\0\0"[..], &zeros].concat());
+    let profile = png_with_chunk(*b"iCCP", &[&b"a\0\0"[..], &zeros].concat());
+    let animated = png_with_chunk(*b"acTL", &[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0]);
     for (name, mime, content, dimensions, expected) in [
         ("png", "image/png", png_of(50_000, 50_000), Some((50_000, 50_000)), Small::Refused),
         ("png-wide", "image/png", png_of(u32::MAX >> 1, 1), Some((u32::MAX >> 1, 1)), Small::Refused),
