@@ -20,9 +20,9 @@ macro_rules! deleted_columns {
 }
 pub(crate) use deleted_columns;
 
-/// The artifacts, last used before `$1`, that no active job uses; at most `$2`.
+/// The artifacts, last used before `$1`, that no active job uses and that meet a condition; at most `$2`.
 macro_rules! unused {
-    () => {
+    ($condition:literal) => {
         concat!(
             "SELECT ",
             crate::artifact_rows::deleted_columns!(),
@@ -30,11 +30,32 @@ macro_rules! unused {
              JOIN jobs ON jobs.id = artifact_references.job \
              WHERE artifact_references.artifact = artifacts.id AND jobs.status NOT IN ",
             crate::sql::ended!(),
-            ") ORDER BY last_used_at, artifacts.id LIMIT $2"
+            ")",
+            $condition,
+            " ORDER BY last_used_at, artifacts.id LIMIT $2"
         )
     };
 }
 pub(crate) use unused;
+
+/// Those that are not outputs of a workflow with a rule of its own.
+macro_rules! expired {
+    () => {
+        crate::artifact_rows::unused!(
+            " AND NOT EXISTS (SELECT 1 FROM workflow_retention \
+             WHERE workflow_retention.workflow = artifacts.workflow AND artifacts_days IS NOT NULL)"
+        )
+    };
+}
+pub(crate) use expired;
+
+/// Those that are outputs of the workflow `$3`.
+macro_rules! expired_of_workflow {
+    () => {
+        crate::artifact_rows::unused!(" AND artifacts.workflow = $3")
+    };
+}
+pub(crate) use expired_of_workflow;
 
 /// A row of `artifacts` with its content.
 pub(crate) type ArtifactColumns = (
@@ -72,7 +93,9 @@ pub(crate) const FIND_FOR_JOB: &str = concat!(
 );
 /// The start of a list, followed by conditions.
 pub(crate) const LIST: &str = concat!("SELECT ", artifact_columns!(), " WHERE TRUE");
-pub(crate) const UNUSED: &str = unused!();
+pub(crate) const UNUSED: &str = unused!("");
+pub(crate) const EXPIRED: &str = expired!();
+pub(crate) const EXPIRED_OF_WORKFLOW: &str = expired_of_workflow!();
 pub(crate) const TO_DELETE: &str = concat!("SELECT ", deleted_columns!(), " WHERE artifacts.id = $1");
 /// The outputs that a job made or uses.
 pub(crate) const OUTPUTS_OF_JOB: &str = "SELECT id FROM artifacts JOIN artifact_references ON artifact = id \
@@ -91,8 +114,10 @@ pub(crate) const ADD_BLOB: &str = "INSERT INTO artifact_blobs (key, sha256, size
      RETURNING key";
 pub(crate) const RELEASE_BLOB: &str = "UPDATE artifact_blobs \
      SET uses = uses - 1, released_at = CASE WHEN uses = 1 THEN CAST($2 AS BIGINT) END WHERE key = $1";
+/// Adds an artifact; `$13` is the job that made it.
 pub(crate) const ADD_ARTIFACT: &str = "INSERT INTO artifacts (id, blob, mime, kind, name, width, height, duration_s, \
-     owner, provenance, created_at, last_used_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)";
+     owner, provenance, created_at, last_used_at, workflow) \
+     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, (SELECT workflow_id FROM jobs WHERE jobs.id = $13))";
 pub(crate) const DELETE_ARTIFACT: &str = "DELETE FROM artifacts WHERE id = $1";
 pub(crate) const ADD_REFERENCE: &str =
     "INSERT INTO artifact_references (job, artifact) VALUES ($1, $2) ON CONFLICT (job, artifact) DO NOTHING";

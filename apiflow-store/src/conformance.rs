@@ -7,6 +7,7 @@ mod artifacts;
 mod checks;
 mod documents;
 mod removal;
+mod retention;
 mod secrets;
 mod tokens;
 
@@ -55,7 +56,7 @@ pub async fn run_secrets(make: impl AsyncFn() -> Stores) {
 /// # Panics
 /// After all have run, naming the cases that failed.
 pub async fn run_artifacts(make: impl AsyncFn() -> Stores) {
-    run(async || Arc::new(make().await), &[artifacts::CASES]).await;
+    run(async || Arc::new(make().await), &[artifacts::CASES, retention::CASES]).await;
 }
 
 async fn run<P: ?Sized>(make: impl AsyncFn() -> Arc<P>, cases: &[&[Case<P>]]) {

@@ -27,7 +27,7 @@ mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};
 pub use documents::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError};
-pub use housekeeping::Housekeeping;
+pub use housekeeping::{Housekeeping, WorkflowRetention};
 pub use open::{OpenError, StatementCounter, Stores, open};
 pub use postgres::PostgresStore;
 pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};

@@ -161,6 +161,7 @@ fn migrations() -> Migrator {
         migration(12, "provider_uploads", include_str!("../migrations/postgres/0012_provider_uploads.sql")),
         migration(14, "webhook_deliveries", include_str!("../migrations/postgres/0014_webhook_deliveries.sql")),
         migration(15, "step_reports", include_str!("../migrations/postgres/0015_step_reports.sql")),
+        migration(16, "workflow_retention", include_str!("../migrations/postgres/0016_workflow_retention.sql")),
         migration(17, "token_scopes", include_str!("../migrations/postgres/0017_token_scopes.sql")),
     ])
 }

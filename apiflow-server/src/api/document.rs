@@ -181,6 +181,8 @@ pub struct Workflow {
     pub webhook: Option<String>,
     /// The events that are announced (default: all).
     pub webhook_events_filter: Option<Vec<WebhookEvent>>,
+    /// How long its jobs and outputs are kept; absent: as the server's settings say.
+    pub retention: Option<WorkflowRetention>,
     /// When the workflow was created.
     #[schema(format = DateTime)]
     pub created_at: String,
@@ -210,6 +212,8 @@ pub struct NewWorkflow {
     pub webhook: Option<String>,
     /// The events that are announced (default: all).
     pub webhook_events_filter: Option<Vec<WebhookEvent>>,
+    /// How long its jobs and outputs are kept; absent: as the server's settings say.
+    pub retention: Option<WorkflowRetention>,
 }
 
 /// Fields of a workflow to replace; each replaces the whole field.
@@ -227,4 +231,18 @@ pub struct WorkflowChange {
     pub webhook: Option<String>,
     /// The events that are announced (default: all).
     pub webhook_events_filter: Option<Vec<WebhookEvent>>,
+    /// How long its jobs and outputs are kept; `null`: as the server's settings say.
+    pub retention: Option<WorkflowRetention>,
+}
+
+/// How long the jobs and outputs of a workflow are kept, instead of what the server's settings say. Absent or `null`: as
+/// they say.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct WorkflowRetention {
+    /// Days after which outputs that no job was started with meanwhile are deleted; instead of `APIFLOW_ARTIFACT_DAYS`.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub artifacts_days: Option<u64>,
+    /// Days after which ended jobs are deleted with their values and outputs; instead of `APIFLOW_JOB_DAYS`.
+    #[schema(minimum = 1, maximum = 36500)]
+    pub jobs_days: Option<u64>,
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use apiflow_core::artifacts::{CollectedGarbage, StoredArtifacts};
 use apiflow_core::ports::{ArtifactError, ArtifactRecords, ArtifactUsage, Clock, Store, StoreError, Timestamp};
-use apiflow_store::{Housekeeping, Stores};
+use apiflow_store::{Housekeeping, Stores, WorkflowRetention};
 use tokio::sync::Mutex;
 use tokio_util::sync::CancellationToken;
 
@@ -136,7 +136,10 @@ impl Retention {
 
     async fn apply_limits(&self) -> Result<(), RetentionError> {
         self.delete_old_jobs().await?;
-        self.delete_old_artifacts().await?;
+        for workflow in self.housekeeping.list_workflow_retentions().await? {
+            self.apply_workflow_limits(&workflow).await?;
+        }
+        self.delete_old_artifacts(None, self.settings.artifact_days).await?;
         self.delete_excess_artifacts().await?;
         self.counters.count_garbage(self.artifacts.delete_released_blobs().await?);
         for _ in 0..MAX_BATCHES {
@@ -156,14 +159,7 @@ impl Retention {
         let ended_before = job_days.map(|days| self.days_ago(days));
         for _ in 0..MAX_BATCHES {
             let jobs = self.housekeeping.list_expired_jobs(ended_before, max_ended_jobs, BATCH_SIZE).await?;
-            for job in &jobs {
-                match self.store.delete_job(job).await {
-                    Ok(()) => self.counters.expired_jobs.fetch_add(1, Ordering::Relaxed),
-                    // Deleted by a user, or reopened by one who looked for its work again.
-                    Err(StoreError::NotFound { .. } | StoreError::Active { .. }) => 0,
-                    Err(error) => return Err(error.into()),
-                };
-            }
+            self.delete_jobs(&jobs).await?;
             if jobs.len() < BATCH_SIZE as usize {
                 break;
             }
@@ -171,11 +167,42 @@ impl Retention {
         Ok(())
     }
 
-    async fn delete_old_artifacts(&self) -> Result<(), RetentionError> {
-        let Some(days) = self.settings.artifact_days else { return Ok(()) };
+    /// Applies what a workflow itself says, instead of `job_days` and `artifact_days`.
+    async fn apply_workflow_limits(&self, retention: &WorkflowRetention) -> Result<(), RetentionError> {
+        if let Some(days) = retention.jobs_days {
+            let ended_before = self.days_ago(days);
+            for _ in 0..MAX_BATCHES {
+                let (workflow, housekeeping) = (&retention.workflow, &self.housekeeping);
+                let jobs = housekeeping.list_expired_jobs_of_workflow(workflow, ended_before, BATCH_SIZE).await?;
+                self.delete_jobs(&jobs).await?;
+                if jobs.len() < BATCH_SIZE as usize {
+                    break;
+                }
+            }
+        }
+        self.delete_old_artifacts(Some(&retention.workflow), retention.artifacts_days).await
+    }
+
+    async fn delete_jobs(&self, jobs: &[String]) -> Result<(), StoreError> {
+        for job in jobs {
+            match self.store.delete_job(job).await {
+                Ok(()) => self.counters.expired_jobs.fetch_add(1, Ordering::Relaxed),
+                // Deleted by a user, or reopened by one who looked for its work again.
+                Err(StoreError::NotFound { .. } | StoreError::Active { .. }) => 0,
+                Err(error) => return Err(error),
+            };
+        }
+        Ok(())
+    }
+
+    /// Deletes outputs of a workflow, or without one everything but the outputs of workflows with days of their own.
+    async fn delete_old_artifacts(&self, workflow: Option<&str>, days: Option<u64>) -> Result<(), RetentionError> {
+        let Some(days) = days else { return Ok(()) };
         let unused_since = self.days_ago(days);
         for _ in 0..MAX_BATCHES {
-            if self.delete_unused(unused_since, None).await? < u64::from(BATCH_SIZE) {
+            let deleted = self.housekeeping.delete_expired_artifacts(workflow, unused_since, BATCH_SIZE).await?;
+            self.counters.expired_artifacts.fetch_add(deleted, Ordering::Relaxed);
+            if deleted < u64::from(BATCH_SIZE) {
                 break;
             }
         }
@@ -187,17 +214,17 @@ impl Retention {
         for _ in 0..MAX_BATCHES {
             let usage = self.artifacts.records().read_usage(None).await?;
             let excess = usage.blob_bytes.saturating_sub(max_bytes);
-            if excess == 0 || self.delete_unused(self.clock.now(), Some(excess)).await? == 0 {
+            if excess == 0 {
+                break;
+            }
+            let records = self.artifacts.records();
+            let deleted = records.delete_unused_artifacts(self.clock.now(), Some(excess), BATCH_SIZE).await?;
+            self.counters.expired_artifacts.fetch_add(deleted, Ordering::Relaxed);
+            if deleted == 0 {
                 break;
             }
         }
         Ok(())
-    }
-
-    async fn delete_unused(&self, unused_since: Timestamp, free_bytes: Option<u64>) -> Result<u64, ArtifactError> {
-        let deleted = self.artifacts.records().delete_unused_artifacts(unused_since, free_bytes, BATCH_SIZE).await?;
-        self.counters.expired_artifacts.fetch_add(deleted, Ordering::Relaxed);
-        Ok(deleted)
     }
 
     fn days_ago(&self, days: u64) -> Timestamp {

@@ -9,6 +9,7 @@ use apiflow_store::{Declaration, Document, DocumentKind, Precondition, RecordErr
 use serde_json::{Map, Value};
 
 use crate::api::Fault;
+use crate::documents::limits::MAX_RETENTION_DAYS;
 use crate::documents::references;
 use crate::http::problem::Problem;
 use crate::secrets::directory::Meaning;
@@ -268,13 +269,15 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
             "name" | "description" if value.is_string() => {}
             "description" if value.is_null() => {}
             "name" | "description" => fault(format!("/{name}"), format!("`{name}` must be a string")),
+            "retention" => check_retention(value, &mut fault),
             "nodes" if value.is_object() => {}
             URL_FIELD | EVENTS_FIELD => {}
             "nodes" => fault("/nodes".to_owned(), "`nodes` must be an object, an OpenFlow document".to_owned()),
             _ => fault(
                 apiflow_core::json::pointer_push("", name),
                 format!(
-                    "a workflow has no field `{name}`; it has name, description, nodes, webhook and webhook_events_filter"
+                    "a workflow has no field `{name}`; it has name, description, nodes, retention, webhook and \
+                     webhook_events_filter"
                 ),
             ),
         }
@@ -290,11 +293,39 @@ fn read_workflow(fields: &mut Map<String, Value>) -> Result<Vec<(DocumentKind, S
     if fields.get("description").is_none_or(Value::is_null) {
         fields.insert("description".to_owned(), Value::from(""));
     }
+    if fields.get("retention").is_some_and(Value::is_null) {
+        fields.shift_remove("retention");
+    }
     let document = fields.get("nodes").unwrap_or(&Value::Null);
     if let Some(pointer) = references::control_in_id(document) {
         return Err(Problem::single_fault(format!("/nodes{pointer}"), references::CONTROL_IN_ID));
     }
     Ok(references::of_workflow(document))
+}
+
+/// Checks how long a workflow's jobs and outputs are kept.
+fn check_retention(value: &Value, fault: &mut impl FnMut(String, String)) {
+    let Some(fields) = value.as_object() else {
+        if !value.is_null() {
+            fault(
+                "/retention".to_owned(),
+                "`retention` must be an object with artifacts_days and jobs_days".to_owned(),
+            );
+        }
+        return;
+    };
+    for (name, days) in fields {
+        let pointer = apiflow_core::json::pointer_push("/retention", name);
+        match name.as_str() {
+            "artifacts_days" | "jobs_days" => {
+                let is_allowed = days.as_u64().is_some_and(|days| (1..=MAX_RETENTION_DAYS).contains(&days));
+                if !is_allowed && !days.is_null() {
+                    fault(pointer, format!("`{name}` must be a whole number from 1 to {MAX_RETENTION_DAYS}, or null"));
+                }
+            }
+            _ => fault(pointer, format!("`retention` has no field `{name}`; it has artifacts_days and jobs_days")),
+        }
+    }
 }
 
 /// Names are stored in text columns, in which databases do not accept control characters.

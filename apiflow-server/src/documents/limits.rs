@@ -10,6 +10,9 @@ use crate::api::Fault;
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 
+/// Maximum number of days after which jobs or artifacts are deleted; without a limit they are kept.
+pub(crate) const MAX_RETENTION_DAYS: u64 = 36_500;
+
 /// Limits on the size of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct DocumentLimits {

@@ -3,6 +3,8 @@
 use apiflow_core::artifacts::DEFAULT_MAX_ARTIFACT_BYTES;
 use clap::Args;
 
+use crate::documents::limits::MAX_RETENTION_DAYS;
+
 /// Settings of artifacts and of how long they and jobs are kept.
 #[derive(Args, Debug, Clone)]
 pub struct RetentionSettings {
@@ -16,7 +18,7 @@ pub struct RetentionSettings {
 
     /// Days after which artifacts are deleted that no job was started with meanwhile and no active job uses. Unset: they
     /// are kept.
-    #[arg(long, env = "APIFLOW_ARTIFACT_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
+    #[arg(long, env = "APIFLOW_ARTIFACT_DAYS", value_parser = clap::value_parser!(u64).range(1..=MAX_RETENTION_DAYS), value_name = "DAYS")]
     pub artifact_days: Option<u64>,
 
     /// Maximum total size of all stored files, in bytes; beyond it, the artifacts that were not used for longest are
@@ -29,7 +31,7 @@ pub struct RetentionSettings {
     pub link_seconds: u64,
 
     /// Days after which jobs that have ended are deleted with their values and outputs. Unset: they are kept.
-    #[arg(long, env = "APIFLOW_JOB_DAYS", value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
+    #[arg(long, env = "APIFLOW_JOB_DAYS", value_parser = clap::value_parser!(u64).range(1..=MAX_RETENTION_DAYS), value_name = "DAYS")]
     pub job_days: Option<u64>,
 
     /// Maximum number of jobs that have ended; beyond it, the oldest are deleted with their values and outputs. Unset:

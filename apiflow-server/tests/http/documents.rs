@@ -63,6 +63,32 @@ async fn what_was_read_can_be_written() {
 }
 
 #[tokio::test]
+async fn a_workflow_says_how_long_its_jobs_and_outputs_are_kept() {
+    let client = furnished().await;
+    let change = async |retention: Value| {
+        let reply = client.raw("PATCH", "/workflows/flow", &[], Some(json!({"retention": retention}))).await;
+        (reply.status, reply.json())
+    };
+    let days = json!({"artifacts_days": 7, "jobs_days": 36_500});
+    let (status, body) = change(days.clone()).await;
+    assert_eq!((status, &body["retention"]), (StatusCode::OK, &days));
+    let read = client.raw("GET", "/workflows/flow", &[], None).await.json();
+    assert_eq!(read["retention"], days);
+    for (wrong, pointer) in [
+        (json!({"artifacts_days": 0}), "/retention/artifacts_days"),
+        (json!({"jobs_days": 36_501}), "/retention/jobs_days"),
+        (json!({"jobs_days": "7"}), "/retention/jobs_days"),
+        (json!({"days": 7}), "/retention/days"),
+        (json!(7), "/retention"),
+    ] {
+        let (status, body) = change(wrong).await;
+        assert_eq!((status, &body["errors"][0]["pointer"]), (StatusCode::UNPROCESSABLE_ENTITY, &json!(pointer)));
+    }
+    let (status, body) = change(Value::Null).await;
+    assert_eq!((status, body.get("retention")), (StatusCode::OK, None));
+}
+
+#[tokio::test]
 async fn an_id_is_generated_where_none_is_given() {
     let mut client = RecordingClient::admin().await;
     let mut body = connector();

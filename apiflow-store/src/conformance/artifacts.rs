@@ -35,7 +35,7 @@ super::list_cases![Stores:
     adds_and_deletions_at_once_leave_no_artifact_without_its_content,
 ];
 
-fn new_row(id: &str, content: &str, owner: Option<&str>) -> ArtifactRow {
+pub(super) fn new_row(id: &str, content: &str, owner: Option<&str>) -> ArtifactRow {
     ArtifactRow {
         id: id.to_owned(),
         blob: BlobRow { key: format!("blobs/{id}"), sha256: content.to_owned(), size_bytes: content.len() as u64 },
@@ -51,7 +51,7 @@ fn new_row(id: &str, content: &str, owner: Option<&str>) -> ArtifactRow {
     }
 }
 
-fn new_output(id: &str, job: &str, step: u64) -> ArtifactRow {
+pub(super) fn new_output(id: &str, job: &str, step: u64) -> ArtifactRow {
     let provenance = Provenance {
         job: job.to_owned(),
         step,
@@ -63,7 +63,7 @@ fn new_output(id: &str, job: &str, step: u64) -> ArtifactRow {
     ArtifactRow { provenance: Some(provenance), ..new_row(id, id, None) }
 }
 
-async fn add(store: &Subject, row: ArtifactRow) -> ArtifactRow {
+pub(super) async fn add(store: &Subject, row: ArtifactRow) -> ArtifactRow {
     store.artifacts.add_artifact(row, None).await.expect("an artifact is added")
 }
 
@@ -80,7 +80,7 @@ async fn usage(store: &Subject, owner: Option<&str>) -> ArtifactUsage {
     store.artifacts.read_usage(owner).await.expect("usage is read")
 }
 
-async fn list(store: &Subject, filter: ArtifactFilter) -> Vec<String> {
+pub(super) async fn list(store: &Subject, filter: ArtifactFilter) -> Vec<String> {
     let rows = store.artifacts.list_artifacts(&filter, None, 100).await.expect("artifacts are listed");
     rows.into_iter().map(|row| row.id).collect()
 }
@@ -89,7 +89,7 @@ async fn create_job(store: &Subject, id: &str) {
     store.store.create_job(new_job(id), None).await.expect("a job is created");
 }
 
-fn new_job(id: &str) -> NewJob {
+pub(super) fn new_job(id: &str) -> NewJob {
     NewJob {
         id: id.to_owned(),
         name: String::new(),
@@ -108,10 +108,10 @@ fn new_job(id: &str) -> NewJob {
 }
 
 /// Ends all jobs that have not ended.
-async fn end_jobs(store: &Subject) {
+pub(super) async fn end_jobs(store: &Subject) {
     for _ in 0..500 {
         for claim in store.store.claim_due_jobs("w", 10, Duration::from_mins(1)).await.expect("jobs are claimed") {
-            let state = JobState { status: JobStatus::Completed, ..JobState::new(1) };
+            let state = JobState { status: JobStatus::Completed, finished_at: Some(Timestamp(2)), ..JobState::new(1) };
             let release = LeaseChange::Release { wake_at: None };
             let turn = Commit::new(&claim.job, claim.version, Timestamp(2), state, release);
             store.store.commit_turn(turn).await.expect("a job ends");

@@ -27,7 +27,7 @@ const HOLD_TO_DELETE: &str = concat!(
     rows::deleted_columns!(),
     " WHERE artifacts.id = ANY($1) ORDER BY artifacts.id FOR UPDATE OF artifacts"
 );
-const HOLD_UNUSED: &str = concat!(rows::unused!(), " FOR UPDATE OF artifacts SKIP LOCKED");
+const HOLD_UNUSED: &str = concat!(rows::unused!(""), " FOR UPDATE OF artifacts SKIP LOCKED");
 const HOLD_USED: &str = "SELECT id FROM artifacts WHERE id = ANY($1) ORDER BY id FOR NO KEY UPDATE";
 const ADD_REFERENCES: &str = "INSERT INTO artifact_references (job, artifact) SELECT $1, unnest($2::text[]) \
      ON CONFLICT (job, artifact) DO NOTHING";
@@ -215,6 +215,7 @@ async fn insert_artifact(transaction: &mut CountedTransaction, new: &ArtifactRow
         .bind(rows::provenance_text(new))
         .bind(new.created_at.0)
         .bind(new.last_used_at.0)
+        .bind(new.provenance.as_ref().map(|provenance| &provenance.job))
         .execute(transaction.count_statement())
         .await?;
     if let Some(provenance) = &new.provenance {
@@ -231,7 +232,10 @@ async fn delete_listed(transaction: &mut CountedTransaction, ids: &[String]) -> 
 }
 
 /// Deletes artifacts whose rows are locked.
-async fn delete_held(transaction: &mut CountedTransaction, mut held: Vec<DeletedColumns>) -> Result<u64, sqlx::Error> {
+pub(super) async fn delete_held(
+    transaction: &mut CountedTransaction,
+    mut held: Vec<DeletedColumns>,
+) -> Result<u64, sqlx::Error> {
     if held.is_empty() {
         return Ok(0);
     }

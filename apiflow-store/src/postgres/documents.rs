@@ -9,7 +9,10 @@ use super::{PostgresStore, SNAPSHOT};
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::fault::record_error;
 use crate::job_rows::{from_int, to_int, to_json_text};
-use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
+use crate::{
+    Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, WorkflowRetention,
+    housekeeping, sql,
+};
 
 /// How often saving a document is tried if others create and delete it meanwhile.
 const MAX_SAVE_TRIES: u32 = 5;
@@ -121,6 +124,10 @@ impl Documents for PostgresStore {
         }
         let gone = sqlx::query(sql::DELETE_DOCUMENT).bind(kind.as_str()).bind(id);
         gone.execute(transaction.count_statement()).await.map_err(record_error)?;
+        if kind == DocumentKind::Workflow {
+            let gone = sqlx::query(housekeeping::DELETE_RETENTION).bind(id);
+            gone.execute(transaction.count_statement()).await.map_err(record_error)?;
+        }
         apply_ties(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)
     }
@@ -150,6 +157,7 @@ impl PostgresStore {
             return Ok(None);
         }
         replace_references(&mut transaction, document).await.map_err(record_error)?;
+        replace_retention(&mut transaction, document).await.map_err(record_error)?;
         apply_ties(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
         outdate_checks(&mut transaction, document).await.map_err(record_error)?;
         transaction.commit().await.map_err(record_error)?;
@@ -183,6 +191,18 @@ async fn replace_references(connection: &mut CountedTransaction, document: &Docu
         reference.bind(to_kind.as_str()).bind(to_id).execute(connection.count_statement()).await?;
     }
     Ok(())
+}
+
+/// Replaces what a workflow says about how long its jobs and outputs are kept.
+async fn replace_retention(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
+    if document.kind == DocumentKind::Workflow {
+        let gone = sqlx::query(housekeeping::DELETE_RETENTION).bind(&document.id);
+        gone.execute(connection.count_statement()).await?;
+    }
+    let Some(retention) = WorkflowRetention::of_document(document) else { return Ok(()) };
+    let added = sqlx::query(housekeeping::ADD_RETENTION).bind(&document.id);
+    let added = added.bind(retention.artifacts_days.map(to_int)).bind(retention.jobs_days.map(to_int));
+    added.execute(connection.count_statement()).await.map(drop)
 }
 
 /// Marks the findings about a document, and about all that refer to it, as out of date.

@@ -71,10 +71,8 @@ impl ArtifactRecords for SqliteStore {
     async fn delete_artifact(&self, id: &str) -> Result<bool, ArtifactError> {
         let id = id.to_owned();
         self.write(move |connection| {
-            let found: Option<DeletedColumns> = connection.fetch_optional(rows::TO_DELETE, params![id])?;
-            let existed = found.is_some();
-            delete_artifacts(connection, found.into_iter())?;
-            Ok(existed)
+            let found = connection.fetch_optional(rows::TO_DELETE, params![id])?;
+            Ok(delete_artifacts(connection, found)? > 0)
         })
         .await
     }
@@ -88,9 +86,7 @@ impl ArtifactRecords for SqliteStore {
         self.write(move |connection| {
             let mut unused = connection.fetch_all(rows::UNUSED, params![unused_since.0, limit])?;
             rows::cut_to_bytes(&mut unused, free_bytes);
-            let count = unused.len() as u64;
-            delete_artifacts(connection, unused.into_iter())?;
-            Ok(count)
+            Ok(delete_artifacts(connection, unused)?)
         })
         .await
     }
@@ -197,7 +193,8 @@ fn add_artifact(
         new.owner,
         rows::provenance_text(&new),
         new.created_at.0,
-        new.last_used_at.0
+        new.last_used_at.0,
+        new.provenance.as_ref().map(|provenance| &provenance.job)
     ];
     connection.execute(rows::ADD_ARTIFACT, parameters)?;
     if let Some(provenance) = &new.provenance {
@@ -206,14 +203,20 @@ fn add_artifact(
     Ok(new)
 }
 
-fn delete_artifacts(connection: &Connection, artifacts: impl Iterator<Item = DeletedColumns>) -> rusqlite::Result<()> {
+/// Deletes artifacts; returns their number.
+pub(super) fn delete_artifacts(
+    connection: &Connection,
+    artifacts: impl IntoIterator<Item = DeletedColumns>,
+) -> rusqlite::Result<u64> {
     let (now,): (i64,) = connection.fetch_one(NOW, &[])?;
+    let mut count = 0;
     for (id, blob, owner, size_bytes) in artifacts {
         connection.execute(rows::TAKE_USAGE, params![rows::usage_key(owner.as_deref()), size_bytes])?;
         connection.execute(rows::DELETE_ARTIFACT, params![id])?;
         connection.execute(rows::RELEASE_BLOB, params![blob, now])?;
+        count += 1;
     }
-    Ok(())
+    Ok(count)
 }
 
 /// Returns the ids of the outputs that a job made or uses.
@@ -243,5 +246,5 @@ pub(super) fn drop_outputs(connection: &Connection, job: &str, outputs: &[String
             unused.extend(connection.fetch_optional::<DeletedColumns>(rows::TO_DELETE, params![id])?);
         }
     }
-    delete_artifacts(connection, unused.into_iter())
+    delete_artifacts(connection, unused).map(drop)
 }

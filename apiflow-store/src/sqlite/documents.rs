@@ -10,7 +10,10 @@ use super::errors::QueryError;
 use super::secrets::change_ties;
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::job_rows::{from_int, to_int, to_json_text};
-use crate::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, sql};
+use crate::{
+    Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, WorkflowRetention,
+    housekeeping, sql,
+};
 
 const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
      WHERE kind = $1 AND id IN (SELECT value FROM json_each($2))";
@@ -41,6 +44,7 @@ impl Documents for SqliteStore {
             let parameters = params![kind.as_str(), id, body, updated_at, document.author, document.by_admin];
             connection.execute(statement, parameters)?;
             replace_references(connection, &document)?;
+            replace_retention(connection, &document)?;
             change_ties(connection, (kind, id), &ties)?;
             outdate_checks(connection, &document)?;
             let (version, created_at) = found.unwrap_or((0, document.updated_at));
@@ -115,6 +119,9 @@ impl Documents for SqliteStore {
                 return Err(RecordError::InUse { kind: kind.as_str(), id: id.clone(), by }.into());
             }
             connection.execute(sql::DELETE_DOCUMENT, params![kind.as_str(), id])?;
+            if kind == DocumentKind::Workflow {
+                connection.execute(housekeeping::DELETE_RETENTION, params![id])?;
+            }
             Ok(change_ties(connection, (kind, &id), &SecretTies::default())?)
         })
         .await
@@ -162,6 +169,16 @@ fn replace_references(connection: &Connection, document: &Document) -> rusqlite:
         connection.execute(sql::ADD_REFERENCE, params![kind, id, position, to_kind.as_str(), to_id])?;
     }
     Ok(())
+}
+
+/// Replaces what a workflow says about how long its jobs and outputs are kept.
+fn replace_retention(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
+    if document.kind == DocumentKind::Workflow {
+        connection.execute(housekeeping::DELETE_RETENTION, params![document.id])?;
+    }
+    let Some(retention) = WorkflowRetention::of_document(document) else { return Ok(()) };
+    let (artifacts_days, jobs_days) = (retention.artifacts_days.map(to_int), retention.jobs_days.map(to_int));
+    connection.execute(housekeeping::ADD_RETENTION, params![document.id, artifacts_days, jobs_days]).map(drop)
 }
 
 /// Marks the findings about a document, and about all that refer to it, as out of date.

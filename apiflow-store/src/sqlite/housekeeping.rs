@@ -1,19 +1,28 @@
 //! Finding what has been kept for long enough, and shrinking the file, on SQLite.
 
-use apiflow_core::ports::{StoreError, Timestamp};
+use apiflow_core::ports::{ArtifactError, StoreError, Timestamp};
 use async_trait::async_trait;
-use rusqlite::params;
+use rusqlite::{ToSql, params};
 
 use super::SqliteStore;
+use super::artifacts::delete_artifacts;
 use super::connection::Connection;
-use crate::Housekeeping;
-use crate::housekeeping::{COUNT_ENDED_JOBS, EXPIRED_JOBS, excess_jobs};
+use super::errors::QueryError;
+use crate::housekeeping::{
+    COUNT_ENDED_JOBS, EXPIRED_JOBS, EXPIRED_JOBS_OF_WORKFLOW, OLDEST_JOBS, RETENTIONS, excess_jobs, retention_row,
+};
+use crate::{Housekeeping, WorkflowRetention, artifact_rows};
 
 /// Number of pages that are given back at a time: the file is locked meanwhile.
 const RECLAIMED_PAGES: i64 = 1_000;
 
 #[async_trait]
 impl Housekeeping for SqliteStore {
+    async fn list_workflow_retentions(&self) -> Result<Vec<WorkflowRetention>, StoreError> {
+        self.read(|connection| Ok(connection.fetch_all(RETENTIONS, &[])?.into_iter().map(retention_row).collect()))
+            .await
+    }
+
     async fn list_expired_jobs(
         &self,
         ended_before: Option<Timestamp>,
@@ -23,15 +32,49 @@ impl Housekeeping for SqliteStore {
         self.read(move |connection| {
             let mut jobs = Vec::new();
             if let Some(moment) = ended_before {
-                jobs = list_oldest(connection, moment.0, i64::from(limit))?;
+                jobs = list_ids(connection, EXPIRED_JOBS, params![moment.0, limit])?;
             }
             if let Some(max_ended) = max_ended {
                 let (ended,): (i64,) = connection.fetch_one(COUNT_ENDED_JOBS, &[])?;
-                let excess = list_oldest(connection, i64::MAX, excess_jobs(ended, max_ended, limit))?;
+                let excess = excess_jobs(ended, max_ended, limit);
+                let excess = list_ids(connection, OLDEST_JOBS, params![i64::MAX, excess])?;
                 jobs.extend(excess.into_iter().filter(|job| !jobs.contains(job)).collect::<Vec<_>>());
             }
             jobs.truncate(limit as usize);
             Ok(jobs)
+        })
+        .await
+    }
+
+    async fn list_expired_jobs_of_workflow(
+        &self,
+        workflow: &str,
+        ended_before: Timestamp,
+        limit: u32,
+    ) -> Result<Vec<String>, StoreError> {
+        let workflow = workflow.to_owned();
+        self.read(move |connection| {
+            Ok(list_ids(connection, EXPIRED_JOBS_OF_WORKFLOW, params![ended_before.0, limit, workflow])?)
+        })
+        .await
+    }
+
+    async fn delete_expired_artifacts(
+        &self,
+        workflow: Option<&str>,
+        unused_since: Timestamp,
+        limit: u32,
+    ) -> Result<u64, ArtifactError> {
+        let workflow = workflow.map(str::to_owned);
+        self.write(move |connection| {
+            let expired: Vec<artifact_rows::DeletedColumns> = match &workflow {
+                None => connection.fetch_all(artifact_rows::EXPIRED, params![unused_since.0, limit]),
+                Some(workflow) => {
+                    let parameters = params![unused_since.0, limit, workflow];
+                    connection.fetch_all(artifact_rows::EXPIRED_OF_WORKFLOW, parameters)
+                }
+            }?;
+            Ok(delete_artifacts(connection, expired)?)
         })
         .await
     }
@@ -42,7 +85,7 @@ impl Housekeeping for SqliteStore {
             .read(|connection| {
                 let (free,): (i64,) = connection.fetch_one("PRAGMA freelist_count", &[])?;
                 let (page_bytes,): (i64,) = connection.fetch_one("PRAGMA page_size", &[])?;
-                Ok::<_, super::errors::QueryError<StoreError>>((free, page_bytes))
+                Ok::<_, QueryError<StoreError>>((free, page_bytes))
             })
             .await?;
         if free == 0 {
@@ -60,8 +103,12 @@ impl Housekeeping for SqliteStore {
     }
 }
 
-fn list_oldest(connection: &Connection, ended_before: i64, limit: i64) -> rusqlite::Result<Vec<String>> {
-    let found: Vec<(String,)> = connection.fetch_all(EXPIRED_JOBS, params![ended_before, limit])?;
+fn list_ids(
+    connection: &Connection,
+    statement: &'static str,
+    parameters: &[&dyn ToSql],
+) -> rusqlite::Result<Vec<String>> {
+    let found: Vec<(String,)> = connection.fetch_all(statement, parameters)?;
     Ok(found.into_iter().map(|(id,)| id).collect())
 }
 

@@ -7,9 +7,10 @@ use apiflow_core::ports::{
     Provenance,
 };
 use apiflow_core::runtime::clock::SystemClock;
+use apiflow_store::{Document, DocumentKind, Precondition};
 use async_trait::async_trait;
 use axum::body::Bytes;
-use serde_json::json;
+use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use super::*;
@@ -73,10 +74,14 @@ impl Storage {
     }
 
     async fn create_job(&self, id: &str) {
+        self.create_job_of(id, None).await;
+    }
+
+    async fn create_job_of(&self, id: &str, workflow: Option<&str>) {
         let job = NewJob {
             id: id.to_owned(),
             name: String::new(),
-            workflow_id: None,
+            workflow_id: workflow.map(str::to_owned),
             node_id: None,
             created_by: None,
             created_at: self.clock.now(),
@@ -89,6 +94,21 @@ impl Storage {
             webhook: None,
         };
         self.stores.store.create_job(job, None).await.expect("a job is created");
+    }
+
+    async fn save_workflow(&self, id: &str, retention: Value) {
+        let document = Document {
+            kind: DocumentKind::Workflow,
+            id: id.to_owned(),
+            body: json!({"retention": retention}),
+            references: Vec::new(),
+            author: None,
+            by_admin: false,
+            created_at: Timestamp(1),
+            updated_at: Timestamp(1),
+            version: 0,
+        };
+        self.stores.documents.save_document(document, Precondition::None).await.expect("a workflow is saved");
     }
 
     async fn end_jobs(&self) {
@@ -144,6 +164,38 @@ async fn old_artifacts_go_unless_an_active_job_uses_them() {
     storage.end_jobs().await;
     assert_eq!(storage.apply(0, limits).await, ["new"]);
     assert_eq!((storage.count_files(), storage.counters.collected_files.load(Ordering::Relaxed)), (1, 2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_overrides_how_long_its_jobs_and_outputs_are_kept() {
+    let storage = Storage::new().await;
+    for (id, retention) in [("short", json!({"artifacts_days": 1, "jobs_days": 4})), ("long", json!({"jobs_days": 9}))]
+    {
+        storage.save_workflow(id, retention).await;
+        storage.create_job_of(id, Some(id)).await;
+        storage.put(id, Some(id)).await;
+    }
+    storage.create_job("other").await;
+    storage.put("other", Some("other")).await;
+    storage.end_jobs().await;
+    let limits = RetentionSettings { job_days: Some(7), ..no_limits() };
+    assert_eq!(storage.apply(2, limits.clone()).await, ["long", "other"]);
+    let jobs = async || {
+        let mut left = Vec::new();
+        for id in ["short", "long", "other"] {
+            if storage.stores.store.read_job(id).await.expect("a job is read").is_some() {
+                left.push(id);
+            }
+        }
+        left
+    };
+    assert_eq!(jobs().await, ["short", "long", "other"]);
+    assert_eq!(storage.apply(3, limits.clone()).await, ["long", "other"]);
+    assert_eq!(jobs().await, ["long", "other"]);
+    assert_eq!(storage.apply(3, limits.clone()).await, ["long"]);
+    assert_eq!(jobs().await, ["long"]);
+    assert_eq!(storage.apply(2, limits).await, [""; 0]);
+    assert_eq!((jobs().await, storage.count_files()), (Vec::new(), 0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

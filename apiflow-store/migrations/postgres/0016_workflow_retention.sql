@@ -1,0 +1,12 @@
+-- How long a workflow's jobs and outputs are kept, if the workflow says so: in the workflow's transaction.
+CREATE TABLE workflow_retention (
+    workflow TEXT COLLATE "C" NOT NULL PRIMARY KEY,
+    artifacts_days BIGINT,
+    jobs_days BIGINT
+);
+
+-- The workflow of the job that made an output.
+ALTER TABLE artifacts ADD COLUMN workflow TEXT COLLATE "C";
+UPDATE artifacts SET workflow = (SELECT workflow_id FROM jobs WHERE jobs.id = provenance::json ->> 'job')
+    WHERE provenance IS NOT NULL;
+CREATE INDEX artifacts_workflow ON artifacts (workflow, last_used_at, id) WHERE workflow IS NOT NULL;
