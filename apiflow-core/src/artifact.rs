@@ -53,6 +53,40 @@ pub fn artifact_id_of(value: &Value) -> Option<&str> {
     value.as_object()?.get("artifact")?.as_str()
 }
 
+/// Returns the usual file extension of a MIME type, if it has one. Some providers recognize files by it alone.
+pub fn file_extension(mime: &str) -> Option<&'static str> {
+    Some(match mime.split(';').next().unwrap_or_default().trim() {
+        "image/png" => "png",
+        "image/jpeg" => "jpg",
+        "image/gif" => "gif",
+        "image/webp" => "webp",
+        "image/avif" => "avif",
+        "image/bmp" => "bmp",
+        "image/heic" | "image/heif" => "heic",
+        "image/jxl" => "jxl",
+        "image/tiff" => "tiff",
+        "image/svg+xml" => "svg",
+        "video/mp4" => "mp4",
+        "video/webm" => "webm",
+        "video/ogg" => "ogv",
+        "video/quicktime" => "mov",
+        "video/x-matroska" => "mkv",
+        "audio/aac" => "aac",
+        "audio/webm" => "weba",
+        "audio/mpeg" => "mp3",
+        "audio/wav" | "audio/x-wav" | "audio/vnd.wave" => "wav",
+        "audio/ogg" => "ogg",
+        "audio/flac" | "audio/x-flac" => "flac",
+        "audio/mp4" | "audio/m4a" | "audio/x-m4a" => "m4a",
+        "application/pdf" => "pdf",
+        "application/json" => "json",
+        "application/zip" => "zip",
+        "text/plain" => "txt",
+        "text/html" => "html",
+        _ => return None,
+    })
+}
+
 /// Returns the id of the artifact of an output: the same for each try to store it, so that a repeated download replaces
 /// nothing and leaves nothing behind. `effect` is the attempt, `index` the position in a list of outputs.
 pub fn output_artifact_id(job: &str, effect: u64, output: &str, index: usize) -> String {

@@ -7,14 +7,12 @@
 mod collector;
 mod content_type;
 mod derived;
-mod folder_records;
+mod local_records;
 mod media_header;
-mod memory_records;
 mod upload;
 
 pub use self::collector::CollectedGarbage;
-pub use self::folder_records::FolderRecords;
-pub use self::memory_records::MemoryRecords;
+pub use self::local_records::LocalRecords;
 
 use std::hash::{BuildHasher as _, RandomState};
 use std::ops::Range;
@@ -117,7 +115,7 @@ impl StoredArtifacts {
 
     /// Creates a store of artifacts in memory, which is dropped with it; URLs are `memory:<id>`.
     pub fn in_memory(clock: Arc<dyn Clock>) -> Self {
-        let records = Arc::new(MemoryRecords::default());
+        let records = Arc::new(LocalRecords::default());
         Self::new(Arc::new(InMemory::new()), records, clock, ArtifactSettings::new("memory:"))
     }
 

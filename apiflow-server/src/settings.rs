@@ -28,8 +28,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// The assumed soft limit of open files if the system does not report one.
 const DEFAULT_OPEN_FILES: u64 = 1_024;
 
-/// The public URL if none is set.
-pub(crate) const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
+/// The public URL of routes that no setting and no port belongs to.
+const DEFAULT_PUBLIC_URL: &str = "http://localhost:8000";
 
 /// Stands for a data folder that is created at the start of a demo and deleted at its end.
 pub(crate) const TEMPORARY_FOLDER: &str = "<temporary folder>";
@@ -101,9 +101,10 @@ pub enum WebhookMode {
 /// environment, which overrides the file.
 #[derive(Args, Clone)]
 pub struct Settings {
-    /// Public URL of this server; links and the session cookie depend on it.
-    #[arg(long, env = "PUBLIC_API_URL", default_value = DEFAULT_PUBLIC_URL, value_name = "URL")]
-    pub public_api_url: String,
+    /// Public URL of this server; links and the session cookie depend on it. Unset: `http://localhost` with the port that
+    /// it listens on.
+    #[arg(long, env = "PUBLIC_API_URL", value_name = "URL")]
+    pub public_api_url: Option<String>,
 
     /// Whether providers are told an address below PUBLIC_API_URL that they call when work has ended: `auto` if
     /// PUBLIC_API_URL is https and not local, `on` or `off`. Work is polled slowly beside it.
@@ -291,7 +292,7 @@ impl Settings {
             })
         });
         Ok(WebSettings {
-            public_url: self.public_url()?.to_owned(),
+            public_url: self.public_url()?,
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
             documents: DocumentLimits { max_bytes: self.max_document, max_modules: self.max_modules },
@@ -336,15 +337,21 @@ impl Settings {
     /// Returns whether providers are told an address that they may call.
     pub(crate) fn accepts_webhooks(&self) -> bool {
         match self.webhooks {
-            WebhookMode::Auto => self.public_api_url.starts_with("https://") && !is_local(&self.public_api_url),
+            WebhookMode::Auto => {
+                self.public_api_url.as_ref().is_some_and(|url| url.starts_with("https://") && !is_local(url))
+            }
             WebhookMode::On => true,
             WebhookMode::Off => false,
         }
     }
 
-    fn public_url(&self) -> Result<&str, SettingError> {
-        let url = self.public_api_url.trim_end_matches('/');
-        if Origin::of_url(url).is_none() {
+    /// Returns the URL under which users reach the server, without a trailing slash.
+    pub(crate) fn public_url(&self) -> Result<String, SettingError> {
+        let Some(url) = self.public_api_url.as_ref().filter(|url| !url.is_empty()) else {
+            return Ok(format!("http://localhost:{}", self.listen.port()));
+        };
+        let url = url.trim_end_matches('/').to_owned();
+        if Origin::of_url(&url).is_none() {
             let message = format!("`{url}` is not an absolute http or https URL");
             return Err(SettingError { name: "PUBLIC_API_URL", message });
         }

@@ -55,7 +55,7 @@ async fn read(store: &StoredArtifacts, id: &str, range: Option<Range<u64>>) -> V
 }
 
 async fn in_folder(folder: &Path) -> StoredArtifacts {
-    let records = Arc::new(FolderRecords::open(folder).await.expect("records are read"));
+    let records = Arc::new(LocalRecords::open_folder(folder).await.expect("records are read"));
     let settings = ArtifactSettings::new("https://a.example/api/v1/artifacts/");
     StoredArtifacts::in_folder(folder, records, new_clock(), settings).expect("a folder is opened")
 }
@@ -152,7 +152,7 @@ async fn storing_again_returns_the_first_and_leaves_nothing_behind() {
 #[tokio::test]
 async fn what_is_refused_or_breaks_off_leaves_nothing_behind() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let records: Arc<dyn ArtifactRecords> = Arc::new(MemoryRecords::default());
+    let records: Arc<dyn ArtifactRecords> = Arc::new(LocalRecords::default());
     let settings = ArtifactSettings {
         max_artifact_bytes: 10 * 1024 * 1024,
         quota_bytes: Some(100),

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::SecretPlace;
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, file_extension};
 
 /// A file that a request sends.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -111,7 +111,7 @@ impl SentMedia {
     pub fn file_name(&self) -> String {
         match self {
             Self::Artifact(SentArtifact { name: Some(name), .. }) if !name.is_empty() => name.clone(),
-            Self::Artifact(_) | Self::Inline { .. } => match extension_of(self.mime()) {
+            Self::Artifact(_) | Self::Inline { .. } => match file_extension(self.mime()) {
                 Some(extension) => format!("file.{extension}"),
                 None => "file".to_owned(),
             },
@@ -140,29 +140,4 @@ impl From<&Artifact> for SentArtifact {
             name: artifact.name.clone(),
         }
     }
-}
-
-/// Returns the usual file extension of a MIME type. Some providers recognize files by it alone.
-fn extension_of(mime: &str) -> Option<&'static str> {
-    Some(match mime.split(';').next().unwrap_or_default().trim() {
-        "image/png" => "png",
-        "image/jpeg" => "jpg",
-        "image/gif" => "gif",
-        "image/webp" => "webp",
-        "image/avif" => "avif",
-        "image/svg+xml" => "svg",
-        "video/mp4" => "mp4",
-        "video/webm" => "webm",
-        "video/quicktime" => "mov",
-        "audio/mpeg" => "mp3",
-        "audio/wav" | "audio/x-wav" | "audio/vnd.wave" => "wav",
-        "audio/ogg" => "ogg",
-        "audio/flac" | "audio/x-flac" => "flac",
-        "audio/mp4" | "audio/m4a" | "audio/x-m4a" => "m4a",
-        "application/pdf" => "pdf",
-        "application/json" => "json",
-        "application/zip" => "zip",
-        "text/plain" => "txt",
-        _ => return None,
-    })
 }

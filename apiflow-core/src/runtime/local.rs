@@ -141,9 +141,9 @@ impl Local {
     /// [`LocalError::Artifacts`] if the folder cannot be created or read.
     #[cfg(feature = "artifacts")]
     pub async fn with_artifact_folder(self, folder: impl AsRef<std::path::Path>) -> Result<Self, LocalError> {
-        use crate::artifacts::{ArtifactSettings, FolderRecords, StoredArtifacts};
+        use crate::artifacts::{ArtifactSettings, LocalRecords, StoredArtifacts};
         let folder = folder.as_ref();
-        let records = Arc::new(FolderRecords::open(folder).await?);
+        let records = Arc::new(LocalRecords::open_folder(folder).await?);
         let settings = ArtifactSettings::new("artifact:");
         let artifacts = StoredArtifacts::in_folder(folder, records, Arc::new(SystemClock), settings)?;
         Ok(self.with_artifacts(Arc::new(artifacts)))

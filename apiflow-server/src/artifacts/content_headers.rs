@@ -1,5 +1,6 @@
 //! Headers of a served artifact: what it is, and that it may do nothing.
 
+use apiflow_core::artifact::file_extension;
 use apiflow_core::ports::ArtifactRow;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -71,18 +72,7 @@ fn file_name(row: &ArtifactRow) -> String {
     if let Some(name) = &row.name {
         return name.clone();
     }
-    let subtype = row.mime.split_once('/').map_or("", |(_, subtype)| subtype);
-    let extension = match subtype {
-        "jpeg" => "jpg",
-        "mpeg" => "mp3",
-        "quicktime" => "mov",
-        "svg+xml" => "svg",
-        "plain" => "txt",
-        "x-matroska" => "mkv",
-        short if short.len() <= 5 && short.bytes().all(|byte| byte.is_ascii_alphanumeric()) => short,
-        _ => "bin",
-    };
-    format!("{}.{extension}", row.id)
+    format!("{}.{}", row.id, file_extension(&row.mime).unwrap_or("bin"))
 }
 
 /// Source: RFC 6266, with a name in ASCII for old clients.

@@ -1,6 +1,7 @@
 //! Media in the input of a run: large data URIs become artifacts, and artifacts that it names must be the caller's.
 
 use apiflow_core::artifact::{Artifact, artifact_id_of};
+use apiflow_core::artifacts::StoredArtifacts;
 use apiflow_core::catalog::ValueType;
 use apiflow_core::json::pointer_push;
 use apiflow_core::ports::{Artifacts as _, ByteStream, NewArtifact};
@@ -41,11 +42,13 @@ enum Media {
 /// 422 with the pointer of an artifact that does not exist or is not the caller's, or of an invalid data URI.
 pub(crate) async fn adopt_media(state: &AppState, caller: &Caller, input: &mut Value) -> Result<Vec<String>, Problem> {
     let mut found = Vec::new();
-    find_media(input, "/input", &artifact_url_prefix(&state.settings.public_url), &mut found);
+    find_media(input, "/input", Some(&artifact_url_prefix(&state.settings.public_url)), &mut found);
     let mut used = Vec::new();
     for (pointer, media) in found {
         let (artifact, is_replaced) = match media {
-            Media::DataUri(uri) => (store_data_uri(state, caller, &pointer, &uri).await?, true),
+            Media::DataUri(uri) => {
+                (store_data_uri(&state.artifacts, Some(&caller.user.id), &pointer, &uri).await?, true)
+            }
             Media::Object(id) => (find_artifact(state, caller, &pointer, &id).await?, true),
             Media::Url(id) => (find_artifact(state, caller, &pointer, &id).await?, false),
             Media::Named(id) => {
@@ -65,6 +68,23 @@ pub(crate) async fn adopt_media(state: &AppState, caller: &Caller, input: &mut V
     Ok(used)
 }
 
+/// Replaces the large data URIs in the input of a run that has no users and no earlier artifacts by the objects of artifacts.
+///
+/// # Errors
+/// 422 with the pointer of an invalid data URI; those of the storage.
+pub(crate) async fn adopt_data_uris(artifacts: &StoredArtifacts, input: &mut Value) -> Result<(), Problem> {
+    let mut found = Vec::new();
+    find_media(input, "/input", None, &mut found);
+    for (pointer, media) in found {
+        if let Media::DataUri(uri) = media
+            && let Some(place) = pointer.strip_prefix("/input").and_then(|place| input.pointer_mut(place))
+        {
+            *place = store_data_uri(artifacts, None, &pointer, &uri).await?.to_value();
+        }
+    }
+    Ok(())
+}
+
 /// Adds the ids of the artifacts in a reused result to those that the job uses, as far as they are the caller's: what a
 /// provider returned may name any.
 pub(crate) async fn add_artifact_ids(
@@ -74,7 +94,7 @@ pub(crate) async fn add_artifact_ids(
     used: &mut Vec<String>,
 ) -> Result<(), Problem> {
     let mut found = Vec::new();
-    find_media(result, "", &artifact_url_prefix(&state.settings.public_url), &mut found);
+    find_media(result, "", Some(&artifact_url_prefix(&state.settings.public_url)), &mut found);
     for (_, media) in found {
         let (Media::Object(id) | Media::Url(id)) = media else { continue };
         if used.contains(&id) {
@@ -88,12 +108,12 @@ pub(crate) async fn add_artifact_ids(
     Ok(())
 }
 
-fn find_media(value: &Value, pointer: &str, url_prefix: &str, found: &mut Vec<(String, Media)>) {
+fn find_media(value: &Value, pointer: &str, url_prefix: Option<&str>, found: &mut Vec<(String, Media)>) {
     match value {
         Value::String(text) => {
             if text.len() > MAX_INLINE_DATA_URI_BYTES && is_data_uri(text) {
                 found.push((pointer.to_owned(), Media::DataUri(text.clone())));
-            } else if let Some(id) = text.strip_prefix(url_prefix) {
+            } else if let Some(id) = url_prefix.and_then(|prefix| text.strip_prefix(prefix)) {
                 let id = id.split(['?', '#']).next().unwrap_or_default();
                 found.push((pointer.to_owned(), Media::Url(id.to_owned())));
             }
@@ -142,7 +162,12 @@ async fn refuse_out_of_scope(state: &AppState, caller: &Caller, pointer: &str, i
     Ok(())
 }
 
-async fn store_data_uri(state: &AppState, caller: &Caller, pointer: &str, uri: &str) -> Result<Artifact, Problem> {
+async fn store_data_uri(
+    artifacts: &StoredArtifacts,
+    owner: Option<&str>,
+    pointer: &str,
+    uri: &str,
+) -> Result<Artifact, Problem> {
     let (mime, bytes) = decode_data_uri(uri)
         .ok_or_else(|| Problem::single_fault(pointer, "invalid data URI: use data:<type>;base64,<content>"))?;
     let new = NewArtifact {
@@ -150,11 +175,11 @@ async fn store_data_uri(state: &AppState, caller: &Caller, pointer: &str, uri: &
         value_type: ValueType::File,
         mime,
         name: None,
-        owner: Some(caller.user.id.clone()),
+        owner: owner.map(str::to_owned),
         provenance: None,
     };
     let bytes: ByteStream = Box::pin(futures_util::stream::iter([Ok(Bytes::from(bytes))]));
-    Ok(state.artifacts.put(new, bytes).await?)
+    Ok(artifacts.put(new, bytes).await?)
 }
 
 /// Returns the MIME type and the content of a data URI. Source: RFC 2397.
@@ -206,7 +231,7 @@ mod tests {
             "vase": {"artifact": "z", "age": 2000, "inside": {"artifact": "deep"}},
         });
         let mut found = Vec::new();
-        find_media(&value, "/input", "https://a.example/api/v1/artifacts/", &mut found);
+        find_media(&value, "/input", Some("https://a.example/api/v1/artifacts/"), &mut found);
         let found: Vec<String> = found
             .into_iter()
             .map(|(pointer, media)| match media {

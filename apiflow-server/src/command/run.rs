@@ -3,6 +3,7 @@
 mod dry_run;
 mod interrupt;
 mod json_arguments;
+mod media_folder;
 mod run_workflow;
 
 use std::path::PathBuf;
@@ -63,6 +64,11 @@ pub(super) struct Run {
     /// Private address that calls may reach: `host`, `host:port` or CIDR; may be repeated. All others are refused.
     #[arg(long = "allow-host", value_name = "HOST")]
     allow_hosts: Vec<String>,
+
+    /// Folder in which the files that steps make are saved, as `<step>.png` and the like; it is created if it does not
+    /// exist, and no file is overwritten. Without it they are deleted when the run ends.
+    #[arg(long, value_name = "FOLDER", conflicts_with = "dry_run")]
+    media_folder: Option<PathBuf>,
 
     /// Output format: text, or one JSON value.
     #[arg(long, value_enum, default_value_t = OutputFormat::Text)]

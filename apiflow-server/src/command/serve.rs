@@ -97,7 +97,7 @@ fn unreadable_line(text: &str) -> usize {
 async fn run_server(mut settings: Settings) -> Result<(), String> {
     // Dropped last: its temporary folder is deleted.
     let demo = if settings.demo { Some(Demo::prepare(&mut settings).await?) } else { None };
-    let web = settings.web_settings().map_err(|error| error.to_string())?;
+    let mut web = settings.web_settings().map_err(|error| error.to_string())?;
     let artifact_place =
         ArtifactPlace::from_settings(&settings).map_err(|message| format!("APIFLOW_ARTIFACTS: {message}"))?;
     if settings.uses_folder() {
@@ -109,6 +109,11 @@ async fn run_server(mut settings: Settings) -> Result<(), String> {
         ProcessRole::All | ProcessRole::Serve => Some(bind_listener(&settings.listen).await?),
         ProcessRole::Worker => None,
     };
+    if let Some(listener) = &listener {
+        let address = listener.local_addr().map_err(|error| error.to_string())?;
+        settings.listen.set_port(address.port());
+        web.public_url = settings.public_url().map_err(|error| error.to_string())?;
+    }
     let CachedStores { stores, cached_documents, records } =
         cache_records(&open(&settings).await?, &settings.database_url());
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
@@ -308,7 +313,8 @@ fn runtime_parts(
     let policy =
         OutgoingPolicy::parse(&settings.allow_hosts).map_err(|error| format!("APIFLOW_ALLOW_HOSTS: {error}"))?;
     let limits = settings.http_limits().map_err(|error| error.to_string())?;
-    let addresses = SecretsWithWebhooks::new(Arc::clone(secrets), settings.public_api_url.as_str());
+    let public_url = settings.public_url().map_err(|error| error.to_string())?;
+    let addresses = SecretsWithWebhooks::new(Arc::clone(secrets), public_url);
     let http = Http::new(policy, Arc::new(addresses), limits).map_err(|error| error.to_string())?;
     Ok(RuntimeParts {
         store: Arc::clone(&stores.store),

@@ -22,9 +22,14 @@ pub struct ListenAddress {
 pub struct ListenAddressError(String);
 
 impl ListenAddress {
-    /// Returns the port; 0 stands for any free one.
+    /// Returns the port; 0 stands for any that is free.
     pub(crate) fn port(&self) -> u16 {
         self.port
+    }
+
+    /// Sets the port that the system chose.
+    pub(crate) fn set_port(&mut self, port: u16) {
+        self.port = port;
     }
 
     /// Returns its socket addresses in the order in which they should be tried.

@@ -1,6 +1,6 @@
 //! What `apiflow run` does and prints.
 
-use fake_providers::{Behaviour, Replicate};
+use fake_providers::{Behaviour, Delivery, Replicate};
 use serde_json::{Value, json};
 
 use crate::talk::{Folder, Outcome};
@@ -153,4 +153,58 @@ async fn a_run_in_earnest_sends_its_calls_and_tells_its_progress() {
     }
     let whole = format!("{}{}", told.told(), refused.told());
     assert!(!whole.contains("r8_test_canary"), "{whole}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_steps_make_are_saved_in_a_folder() {
+    let behaviour = Behaviour { delivery: Delivery::Local, ..Behaviour::default() };
+    let provider = Replicate::start(behaviour).await.expect("it starts");
+    let folder = in_earnest(&provider.origin());
+    folder.write(
+        "catalog/flux.json",
+        &folder
+            .read("catalog/flux.json")
+            .replace(r#""type":"string","mapping":"output""#, r#""type":"image","mapping":"output""#),
+    );
+    folder.write("twice.json", &folder.read("twice.json").replace("results.first.image", "results.first.image.mime"));
+    let arguments = ["run", "twice.json", "--catalog", "catalog", "--input", r#"{"prompt": "a fox"}"#];
+    let more = ["--allow-host", "127.0.0.1", "--secret-from-env", "STAND_IN_KEY"];
+    let run = |media: &[&str]| {
+        let arguments = [&arguments[..], &more, media].concat();
+        tokio::task::block_in_place(|| folder.run_with(&arguments, "", &[("STAND_IN_KEY", "r8_test_canary")]))
+    };
+    let told = run(&[]);
+    assert!(told.stderr.contains("the run made 2 files, which are deleted now"), "{}", told.told());
+    for expected in [["media/first.png", "media/second.png"], ["media/first-2.png", "media/second-2.png"]] {
+        let told = run(&["--media-folder", "media"]);
+        assert_eq!(told.status, Some(0), "{}", told.told());
+        let output: Value = serde_json::from_str(&told.stdout).expect("the output is JSON");
+        assert_eq!(output["image"]["path"], expected[1], "{output}");
+        for path in expected {
+            assert!(told.stderr.contains(&format!("saved {path}")), "{}", told.told());
+            assert!(folder.read_bytes(path).starts_with(b"\x89PNG"), "{path}");
+        }
+    }
+    folder.write("file", "");
+    let told = run(&["--media-folder", "file/media"]);
+    assert_eq!((told.status, provider.creates().len()), (Some(2), 6), "nothing is sent: {}", told.told());
+}
+
+#[test]
+fn large_data_uris_become_artifacts() {
+    let folder = Folder::with(&[(
+        "same.json",
+        r#"{"summary": "x", "schema": {"type": "object", "properties": {"image": {"type": "string"}}},
+            "value": {"modules": [{"id": "same", "value": {"type": "identity"}}]}}"#,
+    )]);
+    let png = format!("data:image/png;base64,iVBORw0KGgoAAAAN{}", "A".repeat(16 * 1024));
+    folder.write("input.json", &json!({"image": png, "small": "data:text/plain,hi"}).to_string());
+    let told = folder.run(&["run", "same.json", "--input", "@input.json"]);
+    let output: Value = serde_json::from_str(&told.stdout).expect("the output is JSON");
+    assert_eq!((&output["image"]["mime"], &output["small"]), (&json!("image/png"), &json!("data:text/plain,hi")));
+    assert!(output["image"]["artifact"].is_string(), "{output}");
+    folder.write("input.json", &json!({"image": png.replace("AAAA", "A!")}).to_string());
+    let told = folder.run(&["run", "same.json", "--input", "@input.json"]);
+    assert_eq!(told.status, Some(2));
+    assert!(told.stderr.contains("/input/image: invalid data URI"), "{}", told.told());
 }

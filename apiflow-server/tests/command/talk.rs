@@ -35,6 +35,14 @@ impl Folder {
         fs::write(path, text).expect("a file is written");
     }
 
+    pub(crate) fn read_bytes(&self, name: &str) -> Vec<u8> {
+        fs::read(self.path().join(name)).expect("a file is read")
+    }
+
+    pub(crate) fn read(&self, name: &str) -> String {
+        String::from_utf8(self.read_bytes(name)).expect("a file is text")
+    }
+
     pub(crate) fn path(&self) -> &Path {
         self.folder.path()
     }

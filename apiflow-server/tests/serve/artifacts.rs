@@ -71,6 +71,19 @@ fn memory_of(server: &Server, field: &str) -> u64 {
     kilobytes * 1024
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_public_url_links_lead_to_the_port_that_the_server_listens_on() {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let server = Server::start(folder.path(), &[("ADMIN_PASSWORD", "correct horse")]);
+    let user = User::log_in(&server).await;
+    let artifact = user.upload(Body::from("hello")).await;
+    let url = artifact["url"].as_str().expect("a URL");
+    let port = server.address.rsplit(':').next().expect("a port");
+    assert!(url.starts_with(&format!("http://localhost:{port}/api/v1/artifacts/")), "{url}");
+    let reply = user.client.get(url).bearer_auth(&user.token).send().await.expect("an answer");
+    assert_eq!(reply.text().await.expect("the content"), "hello");
+}
+
 #[cfg(target_os = "linux")]
 #[tokio::test(flavor = "multi_thread")]
 async fn three_hundred_megabytes_take_little_memory() {

@@ -6,7 +6,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use apiflow_core::artifacts::{ArtifactSettings, FolderRecords, StoredArtifacts};
+use apiflow_core::artifacts::{ArtifactSettings, LocalRecords, StoredArtifacts};
 use apiflow_core::http::OutgoingPolicy;
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::{local::Local, secrets::StaticSecrets};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args().nth(1).unwrap_or_else(|| "pictures".to_owned()));
-    let records = Arc::new(FolderRecords::open(&folder.join("records")).await?);
+    let records = Arc::new(LocalRecords::open_folder(&folder.join("records")).await?);
     let settings = ArtifactSettings::new("artifact:");
     let artifacts = StoredArtifacts::in_folder(&folder.join("contents"), records, Arc::new(SystemClock), settings)?;
 

@@ -1,18 +1,21 @@
 //! Runs a workflow for real, in memory.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use apiflow_core::catalog::{Catalog, Connector};
 use apiflow_core::dry_run::Mocks;
 use apiflow_core::http::OutgoingPolicy;
 use apiflow_core::openflow::Selection;
-use apiflow_core::ports::{StepRow, StepStatus};
+use apiflow_core::ports::{Artifacts, StepRow, StepStatus};
 use apiflow_core::runtime::local::{Local, LocalError};
 use apiflow_core::runtime::secrets::EnvSecrets;
 use apiflow_store::DocumentKind;
 use serde_json::{Map, Value};
 
+use crate::artifacts::run_input::adopt_data_uris;
 use crate::command::run::interrupt::{Finished, Interrupts};
+use crate::command::run::media_folder::{RunMedia, SavedFiles, add_paths, create_folder};
 use crate::command::run::{Run, RunEnd, join_findings, print_value};
 use crate::command::{print_error, print_notice, serve};
 use crate::documents::references::of_workflow;
@@ -31,15 +34,22 @@ impl Run {
         &self,
         document: &Value,
         catalog: Catalog,
-        input: Value,
+        mut input: Value,
     ) -> Result<RunEnd, String> {
         let secrets = EnvSecrets::from_list(&self.secrets_from_env.join(","), |name| std::env::var(name).ok())
             .map_err(|error| format!("--secret-from-env: {error}"))?;
         refuse_missing(document, &catalog, &secrets)?;
         let policy =
             OutgoingPolicy::parse(&self.allow_hosts.join(",")).map_err(|error| format!("--allow-host: {error}"))?;
+        if let Some(folder) = &self.media_folder {
+            // Before anything is paid for.
+            create_folder(folder).await?;
+        }
+        let media = RunMedia::create().await?;
+        adopt_data_uris(media.artifacts(), &mut input).await.map_err(|problem| problem.in_words())?;
         let local = Local::new(secrets, policy).map_err(|error| error.to_string())?;
-        let mut local = local.with_evaluator(serve::sandbox_evaluator()?);
+        let local = local.with_evaluator(serve::sandbox_evaluator()?);
+        let mut local = local.with_artifacts(Arc::clone(media.artifacts()) as Arc<dyn Artifacts>);
         local.declare_catalog(catalog);
         let interrupts = Interrupts::listen_for_signals()?;
         let run = match local.start(document, input).await {
@@ -54,18 +64,47 @@ impl Run {
             Finished::Left { signal } => return Ok(RunEnd::Interrupted(signal)),
         };
         let without_success = signal.map_or(RunEnd::Failed, RunEnd::Interrupted);
+        let (saved, completed) = match self.save_media(&media).await {
+            Ok(saved) => (saved, RunEnd::Completed),
+            Err(error) => {
+                print_error(&error);
+                (SavedFiles::new(), RunEnd::Failed)
+            }
+        };
+        let print_output = |mut output: Value| {
+            add_paths(&mut output, &saved);
+            print_value(&output, self.format)
+        };
         match ended {
-            Ok(output) => print_value(&output, self.format).map(|()| RunEnd::Completed),
+            Ok(output) => print_output(output).map(|()| completed),
             Err(LocalError::Ended { status, error, output }) => {
                 let message = error["message"].as_str().unwrap_or("unknown error");
                 print_error(&format!("the workflow {status}: {message}"));
-                print_value(&output, self.format).map(|()| without_success)
+                print_output(*output).map(|()| without_success)
             }
             Err(error) => {
                 print_error(&error.to_string());
                 Ok(without_success)
             }
         }
+    }
+
+    /// Saves the files that steps made in the folder that was named, and prints where they are.
+    async fn save_media(&self, media: &RunMedia) -> Result<SavedFiles, String> {
+        let outputs = media.list_outputs().await?;
+        let Some(folder) = &self.media_folder else {
+            if !outputs.is_empty() {
+                let count = outputs.len();
+                let files = if count == 1 { "1 file, which is" } else { &format!("{count} files, which are") };
+                print_notice(&format!("the run made {files} deleted now: use --media-folder to keep them"));
+            }
+            return Ok(SavedFiles::new());
+        };
+        let saved = media.save_outputs(&outputs, folder).await?;
+        for path in outputs.iter().filter_map(|row| saved.get(&row.id)) {
+            print_notice(&format!("saved {}", path.display()));
+        }
+        Ok(saved)
     }
 }
 

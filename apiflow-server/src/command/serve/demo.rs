@@ -11,7 +11,7 @@ use std::net::SocketAddr;
 use fake_providers::{Behaviour, Delivery, MediaProviders, Provider, ReplicateOptions};
 
 use self::folder::DemoFolder;
-use crate::settings::{DEFAULT_PUBLIC_URL, ProcessRole, Settings};
+use crate::settings::{ProcessRole, Settings};
 use crate::state::AppState;
 
 /// How long the stand-ins' work takes, in milliseconds: long enough to see progress.
@@ -36,9 +36,6 @@ impl Demo {
         // Keys of real providers are not for stand-ins.
         settings.secrets_from_env = String::new();
         settings.secret_key = None;
-        if settings.public_api_url == DEFAULT_PUBLIC_URL && settings.listen.port() != 0 {
-            settings.public_api_url = format!("http://localhost:{}", settings.listen.port());
-        }
         let providers = start_stand_ins().await.map_err(|error| format!("the stand-ins cannot be started: {error}"))?;
         for address in providers.addresses() {
             settings.allow_hosts = format!("{},{address}", settings.allow_hosts);

@@ -1,18 +1,29 @@
-//! Records of artifacts in memory.
+//! Records of artifacts in memory, and as small JSON files beside their contents: for embedding without a database.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use async_trait::async_trait;
+use futures_util::TryStreamExt as _;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path as ObjectPath;
+use object_store::{ObjectStore as _, ObjectStoreExt as _, PutPayload};
 
+use super::{open_folder, unavailable};
 use crate::ports::{ArtifactError, ArtifactFilter, ArtifactRecords, ArtifactRow, ArtifactUsage, BlobRow, Timestamp};
 
-/// Keeps records until it is dropped. It knows no jobs, so that artifacts in use are what [`ArtifactRecords::add_references`]
-/// says, whether or not the job has ended.
+/// Folder of the files, beside that of the contents.
+const RECORDS: &str = "records";
+
+/// Keeps records in memory, and also in the files `records/<id>.json` of a folder, if it was opened with one: only one
+/// process may use the folder at a time. It knows no jobs, so that artifacts in use are what
+/// [`ArtifactRecords::add_references`] says since it was created, whether or not the job has ended.
 #[derive(Default)]
-pub struct MemoryRecords {
+pub struct LocalRecords {
     state: Mutex<State>,
+    files: Option<LocalFileSystem>,
 }
 
 #[derive(Default)]
@@ -61,6 +72,21 @@ impl State {
         true
     }
 
+    /// Lists artifacts that nothing uses, as [`ArtifactRecords::delete_unused_artifacts`] selects them.
+    fn list_unused(&self, unused_since: Timestamp, free_bytes: Option<u64>, limit: u32) -> Vec<String> {
+        let in_use: BTreeSet<&String> = self.references.iter().map(|(artifact, _)| artifact).collect();
+        let is_unused = |row: &&ArtifactRow| row.last_used_at < unused_since && !in_use.contains(&row.id);
+        let mut unused: Vec<&ArtifactRow> = self.artifacts.values().filter(is_unused).collect();
+        unused.sort_by_key(|row| (row.last_used_at, &row.id));
+        let mut freed = 0;
+        let is_needed = |row: &&ArtifactRow| {
+            let is_needed = free_bytes.is_none_or(|wanted| freed < wanted);
+            freed += row.blob.size_bytes;
+            is_needed
+        };
+        unused.into_iter().take(limit as usize).take_while(is_needed).map(|row| row.id.clone()).collect()
+    }
+
     fn usage(&self, owner: Option<&str>) -> ArtifactUsage {
         let rows = self.artifacts.values().filter(|row| owner.is_none() || row.owner.as_deref() == owner);
         let mut usage = ArtifactUsage::default();
@@ -85,23 +111,58 @@ impl State {
     }
 }
 
-impl MemoryRecords {
+impl LocalRecords {
+    /// Opens or creates a folder and reads its records.
+    ///
+    /// # Errors
+    /// [`ArtifactError::Unavailable`] if the folder or a record cannot be read.
+    pub async fn open_folder(folder: &Path) -> Result<Self, ArtifactError> {
+        let files = open_folder(folder)?;
+        let mut state = State::default();
+        let listed: Vec<_> = files.list(Some(&ObjectPath::from(RECORDS))).try_collect().await.map_err(unavailable)?;
+        for file in listed {
+            let content = files.get(&file.location).await.map_err(unavailable)?.bytes().await.map_err(unavailable)?;
+            let row = serde_json::from_slice(&content).map_err(|error| {
+                ArtifactError::Unavailable(format!("the record {} is invalid: {error}", file.location))
+            })?;
+            state.add(row, None)?;
+        }
+        Ok(Self { state: Mutex::new(state), files: Some(files) })
+    }
+
     fn lock_state(&self) -> MutexGuard<'_, State> {
         // Valid even after a panic: nothing is changed before everything has been checked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Adds a record that was written earlier.
-    pub(super) fn restore_artifact(&self, row: ArtifactRow) {
-        // Without a quota nothing is refused.
-        drop(self.lock_state().add(row, None));
+    async fn write_file(&self, row: &ArtifactRow) -> Result<(), ArtifactError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        let text = serde_json::to_vec_pretty(row).expect("a record is plain data");
+        files.put(&record_path(&row.id), PutPayload::from(text)).await.map(drop).map_err(unavailable)
+    }
+
+    async fn delete_file(&self, id: &str) -> Result<(), ArtifactError> {
+        let Some(files) = &self.files else { return Ok(()) };
+        match files.delete(&record_path(id)).await {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(error) => Err(unavailable(error)),
+        }
     }
 }
 
+fn record_path(id: &str) -> ObjectPath {
+    ObjectPath::from_iter([RECORDS, &format!("{id}.json")])
+}
+
 #[async_trait]
-impl ArtifactRecords for MemoryRecords {
+impl ArtifactRecords for LocalRecords {
     async fn add_artifact(&self, new: ArtifactRow, quota_bytes: Option<u64>) -> Result<ArtifactRow, ArtifactError> {
-        self.lock_state().add(new, quota_bytes)
+        let row = self.lock_state().add(new, quota_bytes)?;
+        if let Err(error) = self.write_file(&row).await {
+            self.lock_state().delete(&row.id);
+            return Err(error);
+        }
+        Ok(row)
     }
 
     async fn find_artifact(&self, id: &str) -> Result<Option<ArtifactRow>, ArtifactError> {
@@ -134,6 +195,7 @@ impl ArtifactRecords for MemoryRecords {
     }
 
     async fn delete_artifact(&self, id: &str) -> Result<bool, ArtifactError> {
+        self.delete_file(id).await?;
         Ok(self.lock_state().delete(id))
     }
 
@@ -143,24 +205,11 @@ impl ArtifactRecords for MemoryRecords {
         free_bytes: Option<u64>,
         limit: u32,
     ) -> Result<u64, ArtifactError> {
-        let mut state = self.lock_state();
-        let in_use: BTreeSet<&String> = state.references.iter().map(|(artifact, _)| artifact).collect();
-        let is_unused = |row: &&ArtifactRow| row.last_used_at < unused_since && !in_use.contains(&row.id);
-        let mut unused: Vec<(Timestamp, String, u64)> = state
-            .artifacts
-            .values()
-            .filter(is_unused)
-            .map(|row| (row.last_used_at, row.id.clone(), row.blob.size_bytes))
-            .collect();
-        unused.sort();
-        let (mut deleted, mut freed) = (0, 0);
-        for (_, id, size_bytes) in unused.into_iter().take(limit as usize) {
-            if free_bytes.is_some_and(|wanted| freed >= wanted) {
-                break;
-            }
-            state.delete(&id);
-            freed += size_bytes;
-            deleted += 1;
+        let unused = self.lock_state().list_unused(unused_since, free_bytes, limit);
+        let mut deleted = 0;
+        for id in unused {
+            self.delete_file(&id).await?;
+            deleted += u64::from(self.lock_state().delete(&id));
         }
         Ok(deleted)
     }
