@@ -106,6 +106,7 @@ fn build_entry(folder: &str, provider: &ProviderFile, file: NodeFile) -> Library
         produces,
         secret: provider.secret.clone(),
         price: file.node["data"].get("price").cloned(),
+        price_source: file.price_source,
         price_note: file.price_note,
     };
     let provider_details = LibraryProvider {
@@ -118,7 +119,6 @@ fn build_entry(folder: &str, provider: &ProviderFile, file: NodeFile) -> Library
         item,
         provider_details,
         source: file.source,
-        price_source: file.price_source,
         sample: file.sample,
         connector: provider.connector.clone(),
         node: file.node,

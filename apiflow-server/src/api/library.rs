@@ -26,6 +26,9 @@ pub struct LibraryItem {
     /// The published price, in the form of a node's `price`; null if it is unknown or has another form.
     #[schema(required, value_type = Option<BTreeMap<String, Value>>)]
     pub price: Option<Value>,
+    /// Where the price was published, and when it was read there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub price_source: Option<LibrarySource>,
     /// What else is known about the price.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub price_note: Option<String>,
@@ -102,9 +105,6 @@ pub struct LibraryEntry {
     pub provider_details: LibraryProvider,
     /// Where the facts about the node were published.
     pub source: LibrarySource,
-    /// Where the price was published.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub price_source: Option<LibrarySource>,
     /// An example of a call.
     pub sample: LibrarySample,
     /// The connector that is added with the node.

@@ -16,9 +16,14 @@ impl Bench {
         let behaviour = Behaviour {
             delay_ms: 50,
             delivery: Delivery::Local,
-            models: ["kwaivgi/kling-v2.1", "minimax/speech-02-hd", "black-forest-labs/flux-1.1-pro"]
-                .map(String::from)
-                .to_vec(),
+            models: [
+                "kwaivgi/kling-v2.1",
+                "minimax/speech-02-hd",
+                "black-forest-labs/flux-1.1-pro",
+                "black-forest-labs/flux-kontext-max",
+            ]
+            .map(String::from)
+            .to_vec(),
             ..Behaviour::default()
         };
         let options = ReplicateOptions { behaviour, ..ReplicateOptions::default() };
@@ -131,6 +136,40 @@ async fn stability_takes_forms_and_returns_bytes() {
     let stats = bench.providers.stats(Provider::Stability);
     let parts = &stats.calls[0].body["multipart"];
     assert!(parts.as_array().is_some_and(|parts| parts.iter().any(|part| part["text"] == "a fox")), "{parts}");
+}
+
+/// Every node makes what it declares from its sample, with one paid call.
+#[tokio::test]
+async fn every_node_runs_with_its_sample() {
+    let bench = Bench::start().await;
+    let list = bench.client.raw("GET", "/library?limit=500", &[], None).await.json();
+    let ids: Vec<&str> =
+        list["items"].as_array().into_iter().flatten().filter_map(|item| item["id"].as_str()).collect();
+    let mut failed = Vec::new();
+    for id in &ids {
+        let entry = bench.client.raw("GET", &format!("/library/{id}"), &[], None).await.json();
+        let job = bench.run(id, entry["sample"]["input"].clone()).await;
+        let outputs = entry["node"]["output"].as_array().into_iter().flatten();
+        let missing: Vec<&str> = outputs
+            .filter(|output| {
+                let name = output["name"].as_str().expect("a name");
+                let found = &job["output"][name];
+                let is_list = found.is_array() && output["type"] != "array";
+                let first = if is_list { &found[0] } else { found };
+                let kind = output["type"].as_str().expect("a type");
+                let is_media = ["image", "video", "audio"].contains(&kind);
+                let mime = first["mime"].as_str().unwrap_or_default();
+                first.is_null() || is_media && !mime.starts_with(&format!("{kind}/"))
+            })
+            .filter_map(|output| output["name"].as_str())
+            .collect();
+        if job["status"] != "completed" || !missing.is_empty() {
+            failed.push(format!("{id}: missing {missing:?}: {job:#}"));
+        }
+    }
+    assert!(failed.is_empty(), "{}", failed.join("\n"));
+    let others: usize = Provider::ALL.into_iter().map(|provider| bench.accepted(provider)).sum();
+    assert_eq!(bench.providers.replicate().creates().len() + others, ids.len());
 }
 
 /// The picture that one provider made is the input of the next, in the form that each takes.
