@@ -41,6 +41,11 @@ fn spend_budget(work: usize) -> bool {
 /// Returns the candidate nearest to `name`, if it is near enough to be a typo: at most a third of the name's length,
 /// and at most 3, in edits (insert, delete, replace, swap neighbours). The first one of equally near candidates wins.
 pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str>) -> Option<&'c str> {
+    find_nearest(name, &mut candidates.into_iter())
+}
+
+/// Compiled once, not for each kind of iterator: the page's WebAssembly is small.
+fn find_nearest<'c>(name: &str, candidates: &mut dyn Iterator<Item = &'c str>) -> Option<&'c str> {
     let name: Vec<char> = lowercase_chars(name);
     if name.is_empty() || name.len() > MAX_NAME_CHARS {
         return None;
@@ -48,7 +53,7 @@ pub fn nearest_name<'c>(name: &str, candidates: impl IntoIterator<Item = &'c str
     // Another letter is no typo if the name has only one.
     let allowed = if name.len() == 1 { 0 } else { (name.len() / 3).clamp(1, 3) };
     let mut best: Option<(usize, &str)> = None;
-    for candidate in candidates.into_iter().take(MAX_CANDIDATES) {
+    for candidate in candidates.take(MAX_CANDIDATES) {
         let limit = best.map_or(allowed + 1, |(distance, _)| distance);
         if !spend_budget(1 + candidate.len().min(MAX_NAME_CHARS)) {
             return None;
