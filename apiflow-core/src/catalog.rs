@@ -3,12 +3,14 @@
 mod credentials;
 mod data_schema;
 mod parse;
+mod schema;
 mod secret_names;
 #[cfg(test)]
 mod tests;
 
 pub use self::credentials::{CleanBaseUrl, LiteralCredential, clean_base_url};
 pub use self::parse::{parse_connector, parse_node};
+pub use self::schema::{DECLARATIONS_SCHEMA, DeclarationSchema};
 pub use crate::declarations::{Catalog, Connector, Node, NodeInput, NodeOutput};
 use crate::diagnostic::Diagnostic;
 pub use crate::value_type::ValueType;

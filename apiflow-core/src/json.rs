@@ -8,6 +8,8 @@ mod pointer;
 mod query;
 mod type_words;
 
+#[cfg(test)]
+pub(crate) use self::fields::recording;
 pub(crate) use self::fields::{FaultSink, Fields, unknown_word, wrong_type};
 pub use self::id::{ID_RULE, MAX_ID_CHARS, is_valid_id};
 pub(crate) use self::path::{JsonPath, PathMatch, scalar_text};

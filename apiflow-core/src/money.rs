@@ -145,10 +145,11 @@ pub struct AttemptCost {
 pub struct Cost {
     /// The known amounts by currency, as decimal strings.
     #[serde(default)]
-    #[cfg_attr(feature = "utoipa", schema(value_type = BTreeMap<String, String>))]
+    #[cfg_attr(feature = "utoipa", schema(required, value_type = BTreeMap<String, String>))]
     pub amounts: BTreeMap<String, Amount>,
     /// Number of attempts whose cost is not known: their node has no `price`, or it could not be determined.
     #[serde(default)]
+    #[cfg_attr(feature = "utoipa", schema(required))]
     pub unknown: u64,
 }
 

@@ -10,6 +10,7 @@ mod jobs;
 mod library;
 mod proxy;
 mod runs;
+mod schemas;
 mod secrets;
 mod session;
 mod spending;
@@ -105,6 +106,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(secrets::router())
         .merge(spending::router())
         .merge(library::router())
+        .merge(schemas::router())
         .merge(proxy::router());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();

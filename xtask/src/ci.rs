@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::output::{print_headline, print_line};
 use crate::tool::{Tool, find_program, tool};
-use crate::{Result, demo, machine, openapi, packages, target_dir, test, wasm};
+use crate::{Result, demo, docs, machine, openapi, packages, target_dir, test, wasm};
 
 /// Maximum duration of all stages together on two cores.
 const MAX_TOTAL_TIME: Duration = Duration::from_mins(75);
@@ -50,7 +50,7 @@ pub async fn run() -> Result {
     stages.push(run_stage("tidy", async { remove_check_output() }).await);
     stages.push(run_stage("tests", test::run(&[])).await);
     stages.push(run_stage("wasm size", check_wasm_sizes()).await);
-    stages.push(run_stage("generated", openapi::run(true)).await);
+    stages.push(run_stage("generated", check_generated()).await);
     stages.push(run_stage("packages", packages::run(false)).await);
     stages.push(run_stage("compose", check_compose()).await);
     stages.push(run_stage("demo", demo::run(false)).await);
@@ -115,6 +115,12 @@ async fn read_free_disk_gib() -> Option<u64> {
     let table = tool("df").args(["-Pk", "."]).read_output().await.ok()?;
     let free: u64 = table.lines().nth(1)?.split_whitespace().nth(3)?.parse().ok()?;
     Some(free >> 20)
+}
+
+/// Checks the files that are generated from the code: the OpenAPI document, the page's types, tables of the documentation.
+async fn check_generated() -> Result {
+    openapi::run(true).await?;
+    docs::run(true)
 }
 
 async fn check_format() -> Result {

@@ -8,6 +8,7 @@ pub mod build;
 pub mod cargo_progress;
 pub mod ci;
 pub mod demo;
+pub mod docs;
 pub mod failure_report;
 pub mod frontend;
 pub mod http;

@@ -1,11 +1,11 @@
-//! `cargo xtask build | demo | test | ci | bench | fuzz | simulate | openapi | package`.
+//! `cargo xtask build | demo | test | ci | bench | fuzz | simulate | openapi | docs | package`.
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use xtask::simulation::SimulationOptions;
 use xtask::tool::tool;
-use xtask::{Result, build, ci, demo, openapi, packages, run_until_interrupt, simulation, test};
+use xtask::{Result, build, ci, demo, docs, openapi, packages, run_until_interrupt, simulation, test};
 
 /// The tasks of this repository.
 #[derive(Parser)]
@@ -49,6 +49,12 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Regenerate the tables of fields in docs/ from the schema of declarations and openapi.json.
+    Docs {
+        /// Only check that they are up to date.
+        #[arg(long)]
+        check: bool,
+    },
     /// Check that the crates' packages contain everything they need.
     Package {
         /// Also compile each package by itself, as `cargo publish` does; takes as long as a build from scratch.
@@ -84,6 +90,7 @@ async fn run_task(task: Task) -> Result {
         }
         Task::Simulate(options) => simulation::run(&options).await,
         Task::Openapi { check } => openapi::run(check).await,
+        Task::Docs { check } => docs::run(check),
         Task::Package { verify } => packages::run(verify).await,
     }
 }

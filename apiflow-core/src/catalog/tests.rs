@@ -1,6 +1,7 @@
 mod accepted;
 mod credentials;
 mod refused;
+mod schema;
 
 use serde_json::{Map, Value, json};
 

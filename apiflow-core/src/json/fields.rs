@@ -156,6 +156,8 @@ impl<'d, 's> Fields<'d, 's> {
 
     /// Refuses the fields that were not read.
     pub(crate) fn close(self) {
+        #[cfg(test)]
+        recording::note_fields(self.place.pointer(), &self.known);
         for key in self.map.keys().filter(|key| !self.known.contains(&key.as_str())) {
             let help = match nearest_name(key, self.known.iter().copied()) {
                 Some(near) => did_you_mean(near),
@@ -182,5 +184,29 @@ pub(crate) fn unknown_word(pointer: &str, key: &str, text: &str, words: &[&str])
     match nearest_name(text, words.iter().copied()) {
         Some(near) => found.with_help(format!("{} expected one of {}", did_you_mean(near), list_all(words))),
         None => found.with_help(format!("expected one of {}", list_all(words))),
+    }
+}
+
+/// Notes which fields are read, for tests that compare them with a schema.
+#[cfg(test)]
+pub(crate) mod recording {
+    use std::cell::RefCell;
+
+    /// The pointer of an object, and the fields that were read.
+    type ReadFields = (String, Vec<&'static str>);
+
+    thread_local! {
+        static READ: RefCell<Option<Vec<ReadFields>>> = const { RefCell::new(None) };
+    }
+
+    pub(super) fn note_fields(pointer: String, known: &[&'static str]) {
+        READ.with_borrow_mut(|read| read.iter_mut().for_each(|read| read.push((pointer.clone(), known.to_vec()))));
+    }
+
+    /// Runs a reader; returns which fields of which objects it read.
+    pub(crate) fn record_fields(run: impl FnOnce()) -> Vec<ReadFields> {
+        READ.set(Some(Vec::new()));
+        run();
+        READ.take().unwrap_or_default()
     }
 }

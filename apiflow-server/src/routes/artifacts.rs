@@ -247,7 +247,7 @@ async fn read_info(
 
 /// Creates a signed link to an artifact: whoever has it can read the artifact until it expires.
 #[utoipa::path(post, path = "/artifacts/{id}/links", operation_id = "create_artifact_link", tag = "artifacts",
-    params(("id" = String, Path)),
+    params(("id" = String, Path)), request_body = NewArtifactLink,
     responses((status = CREATED, description = "the link", body = ArtifactLink)))]
 async fn create_link(
     State(state): State<AppState>,

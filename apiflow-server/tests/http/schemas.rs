@@ -31,6 +31,26 @@ async fn validate(client: &RecordingClient, document: &Value) -> Value {
     reply.json()["diagnostics"].clone()
 }
 
+#[tokio::test]
+async fn the_schemas_of_declarations_are_published() {
+    let client = RecordingClient::admin().await;
+    for (name, definition, field) in [
+        ("connector", "Connector", "base_url"),
+        ("node", "Node", "connector_id"),
+        ("connector_data", "ConnectorData", "auth"),
+        ("node_data", "NodeData", "operation"),
+    ] {
+        let reply = client.raw("GET", &format!("/schemas/{name}"), &[], None).await;
+        assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
+        let schema = reply.json();
+        assert_eq!(schema["$ref"], format!("#/$defs/{definition}"));
+        assert!(schema["$defs"][definition]["properties"][field].is_object(), "{name}: {field}");
+    }
+    let unknown = client.raw("GET", "/schemas/flow", &[], None).await;
+    assert_eq!(unknown.status, StatusCode::NOT_FOUND);
+    assert!(unknown.text.contains("connector, node"), "{}", unknown.text);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_schema_that_doubles_is_refused_wherever_it_stands() {
     let client = RecordingClient::admin().await;

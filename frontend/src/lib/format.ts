@@ -72,7 +72,7 @@ export function formatJson(value: unknown): string {
 /** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
 export function formatCost(cost: components['schemas']['Cost'] | null | undefined): string {
 	if (!cost) return '';
-	const { amounts = {}, unknown = 0 } = cost;
+	const { amounts, unknown } = cost;
 	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${amount}` : `${amount} ${currency}`));
 	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : 'cost unknown');
 	return parts.join(' + ');

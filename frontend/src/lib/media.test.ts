@@ -32,9 +32,12 @@ describe('readArtifact', () => {
 		[{ mime: 'video/mp4', width: 1280, height: 720, duration_s: 5 }, { kind: 'video', details: '1280 × 720 · 5.0 s · 12.3 kB' }],
 		[{ mime: 'audio/wav', duration_s: 65 }, { kind: 'audio', details: '1 m 05 s · 12.3 kB' }],
 		[{ mime: 'application/zip' }, { kind: 'file', details: '12.3 kB' }],
-		[{ mime: null, size_bytes: null }, { kind: 'file', details: '' }]
+		[{ mime: null, size_bytes: null }, { kind: 'file', details: '' }],
+		[{ size_bytes: 2_000_000 }, { kind: 'image', details: '2.0 MB', preview: `${url}?w=640` }],
+		[{ mime: 'image/gif', size_bytes: 2_000_000 }, { kind: 'image', details: '2.0 MB' }],
+		[{ mime: 'video/mp4', size_bytes: 2_000_000 }, { kind: 'video', details: '2.0 MB' }]
 	])('with %j is read from the own origin', (fields, expected) =>
-		expect(readArtifact({ ...artifact, ...fields }, origin)).toEqual({ url, inline: true, ...expected })
+		expect(readArtifact({ ...artifact, ...fields }, origin)).toEqual({ url, preview: url, inline: true, ...expected })
 	);
 
 	it.each([{ artifact: '../users' }, { artifact: 'a/b' }, { artifact: '' }, { artifact: 7 }, { url: undefined }])(
@@ -47,7 +50,7 @@ describe('findMedia', () => {
 	it('finds an artifact once, although its URL leads to another host', () => {
 		const artifact = { artifact: 'o1f.png', url: 'https://public.example/api/v1/artifacts/o1f.png', mime: 'image/png', size_bytes: 9 };
 		expect(findMedia({ images: [artifact, artifact], best: artifact }, origin)).toEqual([
-			{ kind: 'image', url: `${origin}/api/v1/artifacts/o1f.png`, inline: true, label: 'images[0]', details: '9 B' }
+			{ kind: 'image', url: `${origin}/api/v1/artifacts/o1f.png`, preview: `${origin}/api/v1/artifacts/o1f.png`, inline: true, label: 'images[0]', details: '9 B' }
 		]);
 	});
 	it('finds each URL once, with its path', () => {

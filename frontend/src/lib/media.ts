@@ -4,6 +4,8 @@ import { formatBytes, formatDuration } from './format.ts';
 export interface Media {
 	kind: 'image' | 'video' | 'audio' | 'file';
 	url: string;
+	/** What is shown of an image: a thumbnail of a large artifact, otherwise the image itself. */
+	preview: string;
 	/** Whether the page may load it (own origin, `https:` or `data:`). Others are shown as links. */
 	inline: boolean;
 	/** Path within the value: `output_image`, `images[0]`. */
@@ -14,6 +16,15 @@ export interface Media {
 
 /** The server's ids of artifacts. Source: `Artifact` in `openapi.json`. */
 const ARTIFACT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
+
+/** Types of images of which the server makes thumbnails that show all there is to see: a GIF may move. Source: `GET /artifacts/{id}?w=`. */
+const THUMBNAIL_TYPES = ['image/png', 'image/jpeg', 'image/webp'];
+
+/** Size from which a thumbnail is shown in place of an image, in bytes. */
+const MIN_THUMBNAIL_BYTES = 100_000;
+
+/** Width of thumbnails: twice the width at which most are shown, for dense screens. */
+const THUMBNAIL_WIDTH_PX = 640;
 
 const EXTENSIONS: Record<string, Media['kind']> = {
 	...byKind('image', 'png jpg jpeg gif webp avif svg bmp'),
@@ -34,14 +45,14 @@ function kindOfMime(mime: unknown): Media['kind'] | undefined {
 export function detectMedia(text: string, origin: string, mime?: unknown): Omit<Media, 'label' | 'details'> | undefined {
 	if (text.startsWith('data:')) {
 		const kind = kindOfMime(text.slice('data:'.length));
-		return kind && { kind, url: text, inline: true };
+		return kind && { kind, url: text, preview: text, inline: true };
 	}
 	if (!/^https?:\/\/|^\/api\//.test(text)) return undefined;
 	const url = URL.parse(text, origin);
 	if (!url) return undefined;
 	const extension = /\.([a-z0-9]+)$/i.exec(url.pathname)?.[1]?.toLowerCase();
 	const kind = kindOfMime(mime) ?? (extension ? EXTENSIONS[extension] : undefined);
-	return kind && { kind, url: url.href, inline: url.protocol === 'https:' || url.origin === origin };
+	return kind && { kind, url: url.href, preview: url.href, inline: url.protocol === 'https:' || url.origin === origin };
 }
 
 /**
@@ -52,9 +63,13 @@ export function readArtifact(value: object, origin: string): Omit<Media, 'label'
 	const fields = value as Record<string, unknown>;
 	const { artifact, url, mime } = fields;
 	if (typeof artifact !== 'string' || !ARTIFACT_ID.test(artifact) || typeof url !== 'string') return undefined;
+	const own = `${origin}/api/v1/artifacts/${artifact}`;
+	const isLarge = typeof fields.size_bytes === 'number' && fields.size_bytes >= MIN_THUMBNAIL_BYTES;
+	const hasThumbnail = isLarge && typeof mime === 'string' && THUMBNAIL_TYPES.includes(mime);
 	return {
 		kind: kindOfMime(mime) ?? 'file',
-		url: `${origin}/api/v1/artifacts/${artifact}`,
+		url: own,
+		preview: hasThumbnail ? `${own}?w=${THUMBNAIL_WIDTH_PX}` : own,
 		inline: true,
 		details: describeArtifact(fields)
 	};

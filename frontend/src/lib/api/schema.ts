@@ -579,6 +579,26 @@ export interface paths {
         patch: operations["patch_node"];
         trace?: never;
     };
+    "/api/v1/schemas/{name}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the JSON Schema (draft 2020-12) of a kind of declaration, with a description of each field: `connector`, `node`,
+         *     `connector_data` (the `data` of a connector) or `node_data`.
+         */
+        get: operations["get_schema"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/secrets": {
         parameters: {
             query?: never;
@@ -1222,14 +1242,14 @@ export interface components {
          */
         Cost: {
             /** @description The known amounts by currency, as decimal strings. */
-            amounts?: {
+            amounts: {
                 [key: string]: string;
             };
             /**
              * Format: int64
              * @description Number of attempts whose cost is not known: their node has no `price`, or it could not be determined.
              */
-            unknown?: number;
+            unknown: number;
         };
         /**
          * @description State of a delivery.
@@ -1556,6 +1576,7 @@ export interface components {
             } | null;
             /** @description What else is known about the price. */
             price_note?: string | null;
+            price_source?: components["schemas"]["LibrarySource"] | null;
             /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
             produces: string[];
             /** @description Identifier of the provider and of its connector. */
@@ -1573,7 +1594,6 @@ export interface components {
             node: {
                 [key: string]: unknown;
             };
-            price_source?: components["schemas"]["LibrarySource"] | null;
             /** @description The provider. */
             provider_details: components["schemas"]["LibraryProvider"];
             /** @description An example of a call. */
@@ -1597,6 +1617,7 @@ export interface components {
             } | null;
             /** @description What else is known about the price. */
             price_note?: string | null;
+            price_source?: components["schemas"]["LibrarySource"] | null;
             /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
             produces: string[];
             /** @description Identifier of the provider and of its connector. */
@@ -1667,6 +1688,14 @@ export interface components {
             token: string;
             /** @description The user who logged in. */
             user: components["schemas"]["User"];
+        };
+        /** @description A signed link to create. */
+        NewArtifactLink: {
+            /**
+             * Format: int64
+             * @description How long the link is valid, in seconds, from 1 to 604800 (default: APIFLOW_LINK_SECONDS).
+             */
+            expires_in_s?: number | null;
         };
         /** @description A limit on what calls may cost. */
         NewBudget: {
@@ -1778,6 +1807,7 @@ export interface components {
             nodes: {
                 [key: string]: unknown;
             };
+            retention?: components["schemas"]["WorkflowRetention"] | null;
             /**
              * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
              *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
@@ -2090,6 +2120,7 @@ export interface components {
                 } | null;
                 /** @description What else is known about the price. */
                 price_note?: string | null;
+                price_source?: components["schemas"]["LibrarySource"] | null;
                 /** @description The types of its outputs: `image`, `video`, `audio`, `string`, … */
                 produces: string[];
                 /** @description Identifier of the provider and of its connector. */
@@ -2348,6 +2379,7 @@ export interface components {
                 nodes: {
                     [key: string]: unknown;
                 };
+                retention?: components["schemas"]["WorkflowRetention"] | null;
                 /**
                  * Format: date-time
                  * @description When the workflow was last saved.
@@ -2874,6 +2906,7 @@ export interface components {
             nodes: {
                 [key: string]: unknown;
             };
+            retention?: components["schemas"]["WorkflowRetention"] | null;
             /**
              * Format: date-time
              * @description When the workflow was last saved.
@@ -2897,6 +2930,7 @@ export interface components {
             nodes?: {
                 [key: string]: unknown;
             } | null;
+            retention?: components["schemas"]["WorkflowRetention"] | null;
             /**
              * @description URL that each run is announced to when it ends or needs approval: https, or http to a host in
              *     `APIFLOW_ALLOW_HOSTS`. A run may name another.
@@ -2904,6 +2938,22 @@ export interface components {
             webhook?: string | null;
             /** @description The events that are announced (default: all). */
             webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
+        };
+        /**
+         * @description How long the jobs and outputs of a workflow are kept, instead of what the server's settings say. Absent or `null`: as
+         *     they say.
+         */
+        WorkflowRetention: {
+            /**
+             * Format: int64
+             * @description Days after which outputs that no job was started with meanwhile are deleted; instead of `APIFLOW_ARTIFACT_DAYS`.
+             */
+            artifacts_days?: number | null;
+            /**
+             * Format: int64
+             * @description Days after which ended jobs are deleted with their values and outputs; instead of `APIFLOW_JOB_DAYS`.
+             */
+            jobs_days?: number | null;
         };
     };
     responses: never;
@@ -3222,7 +3272,11 @@ export interface operations {
             };
             cookie?: never;
         };
-        requestBody?: never;
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["NewArtifactLink"];
+            };
+        };
         responses: {
             /** @description the link */
             201: {
@@ -4576,6 +4630,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Node"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_schema: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                name: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the schema */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": {
+                        [key: string]: unknown;
+                    };
                 };
             };
             /** @description a problem */
