@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use apiflow_core::catalog::{self, Catalog};
 use apiflow_core::diagnostic::{Diagnostic, has_errors};
-use apiflow_core::ports::JobBundle;
+use apiflow_core::ports::{JobBundle, JobWebhook};
 use apiflow_core::prepared::Prepared;
 use apiflow_store::DocumentKind;
 use serde_json::{Map, Value};
@@ -18,12 +18,15 @@ use crate::jobs::workflow_cache::{PreparedWorkflow, WorkflowKey, WorkflowSources
 use crate::record_cache::RecordsRead;
 use crate::secrets::directory::SecretDirectory;
 use crate::state::AppState;
+use crate::webhooks::receiver::receiver_of_workflow;
 
 /// A workflow that has not been checked yet.
 struct WorkflowDraft {
     key: WorkflowKey,
     /// Its name, if it was saved.
     name: String,
+    /// Where its runs are announced, if the saved workflow says so.
+    webhook: Option<JobWebhook>,
     content: DraftContent,
     /// The records that were read for it.
     read: RecordsRead,
@@ -52,12 +55,16 @@ pub(crate) async fn prepare_saved(state: &AppState, user: &str, id: &str) -> Res
     let saved = require_document(saved, DocumentKind::Workflow, id)?;
     let version = DocumentVersion::of_document(&saved);
     let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+    // The secret of the user who saved it signs.
+    let receiver = saved.body.as_object().zip(saved.author.as_deref());
+    let webhook = receiver.map(|(fields, author)| receiver_of_workflow(&state.settings.outgoing, fields, author));
+    let webhook = webhook.transpose()?.flatten();
     let document = saved.body.get("nodes").cloned().unwrap_or_default();
     let directory = state.secrets.read_directory().await?;
     let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
     let versions = declarations.versions.iter().cloned().chain([version]).collect();
     let content = DraftContent::Document { document, declarations };
-    prepare_draft(state, user, WorkflowDraft { key, name, content, read, directory, versions }).await
+    prepare_draft(state, user, WorkflowDraft { key, name, webhook, content, read, directory, versions }).await
 }
 
 /// Prepares a document of a request; `digest` identifies its content.
@@ -79,7 +86,8 @@ pub(crate) async fn prepare_document(
     let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
     let versions = declarations.versions.clone();
     let content = DraftContent::Document { document, declarations };
-    prepare_draft(state, user, WorkflowDraft { key, name: String::new(), content, read, directory, versions }).await
+    let (name, webhook) = (String::new(), None);
+    prepare_draft(state, user, WorkflowDraft { key, name, webhook, content, read, directory, versions }).await
 }
 
 /// Prepares the original documents of a job; `digest` identifies their content.
@@ -99,7 +107,8 @@ pub(crate) async fn prepare_bundle(
     let read = state.records.begin_derivation();
     let directory = state.secrets.read_directory().await?;
     let content = DraftContent::Bundle(bundle);
-    let draft = WorkflowDraft { key, name: String::new(), content, read, directory, versions: Vec::new() };
+    let (name, webhook, versions) = (String::new(), None, Vec::new());
+    let draft = WorkflowDraft { key, name, webhook, content, read, directory, versions };
     prepare_draft(state, user, draft).await
 }
 
@@ -129,14 +138,14 @@ pub(crate) fn refuse_if_errors(what: &str, found: Vec<Diagnostic>) -> Result<(),
 
 /// Returns the cached workflow of the same sources, or prepares it.
 async fn prepare_draft(state: &AppState, user: &str, draft: WorkflowDraft) -> Result<Arc<PreparedWorkflow>, Problem> {
-    let WorkflowDraft { key, name, content, read, directory, versions } = draft;
+    let WorkflowDraft { key, name, webhook, content, read, directory, versions } = draft;
     let sources = WorkflowSources { versions, directory_digest: directory.directory_digest() };
     let workflow = match state.workflows.find_same(&key, &sources) {
         Some(workflow) => workflow,
         None => {
             state.workflows.count_preparation();
             let bundle = check_content(state, user, content, &directory).await?;
-            Arc::new(compile_workflow(state, user, name, bundle).await?)
+            Arc::new(PreparedWorkflow { webhook, ..compile_workflow(state, user, name, bundle).await? })
         }
     };
     state.workflows.keep_workflow(key, sources, read, Arc::clone(&workflow));
@@ -190,7 +199,7 @@ async fn compile_workflow(
             .map_err(|error| Problem::not_runnable(format!("the workflow cannot run: {error}"), Vec::new()))?;
         // Serialized here, off the request's thread: the store needs it for each job.
         prepared.bundle().json();
-        Ok(PreparedWorkflow { name, prepared: Arc::new(prepared), schema })
+        Ok(PreparedWorkflow { name, prepared: Arc::new(prepared), schema, webhook: None })
     };
     state.validation.places.run(user, compile).await?
 }

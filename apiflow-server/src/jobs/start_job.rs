@@ -23,7 +23,6 @@ use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
-use crate::webhooks::receiver::receiver_of_workflow;
 
 /// A validated job that may be created.
 pub(crate) struct JobDraft {
@@ -112,7 +111,7 @@ impl JobDraft {
         let input =
             if preprocess { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         let draft = Self::of_prepared(workflow.name.clone(), &workflow, input);
-        let webhook = webhook_of_workflow(state, id).await?;
+        let webhook = workflow.webhook.clone();
         Ok(Self { workflow_id: Some(id.to_owned()), preprocess, webhook, ..draft })
     }
 
@@ -151,16 +150,6 @@ impl JobDraft {
             if unchecked { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         Ok(Self { preprocess, ..Self::of_prepared(name, &workflow, input) })
     }
-}
-
-/// Returns where the runs of a saved workflow are announced; the secret of the user who saved it signs.
-async fn webhook_of_workflow(state: &AppState, id: &str) -> Result<Option<JobWebhook>, Problem> {
-    let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
-    let Some((fields, author)) = saved.as_ref().and_then(|saved| saved.body.as_object().zip(saved.author.as_ref()))
-    else {
-        return Ok(None);
-    };
-    receiver_of_workflow(&state.settings.outgoing, fields, author)
 }
 
 /// Creates the job, or finds the job of an earlier request with the same key; replies at once, or after the time that the

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use apiflow_core::ports::JobWebhook;
 use apiflow_core::prepared::Prepared;
 
 use crate::documents::references::DocumentVersion;
@@ -31,6 +32,8 @@ pub(crate) struct PreparedWorkflow {
     pub(crate) prepared: Arc<Prepared>,
     /// The compiled schema of its input, if it has one.
     pub(crate) schema: Option<Arc<SchemaCheck>>,
+    /// Where its runs are announced, if the saved workflow says so.
+    pub(crate) webhook: Option<JobWebhook>,
 }
 
 /// The key of a cached workflow.
@@ -159,7 +162,7 @@ mod tests {
         let document = json!({"summary": "x".repeat(bytes), "value": {"modules": []}});
         let bundle = JobBundle { document, ..JobBundle::default() };
         let prepared = Arc::new(Prepared::compile_bundle(bundle).expect("an empty workflow can be read"));
-        Arc::new(PreparedWorkflow { name: String::new(), prepared, schema: None })
+        Arc::new(PreparedWorkflow { name: String::new(), prepared, schema: None, webhook: None })
     }
 
     fn sources(directory: &str) -> WorkflowSources {
