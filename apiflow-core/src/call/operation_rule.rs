@@ -37,6 +37,7 @@ pub(super) struct Rule {
     pub(super) cancel: Option<CancelRule>,
     pub(super) progress: Progress,
     /// Path of the provider's log: a text, or a list of lines.
+    #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime it is only checked"))]
     pub(super) logs: Option<JsonPath>,
     /// How long links in a result are valid, in seconds.
     pub(super) link_lifetime_s: Option<f64>,
@@ -116,8 +117,10 @@ pub(super) struct Progress {
     /// Path of a log, whose last percentage is used if there is no number.
     pub(super) log: Option<JsonPath>,
     /// Path of the position in the provider's queue.
+    #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime it is only checked"))]
     pub(super) queue: Option<JsonPath>,
     /// Path of a preview: a link, or a small data URI.
+    #[cfg_attr(not(feature = "runtime"), expect(dead_code, reason = "without a runtime it is only checked"))]
     pub(super) preview: Option<JsonPath>,
 }
 

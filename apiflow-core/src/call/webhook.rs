@@ -6,9 +6,9 @@ mod verify;
 pub use super::operation_rule::WebhookSignature;
 use super::operation_rule::{WebhookPlace, WebhookSecret};
 use super::plan::CallPlan;
-#[cfg(feature = "runtime")]
+#[cfg(all(feature = "runtime", feature = "http"))]
 use super::{CallError, reply_body::Body};
-#[cfg(feature = "runtime")]
+#[cfg(all(feature = "runtime", feature = "http"))]
 use crate::ports::{HttpReply, HttpRequest};
 use crate::template::{Expanded, Piece};
 use crate::url::append_path;
@@ -53,7 +53,7 @@ impl CallPlan {
     ///
     /// # Errors
     /// [`ErrorClass::Refused`](super::ErrorClass::Refused) if the connector's credentials may not be sent.
-    #[cfg(feature = "runtime")]
+    #[cfg(all(feature = "runtime", feature = "http"))]
     pub(crate) fn webhook_secret_request(&self) -> Option<Result<HttpRequest, CallError>> {
         match self.rule.as_ref()?.webhook.as_ref()?.secret.as_ref()? {
             WebhookSecret::Reference(_) => None,
@@ -62,7 +62,7 @@ impl CallPlan {
     }
 
     /// Reads the reply to [`CallPlan::webhook_secret_request`].
-    #[cfg(feature = "runtime")]
+    #[cfg(all(feature = "runtime", feature = "http"))]
     pub(crate) fn read_webhook_secret(&self, reply: &HttpReply) -> Option<String> {
         match self.rule.as_ref()?.webhook.as_ref()?.secret.as_ref()? {
             WebhookSecret::Reference(_) => None,

@@ -24,7 +24,14 @@ pub(in crate::call) enum WebhookSecret {
     /// A string that is one reference.
     Reference(Text),
     /// The provider returns it: the path below `base_url`, and where its reply contains the secret.
-    Fetched(String, JsonPath),
+    Fetched(
+        String,
+        #[cfg_attr(
+            not(all(feature = "runtime", feature = "http")),
+            expect(dead_code, reason = "only a runtime that receives webhooks fetches it")
+        )]
+        JsonPath,
+    ),
 }
 
 /// How a provider signs its messages.
