@@ -18,6 +18,7 @@ pub mod output;
 pub mod packages;
 pub mod postgres;
 pub mod processes;
+pub mod python;
 pub mod s3;
 pub mod servers;
 pub mod simulation;

@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use crate::Result;
 use crate::output::print_line;
 use crate::processes::{OwnedProcess, find_free_port};
+use crate::python::prepare_environment;
 use crate::tool::{find_program, tool};
-use crate::{Result, target_dir};
 
 /// The package, with what its server and its S3 need.
 const PACKAGE: &str = "moto[server,s3]==5.2.5";
@@ -68,12 +69,5 @@ async fn find_or_install_moto() -> Result<PathBuf> {
     if let Some(found) = find_program(&["moto_server"]) {
         return Ok(found);
     }
-    let folder = target_dir().join("moto");
-    let program = folder.join("bin/moto_server");
-    if !program.is_file() {
-        print_line("installing moto, an S3 server for the tests");
-        tool("python3").args(["-m", "venv"]).args([&folder]).run().await?;
-        tool(folder.join("bin/pip")).args(["install", "--quiet", PACKAGE]).run().await?;
-    }
-    Ok(program)
+    Ok(prepare_environment("moto", PACKAGE).await?.join("moto_server"))
 }

@@ -9,6 +9,8 @@ pub enum Runner {
     CargoTest,
     /// The output of `node --test` with the reporter `tap`.
     Node,
+    /// The output of `python3 -m unittest -v`.
+    Unittest,
     /// `svelte-check`, which has no tests: it succeeds or fails as a whole.
     SvelteCheck,
     /// The output of `vitest run`.
@@ -84,6 +86,7 @@ impl Runner {
             Self::Nextest => "cargo nextest",
             Self::CargoTest => "cargo test",
             Self::Node => "node --test",
+            Self::Unittest => "python3 -m unittest",
             Self::SvelteCheck => "svelte-check",
             Self::Vitest => "vitest",
             Self::Playwright => "playwright",
@@ -98,13 +101,16 @@ impl Runner {
             Self::Node => "# pass",
             Self::Vitest => "      Tests  ",
             Self::Playwright => "  ",
+            Self::Unittest => return usize::from(line.ends_with(" ... ok")),
             Self::SvelteCheck => return 0,
         };
         let Some(rest) = line.strip_prefix(prefix) else { return 0 };
         match self {
             Self::Node => rest.trim().parse().unwrap_or(0),
             Self::Playwright => rest.split_once(" passed (").and_then(|(count, _)| count.parse().ok()).unwrap_or(0),
-            Self::Nextest | Self::CargoTest | Self::Vitest | Self::SvelteCheck => number_before(rest, " passed"),
+            Self::Nextest | Self::CargoTest | Self::Vitest | Self::SvelteCheck | Self::Unittest => {
+                number_before(rest, " passed")
+            }
         }
     }
 
@@ -113,6 +119,7 @@ impl Runner {
             Self::Nextest => parse_nextest_status(line),
             Self::CargoTest => line.strip_prefix("---- ").and_then(|rest| rest.strip_suffix(" stdout ----")),
             Self::Node => parse_tap_failure(line),
+            Self::Unittest => line.strip_prefix("FAIL: ").or_else(|| line.strip_prefix("ERROR: ")),
             Self::Vitest => line.strip_prefix(" FAIL  "),
             Self::Playwright => parse_playwright_headline(line),
             Self::SvelteCheck => None,
@@ -124,6 +131,7 @@ impl Runner {
             Self::Nextest => line.starts_with("error: "),
             Self::CargoTest => line == "failures:",
             Self::Node => line.trim() == "...",
+            Self::Unittest => line.starts_with("======") || line.starts_with("Ran "),
             Self::Vitest => line.starts_with("⎯⎯"),
             Self::Playwright => {
                 let counted = line.strip_prefix("  ").and_then(|rest| rest.split_once(' '));

@@ -15,7 +15,7 @@ use crate::s3::S3Server;
 use crate::servers::{ADMIN, ApiflowServer, FakeProvider, ServerSettings};
 use crate::tally::{Runner, TestReport};
 use crate::tool::{Tool, find_program, tool};
-use crate::{Result, machine, wasm, workspace_root};
+use crate::{Result, machine, python, wasm, workspace_root};
 
 /// Time that the stand-in takes for an image while the page is tested, unless a test sets another.
 const PROVIDER_DELAY: Duration = Duration::from_millis(200);
@@ -27,7 +27,7 @@ pub enum Suite {
     Rust,
     /// The WebAssembly modules, called from JavaScript.
     Wasm,
-    /// The providers' official clients against the stand-ins.
+    /// The providers' official clients, from npm and PyPI, against the stand-ins and through the server's proxy.
     Clients,
     /// The page's types and modules.
     Page,
@@ -102,7 +102,25 @@ async fn run_client_tests(built: &BuiltPrograms) -> Result<TestReport> {
     frontend::install_packages_in(&folder).await?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).in_folder(&folder);
     let node = node.env("FAKE_PROVIDERS_BIN", &built.fake_providers).env("APIFLOW_BIN", &built.server);
-    run_and_read(Runner::Node, node).await
+    let javascript = run_and_read(Runner::Node, node).await?;
+    Ok(javascript.plus(run_python_clients(&folder.join("python"), built).await?))
+}
+
+/// Runs the tests of the clients from PyPI; if this machine cannot install them, that counts as a failed test.
+async fn run_python_clients(folder: &Path, built: &BuiltPrograms) -> Result<TestReport> {
+    let list = folder.join("requirements.txt");
+    let requirements =
+        fs::read_to_string(&list).map_err(|error| format!("`{}` can't be read: {error}", list.display()))?;
+    let programs = match python::prepare_environment("python-clients", &requirements).await {
+        Ok(programs) => programs,
+        Err(error) => {
+            let reason = format!("the Python clients need python3 with venv and pip: {error}");
+            return Ok(TestReport::not_started(reason));
+        }
+    };
+    let python = tool(programs.join("python")).args(["-m", "unittest", "-v"]).in_folder(folder);
+    let python = python.env("FAKE_PROVIDERS_BIN", &built.fake_providers).env("APIFLOW_BIN", &built.server);
+    run_and_read(Runner::Unittest, python).await
 }
 
 async fn run_page_tests() -> Result<TestReport> {

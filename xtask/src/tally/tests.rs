@@ -67,6 +67,20 @@ fn failed_javascript_tests_are_named_with_their_output() {
 }
 
 #[test]
+fn failed_python_tests_are_named_with_their_output() {
+    let unittest = include_str!("captured/unittest.txt");
+    check(
+        Runner::Unittest,
+        unittest,
+        1,
+        &[
+            ("test_divides (sample.Sample.test_divides)", "ZeroDivisionError: division by zero"),
+            ("test_one_is_two (sample.Sample.test_one_is_two)", "AssertionError: 1 != 2"),
+        ],
+    );
+}
+
+#[test]
 fn the_summaries_of_passed_runs_are_counted() {
     check(Runner::CargoTest, "test result: ok. 12 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out", 12, &[]);
     check(Runner::CargoTest, "test result: ok. 1 passed; 0 failed\ntest result: ok. 2 passed; 0 failed", 3, &[]);

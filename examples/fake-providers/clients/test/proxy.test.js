@@ -10,6 +10,7 @@ import { SERVER, startProxy } from "../proxy.js";
 
 const options = { timeout: 60_000, skip: SERVER ? false : "APIFLOW_BIN is not set" };
 const KONTEXT = "black-forest-labs/flux-kontext-pro";
+const LLAMA = "meta/meta-llama-3-8b-instruct";
 const input = { prompt: "a hat" };
 
 async function collect(stream) {
@@ -18,18 +19,21 @@ async function collect(stream) {
   return Buffer.concat(parts);
 }
 
-test("replicate runs, waits, cancels and uploads files", options, async (t) => {
+test("replicate runs, waits, streams, cancels and uploads files", options, async (t) => {
   const { token, url, stats } = await startProxy(t);
   const replicate = new Replicate({ auth: token, baseUrl: url("replicate"), useFileOutput: false });
   assert.match(await replicate.run(KONTEXT, { input }), /^https:\/\/replicate\.delivery\//);
   assert.match(await replicate.run(KONTEXT, { input, wait: { mode: "poll", interval: 50 } }), /^https:/);
+  const words = [];
+  for await (const { event, data } of replicate.stream(LLAMA, { input })) if (event === "output") words.push(data);
+  assert.equal(words.join(""), "You said: a hat");
   const file = await replicate.files.create(Buffer.from("a small file"), { kind: "test" });
   assert.equal(file.size, 12);
   assert.equal((await replicate.files.get(file.id)).metadata.kind, "test");
   const prediction = await replicate.predictions.create({ model: KONTEXT, input });
   assert.equal((await replicate.predictions.cancel(prediction.id)).id, prediction.id);
   const { create_calls } = await stats();
-  assert.equal(create_calls.length, 3);
+  assert.equal(create_calls.length, 4);
   assert.ok(create_calls.every(({ headers }) => headers["user-agent"].startsWith("replicate-javascript/")));
 });
 
