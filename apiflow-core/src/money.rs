@@ -159,6 +159,13 @@ impl Cost {
         self.amounts.is_empty() && self.unknown == 0
     }
 
+    /// Returns the cost of one attempt.
+    pub fn of_attempt(cost: &AttemptCost) -> Self {
+        let mut sum = Self::default();
+        sum.add_attempt(cost);
+        sum
+    }
+
     /// Adds the cost of an attempt.
     pub fn add_attempt(&mut self, cost: &AttemptCost) {
         match cost.amount {

@@ -22,12 +22,13 @@ pub use request_auth::{RequestAuth, SecretPiece, SecretText};
 pub use request_media::{MediaForm, MediaUse, PartContent, RequestPart, SentArtifact, SentMedia};
 pub use secrets::{Secret, Secrets, own_secret, split_reference};
 pub use store::{
-    AfterTry, Announcement, Args, AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState,
-    CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DeliveryState, DeliveryTry, DueDeliveries,
-    DueErasure, DuePoll, ErasedJob, Erasure, EventRow, Idempotency, InboxMessage, Iter, JobBundle, JobFilter,
-    JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobState, JobStatus, JobWebhook, LeaseChange, LoadedJob,
-    LogTail, MAX_LOG_TAIL_BYTES, NewJob, Poll, ProviderWork, ProviderWorkClaim, RenewedLease, RequestWindow,
-    Reservation, ReusedResult, SharedBundle, SnapshotRow, Spending, StepLog, StepReport, StepRow, StepStatus, Store,
-    StoreError, StoreFault, StoredUpload, SubmitLimits, SubmitSlotRequest, SubmitSlots, UnknownPrice, UsageFilter,
-    UsageGroup, UsageRow, ValueRef, WebhookDeliveries, WebhookDelivery, WebhookEvent, day_of, webhook_message_id,
+    AfterTry, Announcement, Args, AttemptCharge, AttemptOwner, Budget, BudgetDecision, BudgetPeriod, BudgetScope,
+    BudgetState, CachedResult, CallRecord, Claim, Commit, Concurrency, Created, DeliveryState, DeliveryTry,
+    DueDeliveries, DueErasure, DuePoll, ErasedJob, Erasure, EventRow, Idempotency, InboxMessage, Iter, JobBundle,
+    JobFilter, JobJournal, JobQueue, JobRecords, JobRow, JobStart, JobState, JobStatus, JobWebhook, LeaseChange,
+    LoadedJob, LogTail, MAX_LOG_TAIL_BYTES, NewJob, OpenReservation, Poll, ProviderWork, ProviderWorkClaim,
+    ProxiedCall, ProxiedCallFilter, ProxiedCalls, RenewedLease, RequestWindow, Reservation, ReusedResult, SharedBundle,
+    SlotWaiter, SnapshotRow, Spending, StepLog, StepReport, StepRow, StepStatus, Store, StoreError, StoreFault,
+    StoredUpload, SubmitLimits, SubmitSlotRequest, SubmitSlots, UnknownPrice, UsageFilter, UsageGroup, UsageRow,
+    ValueRef, WebhookDeliveries, WebhookDelivery, WebhookEvent, day_of, webhook_message_id,
 };

@@ -187,7 +187,7 @@ pub(crate) struct Charge<'a> {
 }
 
 impl<'a> Charge<'a> {
-    fn of_attempt(turn: i32, day: i64, charge: &'a AttemptCharge) -> Self {
+    pub(crate) fn of_attempt(turn: i32, day: i64, charge: &'a AttemptCharge) -> Self {
         let amount = charge.cost.amount;
         Self {
             turn,

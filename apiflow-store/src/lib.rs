@@ -16,6 +16,7 @@ mod job_rows;
 mod open;
 mod pause_check;
 mod postgres;
+mod proxied_calls;
 mod secrets;
 mod slots;
 mod spending;

@@ -14,6 +14,7 @@ mod job_journal;
 mod job_queue;
 mod job_records;
 mod provider_work;
+mod proxied_calls;
 mod secrets;
 mod slots;
 mod spending;
@@ -159,6 +160,7 @@ fn migrations() -> Migrator {
         migration(9, "artifacts", include_str!("../migrations/postgres/0009_artifacts.sql")),
         migration(10, "spending", include_str!("../migrations/postgres/0010_spending.sql")),
         migration(12, "provider_uploads", include_str!("../migrations/postgres/0012_provider_uploads.sql")),
+        migration(13, "proxied_calls", include_str!("../migrations/postgres/0013_proxied_calls.sql")),
         migration(14, "webhook_deliveries", include_str!("../migrations/postgres/0014_webhook_deliveries.sql")),
         migration(15, "step_reports", include_str!("../migrations/postgres/0015_step_reports.sql")),
         migration(16, "workflow_retention", include_str!("../migrations/postgres/0016_workflow_retention.sql")),

@@ -20,6 +20,7 @@ mod job_queue;
 mod job_records;
 mod migrations;
 mod provider_work;
+mod proxied_calls;
 mod readers;
 mod secrets;
 mod slots;
@@ -123,6 +124,8 @@ impl SqliteStore {
         let freed = self.write(|connection| {
             connection.execute("UPDATE jobs SET owner = NULL, due_at = 0 WHERE owner IS NOT NULL", &[])?;
             connection.execute("UPDATE job_polls SET ready_at = due_at", &[])?;
+            connection.execute("UPDATE submit_slots SET expires_at = 0 WHERE expires_at IS NOT NULL", &[])?;
+            connection.execute("UPDATE proxied_calls SET lease_until = 0 WHERE lease_until IS NOT NULL", &[])?;
             connection.execute("UPDATE webhook_deliveries SET ready_at = due_at WHERE ready_at IS NOT NULL", &[])?;
             connection.execute("UPDATE jobs SET erase_ready_at = erase_at WHERE erase_ready_at IS NOT NULL", &[])?;
             Ok(())

@@ -19,14 +19,15 @@ pub use self::job_queue::{Claim, JobQueue, JobStart, RenewedLease};
 pub use self::job_records::{JobFilter, JobRecords};
 pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim, StoredUpload};
+pub use self::proxied_calls::{ProxiedCall, ProxiedCallFilter, ProxiedCalls};
 pub use self::shared_bundle::SharedBundle;
 pub use self::spending::{
-    AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, Reservation, Spending, UnknownPrice,
-    UsageFilter, UsageGroup, UsageRow, day_of,
+    AttemptCharge, AttemptOwner, Budget, BudgetDecision, BudgetPeriod, BudgetScope, BudgetState, OpenReservation,
+    Reservation, Spending, UnknownPrice, UsageFilter, UsageGroup, UsageRow, day_of,
 };
 pub use self::step_reports::{LogTail, MAX_LOG_TAIL_BYTES, StepLog, StepReport};
 pub use self::steps::{StepRow, StepStatus};
-pub use self::submit_slots::{RequestWindow, SubmitLimits, SubmitSlotRequest, SubmitSlots};
+pub use self::submit_slots::{RequestWindow, SlotWaiter, SubmitLimits, SubmitSlotRequest, SubmitSlots};
 pub use self::turns::{CachedResult, Commit, EventRow, InboxMessage, LeaseChange, LoadedJob, SnapshotRow};
 pub use self::value_ref::{Args, Iter, ValueRef};
 pub use self::webhook_deliveries::{
@@ -42,6 +43,7 @@ mod job_queue;
 mod job_records;
 mod jobs;
 mod provider_work;
+mod proxied_calls;
 mod shared_bundle;
 pub(crate) mod size;
 mod spending;
@@ -97,13 +99,21 @@ impl StoreError {
     }
 }
 
-/// Stores jobs durably: the combination of seven traits, implemented for every type that implements them.
+/// Stores jobs durably: the combination of eight traits, implemented for every type that implements them.
 pub trait Store:
-    JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + WebhookDeliveries
+    JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + ProxiedCalls + WebhookDeliveries
 {
 }
 
 impl<S> Store for S where
-    S: JobQueue + JobJournal + ProviderWork + JobRecords + Spending + SubmitSlots + WebhookDeliveries + ?Sized
+    S: JobQueue
+        + JobJournal
+        + ProviderWork
+        + JobRecords
+        + Spending
+        + SubmitSlots
+        + ProxiedCalls
+        + WebhookDeliveries
+        + ?Sized
 {
 }

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 
 use super::{Inner, event_row};
 use crate::engine::{Ending, Event, Input, Program, Recorded, Run, unsettled_attempt_error};
+use crate::money::AttemptCost;
 use crate::ports::{
-    Claim, Commit, JobStatus, LeaseChange, LoadedJob, StepRow, StepStatus, Store, StoreError, Timestamp,
+    AttemptCharge, Claim, Commit, JobStatus, LeaseChange, LoadedJob, OpenReservation, StepRow, StepStatus, Store,
+    StoreError, Timestamp,
 };
 
 const RELEASED: LeaseChange = LeaseChange::Release { wake_at: None };
@@ -67,7 +69,9 @@ async fn end_job(inner: &Inner, claim: &Claim, mut run: Run, error: Value) -> Re
     let events = run.decide_and_apply(at, Input::Abandon { error });
     let steps = run.take_rows();
     let events = events.into_iter().map(event_row).collect();
-    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
+    let charges = charge_reservations(inner.parts.store.as_ref(), &claim.job).await?;
+    let commit =
+        Commit { events, steps, charges, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
     inner.parts.store.commit_turn(commit).await.map(|_| ())
 }
 
@@ -86,10 +90,23 @@ pub(super) async fn end_unreadable(
     run.apply_event(last_seq + 1, at, &event);
     let events = vec![event_row(Recorded { seq: last_seq + 1, at, event, value: Some(json!({"error": error})) })];
     let steps = end_steps(inner.parts.store.as_ref(), &claim.job, at).await?;
-    let commit = Commit { events, steps, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
+    let charges = charge_reservations(inner.parts.store.as_ref(), &claim.job).await?;
+    let commit =
+        Commit { events, steps, charges, ..Commit::new(&claim.job, claim.version, at, run.job_state(), RELEASED) };
     inner.parts.store.commit_turn(commit).await?;
     inner.notifier.ends.publish_end(&claim.job, None);
     Ok(())
+}
+
+/// Returns the charges that replace the job's reservations, which end with it: its attempts may have been paid for.
+async fn charge_reservations(store: &dyn Store, job: &str) -> Result<Vec<AttemptCharge>, StoreError> {
+    let open = store.list_reservations(job).await?.into_iter();
+    let charge = |OpenReservation { node_id, currency, amount, .. }| AttemptCharge {
+        node_id,
+        cost: AttemptCost { currency, amount: None },
+        held: amount,
+    };
+    Ok(open.map(charge).collect())
 }
 
 /// Returns the rows of all unfinished steps, ended: a step that has sent something may have been paid for.

@@ -22,6 +22,7 @@ mod fixtures;
 mod inbox;
 mod pausing;
 mod polling;
+mod proxying;
 mod reading;
 mod recovering;
 mod reporting;
@@ -83,6 +84,7 @@ pub fn all_cases() -> Vec<Case> {
         sizing::CASES,
         spending::CASES,
         submit_slots::CASES,
+        proxying::CASES,
         webhook_deliveries::CASES,
     ]
     .concat()

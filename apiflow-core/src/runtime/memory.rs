@@ -2,6 +2,7 @@
 
 mod cache;
 mod job;
+mod proxied_calls;
 mod slots;
 mod spending;
 mod state;
@@ -18,11 +19,12 @@ use serde_json::Value;
 
 use self::state::StoreState;
 use crate::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created, DeliveryTry,
-    DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords,
-    JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease,
-    Reservation, Spending, StepLog, StepReport, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots,
-    Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, AttemptCharge, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Clock, Commit, Created,
+    DeliveryTry, DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue,
+    JobRecords, JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, OpenReservation, ProviderWork,
+    ProviderWorkClaim, ProxiedCall, ProxiedCallFilter, ProxiedCalls, RenewedLease, Reservation, Spending, StepLog,
+    StepReport, StepRow, StoreError, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
+    WebhookDeliveries, WebhookDelivery,
 };
 
 /// Stores jobs in memory; everything is lost with the process.
@@ -209,6 +211,10 @@ impl Spending for MemoryStore {
         Ok(self.lock_state().reserve_budget(request))
     }
 
+    async fn list_reservations(&self, job: &str) -> Result<Vec<OpenReservation>, StoreError> {
+        Ok(self.lock_state().list_reservations(job))
+    }
+
     async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
         Ok(self.lock_state().read_usage(filter))
     }
@@ -231,6 +237,10 @@ impl Spending for MemoryStore {
 impl SubmitSlots for MemoryStore {
     async fn request_submit_slot(&self, request: SubmitSlotRequest) -> Result<bool, StoreError> {
         Ok(self.lock_state().request_submit_slot(request, self.clock.now()))
+    }
+
+    async fn holds_submit_slot(&self, call: &str) -> Result<bool, StoreError> {
+        Ok(self.lock_state().holds_submit_slot(call))
     }
 
     async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
@@ -269,6 +279,51 @@ impl WebhookDeliveries for MemoryStore {
 
     async fn count_pending_deliveries(&self) -> Result<u64, StoreError> {
         Ok(self.lock_state().webhooks.count_pending())
+    }
+}
+
+#[async_trait]
+impl ProxiedCalls for MemoryStore {
+    async fn begin_proxied_call(
+        &self,
+        call: ProxiedCall,
+        at_risk: Option<AttemptCharge>,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.lock_state().begin_proxied_call(call, at_risk, self.now_plus(lease));
+        Ok(())
+    }
+
+    async fn renew_proxied_call(&self, id: &str, lease: Duration) -> Result<(), StoreError> {
+        self.lock_state().renew_proxied_call(id, self.now_plus(lease));
+        Ok(())
+    }
+
+    async fn end_proxied_call(&self, call: ProxiedCall, charge: Option<AttemptCharge>) -> Result<(), StoreError> {
+        self.lock_state().end_proxied_call(call, charge, self.clock.now());
+        Ok(())
+    }
+
+    async fn end_lost_proxied_calls(&self, now: Timestamp) -> Result<u64, StoreError> {
+        Ok(self.lock_state().end_lost_proxied_calls(now, self.clock.now()))
+    }
+
+    async fn list_proxied_calls(
+        &self,
+        filter: &ProxiedCallFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ProxiedCall>, StoreError> {
+        Ok(self.lock_state().proxied_calls.list_calls(filter, before, limit))
+    }
+
+    async fn delete_old_proxied_calls(
+        &self,
+        started_before: Option<Timestamp>,
+        max_calls: Option<u64>,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        Ok(self.lock_state().proxied_calls.delete_old(started_before, max_calls, limit))
     }
 }
 

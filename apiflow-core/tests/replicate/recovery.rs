@@ -5,7 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use apiflow_core::engine::Event;
-use apiflow_core::ports::{Clock, JobJournal, JobQueue, JobRow, JobStatus, StepStatus};
+use apiflow_core::money::Amount;
+use apiflow_core::ports::{
+    Budget, BudgetPeriod, BudgetScope, Clock, JobJournal, JobQueue, JobRow, JobStatus, Spending, StepStatus,
+    UnknownPrice,
+};
 use apiflow_core::runtime::clock::SystemClock;
 use apiflow_core::runtime::{RecoverError, RuntimeSettings};
 use fake_providers::{Behaviour, Failure};
@@ -302,6 +306,38 @@ async fn an_abandoned_jobs_accepted_work_is_followed_when_it_is_recovered() {
     bench.runtime.recover_step("job", step.ordinal).await.expect("it is followed again");
     assert_eq!(bench.ended().await.state.status, JobStatus::Completed);
     assert_eq!(bench.provider.stats().creates, 1);
+    bench.finish().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_abandoned_job_may_have_spent_is_held() {
+    let mut bench = start(Behaviour { hold_create_ms: 60_000, ..fast() }).await;
+    let budget = Budget {
+        id: "b".to_owned(),
+        scope: BudgetScope::All,
+        period: BudgetPeriod::Month,
+        currency: "USD".to_owned(),
+        amount: Amount::parse("1").expect("an amount"),
+        unknown_price: UnknownPrice::Refuse,
+    };
+    bench.store.put_budget(budget).await.expect("a budget is written");
+    let mut bundle = bench.bundle(one_step());
+    for node in bundle.catalog.nodes.values_mut() {
+        node.data.get_or_insert_default().insert("price".to_owned(), json!({"currency": "USD", "per_call": 0.4}));
+    }
+    bench.submit_as("job", bundle, input()).await;
+    assert!(bench.provider.until(PATIENCE, |stats| stats.accepted == 1).await.is_some(), "the create has arrived");
+    bench.crash().await;
+    let reserved = async |bench: &Bench| {
+        let now = bench.parts.clock.now();
+        bench.store.list_budgets(now).await.expect("budgets are listed").remove(0).reserved.to_string()
+    };
+    assert_eq!(reserved(&bench).await, "0.4");
+    crash_five_more_workers(&bench).await;
+    bench.restart();
+    assert_eq!(error_name(&bench.ended().await), "job_abandoned");
+    assert_eq!(reserved(&bench).await, "0.4", "the work may have been paid for");
+    assert_eq!(bench.store.list_reservations("job").await, Ok(Vec::new()));
     bench.finish().await;
 }
 

@@ -8,9 +8,22 @@ use super::slots::begin_locked;
 use super::statements::{CountedTransaction, run_to_end};
 use super::{PostgresStore, now};
 use crate::fault::store_error;
-use crate::job_rows::{self, to_int, to_json_text};
-use crate::submit_slots::{self, WaitingColumns, free_slots, message_key, window_ms};
+use crate::job_rows::{self, to_json_text};
+use crate::submit_slots::{
+    self, Waiter, WaiterKind, WaitingColumns, free_slots, message_key, owner_of_call, window_ms,
+};
 
+const ADD_WAITING_CALL: &str = submit_slots::add_waiting_call!(now!());
+const RENEW_LEASE: &str = submit_slots::renew_lease!(now!());
+/// Ends the slots of calls whose lease has ended; skips rows that the end of a call is changing, so that no deadlock is
+/// possible.
+const END_LOST: &str = concat!(
+    "WITH lost AS (SELECT id FROM submit_slots WHERE key = $1 AND expires_at <= ",
+    now!(),
+    " FOR UPDATE SKIP LOCKED) UPDATE submit_slots SET state = 'over', expires_at = NULL, look_at = ",
+    now!(),
+    " FROM lost WHERE submit_slots.id = lost.id"
+);
 const DUE_KEYS: &str = submit_slots::due_keys!(now!());
 const COUNTS: &str = submit_slots::counts!(now!());
 const GRANT: &str = submit_slots::grant!(now!());
@@ -52,6 +65,12 @@ impl SubmitSlots for PostgresStore {
         .await
     }
 
+    async fn holds_submit_slot(&self, call: &str) -> Result<bool, StoreError> {
+        let held = sqlx::query_as(submit_slots::HOLDS_SLOT).bind(owner_of_call(call));
+        let (held,): (bool,) = held.fetch_one(self.pool.count_statement()).await.map_err(store_error)?;
+        Ok(held)
+    }
+
     async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
         let keys: Vec<(String,)> =
             sqlx::query_as(DUE_KEYS).fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
@@ -74,10 +93,15 @@ impl SubmitSlots for PostgresStore {
 }
 
 async fn request_slot(transaction: &mut CountedTransaction, request: &SubmitSlotRequest) -> Result<bool, sqlx::Error> {
-    let SubmitSlotRequest { key, limits, job, step, message } = request;
-    let (step, window) = (to_int(*step), window_ms(limits));
+    let SubmitSlotRequest { key, limits, waiter } = request;
+    let Waiter { owner: job, step, kind } = Waiter::of_request(waiter);
+    let window = window_ms(limits);
+    if let WaiterKind::Call { lease_ms, .. } = &kind {
+        let renewed = sqlx::query(RENEW_LEASE).bind(&job).bind(lease_ms);
+        renewed.execute(transaction.count_statement()).await?;
+    }
     let state: Option<(String,)> = sqlx::query_as(submit_slots::SLOT_STATE)
-        .bind(job)
+        .bind(&job)
         .bind(step)
         .bind(key)
         .fetch_optional(transaction.count_statement())
@@ -88,17 +112,24 @@ async fn request_slot(transaction: &mut CountedTransaction, request: &SubmitSlot
     let put = sqlx::query(submit_slots::PUT_LIMITS).bind(key).bind(to_json_text(limits));
     put.execute(transaction.count_statement()).await?;
     if state.is_none() {
-        let added = sqlx::query(submit_slots::ADD_WAITING).bind(job).bind(step).bind(key).bind(to_json_text(message));
+        let added = match kind {
+            WaiterKind::Step { message } => {
+                sqlx::query(submit_slots::ADD_WAITING).bind(&job).bind(step).bind(key).bind(message)
+            }
+            WaiterKind::Call { user, lease_ms } => {
+                sqlx::query(ADD_WAITING_CALL).bind(&job).bind(key).bind(user).bind(lease_ms)
+            }
+        };
         added.execute(transaction.count_statement()).await?;
     }
     let free = read_free(transaction, key, limits).await?;
     if free > 0 {
         let next = read_waiting(transaction, key, 1).await?.into_iter().next();
-        if let Some((id, _, _, user, _)) = next.filter(|(_, owner, place, ..)| (owner, *place) == (job, step)) {
+        if let Some((id, _, _, user, _)) = next.filter(|(_, owner, place, ..)| (owner, *place) == (&job, step)) {
             grant_slot(transaction, key, id, &user).await?;
             return Ok(true);
         }
-        sqlx::query(LOOK_NOW).bind(job).bind(step).execute(transaction.count_statement()).await?;
+        sqlx::query(LOOK_NOW).bind(&job).bind(step).execute(transaction.count_statement()).await?;
     } else if window > 0 {
         sqlx::query(LOOK_LATER).bind(key).bind(window).execute(transaction.count_statement()).await?;
     }
@@ -142,6 +173,7 @@ async fn give_slots(
     limits: &SubmitLimits,
 ) -> Result<Vec<String>, sqlx::Error> {
     let window = window_ms(limits);
+    sqlx::query(END_LOST).bind(key).execute(transaction.count_statement()).await?;
     sqlx::query(EXAMINE).bind(key).bind(window).execute(transaction.count_statement()).await?;
     let mut woken = Vec::new();
     loop {
@@ -150,10 +182,15 @@ async fn give_slots(
         if next.is_empty() {
             break;
         }
-        let jobs: Vec<&str> = next.iter().map(|(_, job, ..)| job.as_str()).collect();
+        let has_job = |(.., message): &&WaitingColumns| !message.is_empty();
+        let jobs: Vec<&str> = next.iter().filter(has_job).map(|(_, job, ..)| job.as_str()).collect();
         sqlx::query(LOCK_JOBS).bind(jobs).execute(transaction.count_statement()).await?;
         for (id, job, step, user, message) in next {
             grant_slot(transaction, key, id, &user).await?;
+            if message.is_empty() {
+                // A call asks by itself.
+                continue;
+            }
             sqlx::query(DELIVER)
                 .bind(&job)
                 .bind(message_key(id, step))

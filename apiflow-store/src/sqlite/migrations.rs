@@ -10,7 +10,7 @@ use sha2::{Digest, Sha384};
 use super::connection::Connection;
 
 /// Version, description and script of each migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 14] = [
+const MIGRATIONS: [(i64, &str, &str); 15] = [
     (1, "foundation", include_str!("../../migrations/sqlite/0001_foundation.sql")),
     (2, "recovery", include_str!("../../migrations/sqlite/0002_recovery.sql")),
     (3, "store_faults", include_str!("../../migrations/sqlite/0003_store_faults.sql")),
@@ -21,6 +21,7 @@ const MIGRATIONS: [(i64, &str, &str); 14] = [
     (8, "artifacts", include_str!("../../migrations/sqlite/0008_artifacts.sql")),
     (9, "spending", include_str!("../../migrations/sqlite/0009_spending.sql")),
     (11, "provider_uploads", include_str!("../../migrations/sqlite/0011_provider_uploads.sql")),
+    (12, "proxied_calls", include_str!("../../migrations/sqlite/0012_proxied_calls.sql")),
     (13, "webhook_deliveries", include_str!("../../migrations/sqlite/0013_webhook_deliveries.sql")),
     (14, "step_reports", include_str!("../../migrations/sqlite/0014_step_reports.sql")),
     (15, "workflow_retention", include_str!("../../migrations/sqlite/0015_workflow_retention.sql")),

@@ -2,7 +2,8 @@
 
 use apiflow_core::money::Amount;
 use apiflow_core::ports::{
-    Budget, BudgetDecision, BudgetState, Reservation, Spending, StoreError, Timestamp, UsageFilter, UsageRow,
+    Budget, BudgetDecision, BudgetState, OpenReservation, Reservation, Spending, StoreError, Timestamp, UsageFilter,
+    UsageRow,
 };
 use async_trait::async_trait;
 use rusqlite::params;
@@ -11,17 +12,11 @@ use rusqlite::types::Value;
 use super::connection::Connection;
 use super::{SqliteStore, now};
 use crate::commit_rows::Charge;
-use crate::job_rows::{self, to_int, to_json_text};
-use crate::spending::{self, UsageColumns};
+use crate::job_rows::{self, to_json_text};
+use crate::spending::{self, Owner, ReservationColumns, UsageColumns};
 
-const ADD_CHARGE: &str = "INSERT INTO usage_sums \
-     (user_id, workflow_id, day, node_id, currency, amount, held, unknown, attempts) \
-     VALUES ($1, $2, $3, $4, $5, $6, $7, $8, 1) \
-     ON CONFLICT (day, user_id, workflow_id, node_id, currency) DO UPDATE SET amount = amount + excluded.amount, \
-         held = held + excluded.held, unknown = unknown + excluded.unknown, attempts = attempts + 1";
 const END_RESERVATIONS: &str =
     "DELETE FROM budget_reservations WHERE job_id = $1 AND step IN (SELECT value FROM json_each($2))";
-const END_ALL_RESERVATIONS: &str = "DELETE FROM budget_reservations WHERE job_id = $1";
 const END_SLOTS: &str = concat!(
     "UPDATE submit_slots SET state = 'over', look_at = ",
     now!(),
@@ -48,8 +43,19 @@ pub(super) fn add_charges(connection: &Connection, job: &str, charges: &[[Value;
         return Ok(());
     }
     let (user, workflow): (String, String) = connection.fetch_one(spending::SUBJECTS, params![job])?;
+    charge_subjects(connection, &user, &workflow, charges)
+}
+
+/// Adds what attempts of a user and a workflow cost.
+pub(super) fn charge_subjects(
+    connection: &Connection,
+    user: &str,
+    workflow: &str,
+    charges: &[[Value; 6]],
+) -> rusqlite::Result<()> {
     for [day, node, currency, amount, held, unknown] in charges {
-        connection.execute(ADD_CHARGE, params![user, workflow, day, node, currency, amount, held, unknown])?;
+        connection
+            .execute(spending::ADD_CHARGE, params![user, workflow, day, node, currency, amount, held, unknown])?;
     }
     Ok(())
 }
@@ -62,7 +68,7 @@ pub(super) fn end_attempts(connection: &Connection, job: &str, steps: &str) -> r
 
 /// Ends all reservations and slots of an ended job.
 pub(super) fn end_all_attempts(connection: &Connection, job: &str) -> rusqlite::Result<()> {
-    connection.execute(END_ALL_RESERVATIONS, params![job])?;
+    connection.execute(spending::END_ALL_RESERVATIONS, params![job])?;
     connection.execute(END_ALL_SLOTS, params![job]).map(drop)
 }
 
@@ -71,10 +77,10 @@ fn read_used(
     connection: &Connection,
     budget: &Budget,
     now: Timestamp,
-    except: (&str, u64),
+    except: (&str, i64),
 ) -> rusqlite::Result<(Amount, Amount)> {
     let (user, workflow) = budget.counted_subjects();
-    let parameters = params![budget.first_day(now), budget.currency, user, workflow, except.0, to_int(except.1)];
+    let parameters = params![budget.first_day(now), budget.currency, user, workflow, except.0, except.1];
     let (spent, reserved): (i64, i64) = connection.fetch_one(spending::USED, parameters)?;
     Ok((Amount::from_units(spent), Amount::from_units(reserved)))
 }
@@ -92,19 +98,37 @@ impl Spending for SqliteStore {
         }
         self.write(move |connection| {
             let budgets = read_budgets(connection)?;
-            let Reservation { job, step, currency, amount, at } = &request;
-            let subjects: Option<(String, String)> = connection.fetch_optional(spending::SUBJECTS, params![job])?;
-            let (user, workflow) = subjects.unwrap_or_default();
+            let Reservation { owner, node_id, currency, amount, at } = &request;
+            let Owner { id, step, caller } = Owner::of_attempt(owner);
+            let (user, workflow) = match &caller {
+                Some(user) => (user.clone(), String::new()),
+                None => connection.fetch_optional(spending::SUBJECTS, params![id])?.unwrap_or_default(),
+            };
             for budget in budgets.iter().filter(|budget| budget.limits_job(Some(&user), Some(&workflow))) {
-                let (spent, reserved) = read_used(connection, budget, *at, (job, *step))?;
+                let (spent, reserved) = read_used(connection, budget, *at, (&id, step))?;
                 if let Some(refusal) = budget.refuse_attempt(&request, || spent.plus(reserved)) {
                     return Ok(refusal);
                 }
             }
             if let (false, Some(currency), Some(amount)) = (budgets.is_empty(), currency, amount) {
-                connection.execute(spending::RESERVE, params![job, to_int(*step), currency, amount.to_units()])?;
+                let amount = amount.to_units();
+                match caller {
+                    Some(user) => {
+                        connection.execute(spending::RESERVE_FOR_CALL, params![id, user, currency, amount, node_id])?
+                    }
+                    None => connection.execute(spending::RESERVE, params![id, step, currency, amount, node_id])?,
+                };
             }
             Ok(BudgetDecision::Granted)
+        })
+        .await
+    }
+
+    async fn list_reservations(&self, job: &str) -> Result<Vec<OpenReservation>, StoreError> {
+        let job = job.to_owned();
+        self.read(move |connection| {
+            let rows: Vec<ReservationColumns> = connection.fetch_all(spending::RESERVATIONS, params![job])?;
+            Ok(rows.into_iter().map(spending::open_reservation).collect())
         })
         .await
     }

@@ -18,11 +18,15 @@ const DAY_MS: i64 = 86_400_000;
 pub trait Spending: Send + Sync {
     /// Reserves the most that an attempt can cost, before it is sent, if all budgets that concern it allow that:
     /// what counts against a budget is what was spent in its period, what is held because a cost is unknown, and all
-    /// reservations. A reservation of the same step replaces the earlier one. It ends with the commit that ends the
-    /// attempt ([`Commit::ended_attempts`](super::Commit::ended_attempts)), or with the job.
+    /// reservations. A reservation of the same owner replaces the earlier one. It ends with the commit that ends the
+    /// attempt ([`Commit::ended_attempts`](super::Commit::ended_attempts)), with the job, or with the call
+    /// ([`ProxiedCalls::end_proxied_call`](super::ProxiedCalls::end_proxied_call)).
     ///
     /// A store that several processes share may miss a budget that another process made less than 50 ms ago.
     async fn reserve_budget(&self, request: Reservation) -> Result<BudgetDecision, StoreError>;
+
+    /// Lists the reservations of a job, by step.
+    async fn list_reservations(&self, job: &str) -> Result<Vec<OpenReservation>, StoreError>;
 
     /// Returns what was spent, by group, currency and in this order.
     async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError>;
@@ -40,7 +44,7 @@ pub trait Spending: Send + Sync {
 /// What an attempt cost, as the commit that ends it records it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AttemptCharge {
-    /// Id of the node.
+    /// Id of the node; for calls through the proxy see [`ProxiedCall::usage_key`](super::ProxiedCall::usage_key).
     pub node_id: String,
     /// What the attempt cost.
     pub cost: AttemptCost,
@@ -72,7 +76,7 @@ pub struct Budget {
 pub enum BudgetScope {
     /// All attempts.
     All,
-    /// Those of jobs that this user created.
+    /// Those of jobs that this user created, and of this user's calls through the proxy.
     User(String),
     /// Those of jobs that run this workflow.
     Workflow(String),
@@ -104,16 +108,48 @@ pub enum UnknownPrice {
 /// The request to reserve what an attempt may cost.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Reservation {
-    /// Id of the job.
-    pub job: String,
-    /// Ordinal of the step.
-    pub step: u64,
+    /// Whose attempt it is.
+    pub owner: AttemptOwner,
+    /// What its cost is counted under: the id of the node.
+    pub node_id: String,
     /// Currency of the node's price; `None` if it has none.
     pub currency: Option<String>,
     /// The most that the attempt can cost, if that is declared.
     pub amount: Option<Amount>,
     /// Time of the request.
     pub at: Timestamp,
+}
+
+/// What is reserved for an attempt of a job that has not ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OpenReservation {
+    /// Ordinal of the step.
+    pub step: u64,
+    /// Id of the node.
+    pub node_id: String,
+    /// Currency of its price.
+    pub currency: String,
+    /// The most that the attempt can cost.
+    pub amount: Amount,
+}
+
+/// Whose attempt a reservation is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AttemptOwner {
+    /// A step of a job.
+    Step {
+        /// Id of the job.
+        job: String,
+        /// Ordinal of the step.
+        step: u64,
+    },
+    /// A call without a job; budgets of workflows do not concern it.
+    Call {
+        /// Id of the call.
+        id: String,
+        /// Id of the user who makes it.
+        user: String,
+    },
 }
 
 /// The answer to a [`Reservation`].
@@ -151,11 +187,11 @@ pub struct BudgetState {
 #[cfg_attr(feature = "utoipa", derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum UsageGroup {
-    /// By workflow; empty for runs of single nodes and of unsaved workflows.
+    /// By workflow; empty for runs of single nodes and of unsaved workflows, and for calls through the proxy.
     Workflow,
-    /// By node.
+    /// By node; calls through the proxy that match no node are those of `proxy/CONNECTOR`.
     Node,
-    /// By user who created the job.
+    /// By user who created the job or made the call.
     User,
     /// By day.
     Day,

@@ -1,5 +1,7 @@
 //! Slots of attempts that share a provider's limits.
 
+use std::time::Duration;
+
 use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -8,16 +10,22 @@ use super::StoreError;
 
 /// Gives attempts that share a provider's limits their slots. Every method is one transaction.
 ///
-/// A slot belongs to a step of a job, and ends with the commit that ends the step's attempt
-/// ([`Commit::ended_attempts`](super::Commit::ended_attempts)) or the job: a process that dies keeps none.
+/// A slot of a step ends with the commit that ends the step's attempt
+/// ([`Commit::ended_attempts`](super::Commit::ended_attempts)) or the job; that of a call without a job with the call
+/// ([`ProxiedCalls::end_proxied_call`](super::ProxiedCalls::end_proxied_call)) or its lease: a process that dies keeps
+/// none.
 #[async_trait]
 pub trait SubmitSlots: Send + Sync {
-    /// Requests a slot; returns whether the step has it. Otherwise it waits: once it has its slot, the message is
-    /// delivered to its job. Free slots go to the user with the fewest slots of the key, then to the one who got none
-    /// for the longest time; of a user's steps, to the one that waits longest.
+    /// Requests a slot; returns whether it was given. Otherwise the step or call waits. Free slots go to the user with
+    /// the fewest slots of the key, then to the one who got none for the longest time; of a user's steps and calls, to
+    /// the one that waits longest.
     async fn request_submit_slot(&self, request: SubmitSlotRequest) -> Result<bool, StoreError>;
 
-    /// Gives free slots to waiting steps; returns the jobs that got a message.
+    /// Returns whether a call without a job has its slot: cheaper than requesting it again.
+    async fn holds_submit_slot(&self, call: &str) -> Result<bool, StoreError>;
+
+    /// Gives free slots to what waits for them, and ends those of calls whose lease has ended; returns the jobs that
+    /// got a message.
     async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError>;
 }
 
@@ -28,12 +36,31 @@ pub struct SubmitSlotRequest {
     pub key: String,
     /// The limits; those of the last request for a key hold for all.
     pub limits: SubmitLimits,
-    /// Id of the job.
-    pub job: String,
-    /// Ordinal of the step.
-    pub step: u64,
-    /// Delivered to the job when the step gets its slot after waiting.
-    pub message: Value,
+    /// What needs the slot.
+    pub waiter: SlotWaiter,
+}
+
+/// What needs a slot.
+#[derive(Debug, Clone, PartialEq)]
+pub enum SlotWaiter {
+    /// A step of a job.
+    Step {
+        /// Id of the job.
+        job: String,
+        /// Ordinal of the step.
+        step: u64,
+        /// Delivered to the job when the step gets its slot after waiting.
+        message: Value,
+    },
+    /// A call without a job, which asks until it has its slot.
+    Call {
+        /// Id of the call.
+        id: String,
+        /// Id of the user who makes it.
+        user: String,
+        /// How long its place or slot is kept from now on; zero: it is lost at once.
+        lease: Duration,
+    },
 }
 
 /// Limits on the submits of all nodes of a connector with the same credentials.

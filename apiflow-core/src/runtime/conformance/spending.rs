@@ -5,14 +5,15 @@ use futures_util::future::join_all;
 use super::fixtures::{Subject, claim_one, commit, create_claimed, empty_turn, ending_turn, new_job, read_row};
 use crate::money::{Amount, AttemptCost, Cost};
 use crate::ports::{
-    AttemptCharge, Budget, BudgetDecision, BudgetPeriod, BudgetScope, Commit, JobState, NewJob, Reservation, Timestamp,
-    UnknownPrice, UsageFilter, UsageGroup, day_of,
+    AttemptCharge, AttemptOwner, Budget, BudgetDecision, BudgetPeriod, BudgetScope, Commit, JobState, NewJob,
+    OpenReservation, Reservation, Timestamp, UnknownPrice, UsageFilter, UsageGroup, day_of,
 };
 
 super::list_cases![
     without_a_budget_everything_is_granted,
     a_budget_is_used_up_by_reservations_and_charges,
     the_end_of_an_attempt_or_a_job_ends_its_reservation,
+    the_reservations_of_a_job_are_listed,
     an_unknown_cost_is_held,
     a_budget_concerns_its_user_or_workflow_and_currency_only,
     a_budget_starts_anew_with_its_period,
@@ -23,13 +24,13 @@ super::list_cases![
 ];
 
 /// 2027-01-15T08:00:00Z
-const NOW: Timestamp = Timestamp(1_800_000_000_000);
+pub(super) const NOW: Timestamp = Timestamp(1_800_000_000_000);
 
-fn amount(text: &str) -> Amount {
+pub(super) fn amount(text: &str) -> Amount {
     Amount::parse(text).expect("an amount")
 }
 
-fn budget(id: &str, scope: BudgetScope, limit: &str) -> Budget {
+pub(super) fn budget(id: &str, scope: BudgetScope, limit: &str) -> Budget {
     Budget {
         id: id.to_owned(),
         scope,
@@ -40,12 +41,13 @@ fn budget(id: &str, scope: BudgetScope, limit: &str) -> Budget {
     }
 }
 
-fn request(job: &str, step: u64, price: &str) -> Reservation {
+pub(super) fn request(job: &str, step: u64, price: &str) -> Reservation {
     let currency = Some("USD".to_owned());
-    Reservation { job: job.to_owned(), step, currency, amount: Some(amount(price)), at: NOW }
+    let owner = AttemptOwner::Step { job: job.to_owned(), step };
+    Reservation { owner, node_id: "n".to_owned(), currency, amount: Some(amount(price)), at: NOW }
 }
 
-fn charge(node: &str, cost: Option<&str>) -> AttemptCharge {
+pub(super) fn charge(node: &str, cost: Option<&str>) -> AttemptCharge {
     AttemptCharge {
         node_id: node.to_owned(),
         cost: AttemptCost { currency: "USD".to_owned(), amount: cost.map(amount) },
@@ -53,11 +55,11 @@ fn charge(node: &str, cost: Option<&str>) -> AttemptCharge {
     }
 }
 
-async fn put(store: &Subject, budget: Budget) {
+pub(super) async fn put(store: &Subject, budget: Budget) {
     store.put_budget(budget).await.expect("a budget is written");
 }
 
-async fn is_granted(store: &Subject, request: Reservation) -> bool {
+pub(super) async fn is_granted(store: &Subject, request: Reservation) -> bool {
     store.reserve_budget(request).await.expect("a decision is made") == BudgetDecision::Granted
 }
 
@@ -107,6 +109,24 @@ async fn the_end_of_an_attempt_or_a_job_ends_its_reservation(store: Subject) {
     create_claimed(&store, "c").await;
     assert!(is_granted(&store, request("c", 2, "1")).await, "an ended job has no reservations");
     assert!(is_granted(&store, request("a", 9, "0")).await);
+}
+
+async fn the_reservations_of_a_job_are_listed(store: Subject) {
+    put(&store, budget("b", BudgetScope::All, "1")).await;
+    let version = create_claimed(&store, "a").await;
+    for (step, price) in [(2, "0.5"), (3, "0.25")] {
+        assert!(is_granted(&store, request("a", step, price)).await);
+    }
+    let open = |step, price: &str| OpenReservation {
+        step,
+        node_id: "n".to_owned(),
+        currency: "USD".to_owned(),
+        amount: amount(price),
+    };
+    assert_eq!(store.list_reservations("a").await, Ok(vec![open(2, "0.5"), open(3, "0.25")]));
+    end_attempt(&store, "a", version, Vec::new()).await;
+    assert_eq!(store.list_reservations("a").await, Ok(vec![open(3, "0.25")]));
+    assert_eq!(store.list_reservations("b").await, Ok(Vec::new()));
 }
 
 async fn an_unknown_cost_is_held(store: Subject) {

@@ -10,7 +10,7 @@ use super::fixtures::{
     LEASE_TIMEOUT, Subject, claim, claim_one, commit, create, create_claimed, empty_turn, ending_turn, inbox_keys,
     new_job, nothing_is_due, releasing_turn,
 };
-use crate::ports::{Commit, NewJob, RequestWindow, SubmitLimits, SubmitSlotRequest};
+use crate::ports::{Commit, NewJob, RequestWindow, SlotWaiter, SubmitLimits, SubmitSlotRequest};
 
 super::list_cases![
     no_more_attempts_of_a_key_have_a_slot_than_the_limit,
@@ -24,31 +24,31 @@ super::list_cases![
     waiting_for_a_window_says_when_it_ends,
 ];
 
-fn in_flight(limit: u64) -> SubmitLimits {
+pub(super) fn in_flight(limit: u64) -> SubmitLimits {
     SubmitLimits { in_flight: Some(limit), requests: None }
 }
 
-fn per_hour(count: u64) -> SubmitLimits {
+pub(super) fn per_hour(count: u64) -> SubmitLimits {
     SubmitLimits { in_flight: None, requests: Some(RequestWindow { count, window_s: 3_600 }) }
 }
 
 fn request(key: &str, limits: SubmitLimits, job: &str, step: u64) -> SubmitSlotRequest {
     let message = json!({"fact": "slot_granted", "step": step});
-    SubmitSlotRequest { key: key.to_owned(), limits, job: job.to_owned(), step, message }
+    SubmitSlotRequest { key: key.to_owned(), limits, waiter: SlotWaiter::Step { job: job.to_owned(), step, message } }
 }
 
-async fn ask(store: &Subject, limits: SubmitLimits, job: &str, step: u64) -> bool {
+pub(super) async fn ask(store: &Subject, limits: SubmitLimits, job: &str, step: u64) -> bool {
     store.request_submit_slot(request("k", limits, job, step)).await.expect("a slot is requested")
 }
 
-async fn assign(store: &Subject) -> Vec<String> {
+pub(super) async fn assign(store: &Subject) -> Vec<String> {
     let mut woken = store.assign_submit_slots().await.expect("slots are assigned");
     woken.sort();
     woken
 }
 
 /// Ends the attempts of steps; returns the job's new version.
-async fn end_attempts(store: &Subject, job: &str, version: u64, steps: &[u64]) -> u64 {
+pub(super) async fn end_attempts(store: &Subject, job: &str, version: u64, steps: &[u64]) -> u64 {
     commit(store, Commit { ended_attempts: steps.to_vec(), ..empty_turn(job, version) }).await
 }
 

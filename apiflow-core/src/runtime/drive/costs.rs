@@ -8,6 +8,7 @@ use crate::call::{AttemptEnd, CallPlans};
 use crate::engine::{Answer, Event, Fact, Input, Recorded, Run};
 use crate::ports::{AttemptCharge, Timestamp};
 use crate::runtime::inbox_payload::InboxPayload;
+use crate::runtime::provider::node_of_path;
 
 /// Returns the open attempts that may have a reservation or a slot, with the ordinals of their steps.
 pub(super) fn counted_attempts(run: &Run, plans: &CallPlans) -> BTreeMap<u64, u64> {
@@ -44,7 +45,7 @@ impl Drive<'_> {
             | Answer::Undecided { .. } => return,
         };
         let Some(cost) = price.attempt_cost(end, &payload.reported_cost) else { return };
-        let node_id = call.path.rsplit('/').next().unwrap_or_default().to_owned();
+        let node_id = node_of_path(&call.path);
         let held = price.highest_amount().unwrap_or_default();
         let (effect, charge) = (*effect, AttemptCharge { node_id, cost: cost.clone(), held });
         batch.charges.push(charge);

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use super::proxied_calls::owner_of_call;
 use super::state::StoreState;
 use crate::money::Amount;
 use crate::ports::{
-    AttemptCharge, Budget, BudgetDecision, BudgetState, JobRow, Reservation, Timestamp, UsageFilter, UsageGroup,
-    UsageRow, day_of,
+    AttemptCharge, AttemptOwner, Budget, BudgetDecision, BudgetState, JobRow, OpenReservation, Reservation, Timestamp,
+    UsageFilter, UsageGroup, UsageRow, day_of,
 };
 
 /// Everything about money.
@@ -14,8 +15,22 @@ use crate::ports::{
 pub(super) struct SpendingTable {
     budgets: BTreeMap<String, Budget>,
     usage: BTreeMap<UsageKey, UsageSum>,
-    /// By job and step.
+    /// By job or call, and step.
     reservations: BTreeMap<(String, u64), Reserved>,
+}
+
+/// Whose attempts are counted: user and workflow.
+#[derive(Clone, Default)]
+pub(super) struct ChargedSubjects {
+    pub(super) user: Option<String>,
+    pub(super) workflow: Option<String>,
+}
+
+impl ChargedSubjects {
+    /// Those of a job's attempts.
+    pub(super) fn of_job(job: &JobRow) -> Self {
+        Self { user: job.created_by.clone(), workflow: job.workflow_id.clone() }
+    }
 }
 
 /// What usage is kept by.
@@ -37,20 +52,25 @@ struct UsageSum {
 }
 
 struct Reserved {
-    user: Option<String>,
-    workflow: Option<String>,
+    subjects: ChargedSubjects,
+    node_id: String,
     currency: String,
     amount: Amount,
 }
 
 impl SpendingTable {
-    /// Adds what attempts of a job cost.
-    pub(super) fn add_charges(&mut self, job: &JobRow, at: Timestamp, charges: Vec<AttemptCharge>) {
+    /// Adds what attempts cost.
+    pub(super) fn add_charges(
+        &mut self,
+        subjects: &ChargedSubjects,
+        at: Timestamp,
+        charges: impl IntoIterator<Item = AttemptCharge>,
+    ) {
         for AttemptCharge { node_id, cost, held } in charges {
             let key = UsageKey {
                 day: day_of(at),
-                user: job.created_by.clone().unwrap_or_default(),
-                workflow: job.workflow_id.clone().unwrap_or_default(),
+                user: subjects.user.clone().unwrap_or_default(),
+                workflow: subjects.workflow.clone().unwrap_or_default(),
                 node: node_id,
                 currency: cost.currency,
             };
@@ -71,9 +91,12 @@ impl SpendingTable {
         self.reservations.retain(|(owner, step), _| owner != job || steps.is_some_and(|steps| !steps.contains(step)));
     }
 
-    fn reserve(&mut self, job: Option<&JobRow>, request: Reservation) -> BudgetDecision {
-        let (user, workflow) = job.map_or((None, None), |row| (row.created_by.clone(), row.workflow_id.clone()));
-        let key = (request.job.clone(), request.step);
+    fn reserve(&mut self, subjects: ChargedSubjects, request: Reservation) -> BudgetDecision {
+        let key = match &request.owner {
+            AttemptOwner::Step { job, step } => (job.clone(), *step),
+            AttemptOwner::Call { id, .. } => (owner_of_call(id), 0),
+        };
+        let (user, workflow) = (&subjects.user, &subjects.workflow);
         self.reservations.remove(&key);
         let refusal =
             self.budgets.values().filter(|budget| budget.limits_job(user.as_deref(), workflow.as_deref())).find_map(
@@ -88,7 +111,7 @@ impl SpendingTable {
             return refusal;
         }
         if let (Some(currency), Some(amount)) = (request.currency, request.amount) {
-            self.reservations.insert(key, Reserved { user, workflow, currency, amount });
+            self.reservations.insert(key, Reserved { subjects, node_id: request.node_id, currency, amount });
         }
         BudgetDecision::Granted
     }
@@ -112,7 +135,7 @@ impl SpendingTable {
             reserved = reserved.plus(sum.held);
         }
         for open in self.reservations.values() {
-            let (user, workflow) = (open.user.as_deref(), open.workflow.as_deref());
+            let (user, workflow) = (open.subjects.user.as_deref(), open.subjects.workflow.as_deref());
             if is_counted(user.unwrap_or_default(), workflow.unwrap_or_default(), &open.currency) {
                 reserved = reserved.plus(open.amount);
             }
@@ -150,8 +173,24 @@ impl SpendingTable {
 
 impl StoreState {
     pub(super) fn reserve_budget(&mut self, request: Reservation) -> BudgetDecision {
-        let job = self.find_job(&request.job).map(|job| job.row.clone());
-        self.spending.reserve(job.as_ref(), request)
+        let subjects = match &request.owner {
+            AttemptOwner::Step { job, .. } => {
+                self.find_job(job).map(|job| ChargedSubjects::of_job(&job.row)).unwrap_or_default()
+            }
+            AttemptOwner::Call { user, .. } => ChargedSubjects { user: Some(user.clone()), workflow: None },
+        };
+        self.spending.reserve(subjects, request)
+    }
+
+    pub(super) fn list_reservations(&self, job: &str) -> Vec<OpenReservation> {
+        let open = self.spending.reservations.iter().filter(|((owner, _), _)| owner == job);
+        open.map(|((_, step), reserved)| OpenReservation {
+            step: *step,
+            node_id: reserved.node_id.clone(),
+            currency: reserved.currency.clone(),
+            amount: reserved.amount,
+        })
+        .collect()
     }
 
     pub(super) fn read_usage(&self, filter: &UsageFilter) -> Vec<UsageRow> {

@@ -9,8 +9,9 @@ use serde_json::Value;
 
 use super::cache::Cache;
 use super::job::{Job, rows_len};
+use super::proxied_calls::ProxiedCallTable;
 use super::slots::SlotTable;
-use super::spending::SpendingTable;
+use super::spending::{ChargedSubjects, SpendingTable};
 use super::submit_slots::SubmitSlotTable;
 use super::webhook_deliveries::WebhookTable;
 use crate::ports::{
@@ -27,6 +28,7 @@ pub(super) struct StoreState {
     slots: SlotTable,
     pub(super) spending: SpendingTable,
     pub(super) submit_slots: SubmitSlotTable,
+    pub(super) proxied_calls: ProxiedCallTable,
     pub(super) webhooks: WebhookTable,
     /// Job and attempt that a provider's work belongs to, by provider and id.
     followers: BTreeMap<(String, String), (String, u64)>,
@@ -204,7 +206,7 @@ impl StoreState {
         self.spending.end_reservations(&id, steps);
         self.submit_slots.end_slots(&id, steps, now);
         if let Some(job) = self.jobs.get(&id) {
-            self.spending.add_charges(&job.row, at, charges);
+            self.spending.add_charges(&ChargedSubjects::of_job(&job.row), at, charges);
         }
         self.webhooks.announce(&id, announced, at, now);
         self.bytes_written += bytes + rows_len(&cached);

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
+use super::proxied_calls::owner_of_call;
 use super::state::StoreState;
-use crate::ports::{StoreError, SubmitLimits, SubmitSlotRequest, Timestamp};
+use crate::ports::{SlotWaiter, StoreError, SubmitLimits, SubmitSlotRequest, Timestamp};
 
-/// The slots of all steps that have, had or need one.
+/// The slots of all steps and calls that have, had or need one.
 #[derive(Default)]
 pub(super) struct SubmitSlotTable {
     limits: BTreeMap<String, SubmitLimits>,
@@ -19,13 +20,17 @@ pub(super) struct SubmitSlotTable {
 }
 
 struct SubmitSlot {
+    /// The job, or a call.
     job: String,
     step: u64,
     key: String,
     user: String,
     state: SlotState,
     granted_at: Option<Timestamp>,
-    message: Value,
+    /// What the job gets when the step gets its slot; calls ask.
+    message: Option<Value>,
+    /// When the lease of a call ends.
+    expires_at: Option<Timestamp>,
     /// When free slots of the key have to be assigned.
     look_at: Option<Timestamp>,
 }
@@ -44,15 +49,29 @@ pub(super) struct GrantedSlot {
     pub(super) message: Value,
 }
 
+impl SubmitSlot {
+    fn end(&mut self, now: Timestamp) {
+        self.state = SlotState::Over;
+        self.look_at = Some(now);
+        self.expires_at = None;
+    }
+}
+
 impl SubmitSlotTable {
     /// Ends the slots of steps, or of a whole job: with `steps` only those that are held.
     pub(super) fn end_slots(&mut self, job: &str, steps: Option<&[u64]>, now: Timestamp) {
         for slot in self.slots.values_mut() {
             let is_named = steps.is_none_or(|steps| steps.contains(&slot.step) && slot.state == SlotState::Held);
             if slot.job == job && is_named && slot.state != SlotState::Over {
-                slot.state = SlotState::Over;
-                slot.look_at = Some(now);
+                slot.end(now);
             }
+        }
+    }
+
+    /// Extends the lease of a call's slot.
+    pub(super) fn renew_lease(&mut self, owner: &str, until: Timestamp) {
+        for slot in self.slots.values_mut().filter(|slot| slot.job == owner && slot.state != SlotState::Over) {
+            slot.expires_at = Some(until);
         }
     }
 
@@ -62,19 +81,38 @@ impl SubmitSlotTable {
     }
 
     fn request(&mut self, user: String, request: SubmitSlotRequest, now: Timestamp) -> bool {
-        let SubmitSlotRequest { key, limits, job, step, message } = request;
+        let SubmitSlotRequest { key, limits, waiter } = request;
+        let (job, step, message, expires_at) = match waiter {
+            SlotWaiter::Step { job, step, message } => (job, step, Some(message), None),
+            SlotWaiter::Call { id, lease, .. } => {
+                let lease_ms = u64::try_from(lease.as_millis()).unwrap_or(u64::MAX);
+                (owner_of_call(&id), 0, None, Some(now.plus_ms(lease_ms)))
+            }
+        };
         let is_same = |slot: &SubmitSlot| slot.job == job && slot.step == step && slot.key == key;
-        let known = self.slots.iter().find(|(_, slot)| is_same(slot) && slot.state != SlotState::Over);
-        if known.is_some_and(|(_, slot)| slot.state == SlotState::Held) {
+        let mut slots = self.slots.iter_mut();
+        let known = slots.find(|(_, slot)| is_same(slot) && slot.state != SlotState::Over).map(|(place, slot)| {
+            slot.expires_at = expires_at;
+            (*place, slot.state)
+        });
+        if known.is_some_and(|(_, state)| state == SlotState::Held) {
             return true;
         }
-        let known = known.map(|(place, _)| *place);
+        let known = known.map(|(place, _)| place);
         self.limits.insert(key.clone(), limits);
         let place = known.unwrap_or_else(|| {
             self.grants += 1;
-            let state = SlotState::Waiting;
-            let slot =
-                SubmitSlot { job, step, key: key.clone(), user, state, granted_at: None, message, look_at: None };
+            let slot = SubmitSlot {
+                job,
+                step,
+                key: key.clone(),
+                user,
+                state: SlotState::Waiting,
+                granted_at: None,
+                message,
+                expires_at,
+                look_at: None,
+            };
             self.slots.insert(self.grants, slot);
             self.grants
         });
@@ -95,6 +133,9 @@ impl SubmitSlotTable {
 
     /// Assigns the free slots of all keys that are due for it.
     fn assign(&mut self, now: Timestamp) -> Vec<GrantedSlot> {
+        for slot in self.slots.values_mut().filter(|slot| slot.expires_at.is_some_and(|at| at <= now)) {
+            slot.end(now);
+        }
         let due = self.slots.values().filter(|slot| slot.look_at.is_some_and(|at| at <= now));
         let keys: BTreeSet<String> = due.map(|slot| slot.key.clone()).collect();
         let mut granted = Vec::new();
@@ -108,8 +149,9 @@ impl SubmitSlotTable {
             {
                 self.grant(place, now);
                 let Some(slot) = self.slots.get(&place) else { break };
+                let Some(message) = slot.message.clone() else { continue };
                 let message_key = format!("slot-{}-{place}", slot.step);
-                granted.push(GrantedSlot { job: slot.job.clone(), message_key, message: slot.message.clone() });
+                granted.push(GrantedSlot { job: slot.job.clone(), message_key, message });
             }
             self.note_window_end(&key, now);
         }
@@ -184,8 +226,16 @@ impl SubmitSlotTable {
 
 impl StoreState {
     pub(super) fn request_submit_slot(&mut self, request: SubmitSlotRequest, now: Timestamp) -> bool {
-        let user = self.find_job(&request.job).and_then(|job| job.row.created_by.clone());
+        let user = match &request.waiter {
+            SlotWaiter::Step { job, .. } => self.find_job(job).and_then(|job| job.row.created_by.clone()),
+            SlotWaiter::Call { user, .. } => Some(user.clone()),
+        };
         self.submit_slots.request(user.unwrap_or_default(), request, now)
+    }
+
+    pub(super) fn holds_submit_slot(&self, call: &str) -> bool {
+        let owner = owner_of_call(call);
+        self.submit_slots.slots.values().any(|slot| slot.job == owner && slot.state == SlotState::Held)
     }
 
     /// Assigns the free slots; returns the jobs that got a message.

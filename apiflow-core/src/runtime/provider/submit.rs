@@ -15,7 +15,7 @@ use crate::ports::{Artifacts, CallRecord, HttpRequest};
 /// Maximum number of tries to cancel work at a provider.
 const MAX_CANCEL_TRIES: u32 = 3;
 /// Default duration of a rate limit if the provider does not state one, in milliseconds.
-const DEFAULT_PAUSE_MS: u64 = 1_000;
+pub(in crate::runtime) const DEFAULT_PAUSE_MS: u64 = 1_000;
 /// Delay before a submit that was not sent because the store did not answer is tried again, in milliseconds.
 pub(super) const STORE_RETRY_MS: u64 = 1_000;
 

@@ -6,11 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use apiflow_core::ports::{
-    AfterTry, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry, DueDeliveries,
-    DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords, JobRow,
-    JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, ProviderWork, ProviderWorkClaim, RenewedLease, Reservation,
-    Spending, StepLog, StepReport, StepRow, StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots,
-    Timestamp, UsageFilter, UsageRow, WebhookDeliveries, WebhookDelivery,
+    AfterTry, AttemptCharge, Budget, BudgetDecision, BudgetState, CallRecord, Claim, Commit, Created, DeliveryTry,
+    DueDeliveries, DueErasure, DuePoll, Erasure, EventRow, InboxMessage, JobFilter, JobJournal, JobQueue, JobRecords,
+    JobRow, JobStart, JobStatus, JobWebhook, LoadedJob, NewJob, OpenReservation, ProviderWork, ProviderWorkClaim,
+    ProxiedCall, ProxiedCallFilter, ProxiedCalls, RenewedLease, Reservation, Spending, StepLog, StepReport, StepRow,
+    StoreError, StoreFault, StoredUpload, SubmitSlotRequest, SubmitSlots, Timestamp, UsageFilter, UsageRow,
+    WebhookDeliveries, WebhookDelivery,
 };
 use apiflow_core::runtime::memory::MemoryStore;
 use async_trait::async_trait;
@@ -335,6 +336,11 @@ impl Spending for Troubled {
         self.after(self.inner.reserve_budget(request).await)
     }
 
+    async fn list_reservations(&self, job: &str) -> Result<Vec<OpenReservation>, StoreError> {
+        self.before().await?;
+        self.inner.list_reservations(job).await
+    }
+
     async fn read_usage(&self, filter: &UsageFilter) -> Result<Vec<UsageRow>, StoreError> {
         self.inner.read_usage(filter).await
     }
@@ -392,8 +398,55 @@ impl SubmitSlots for Troubled {
         self.after(self.inner.request_submit_slot(request).await)
     }
 
+    async fn holds_submit_slot(&self, call: &str) -> Result<bool, StoreError> {
+        self.inner.holds_submit_slot(call).await
+    }
+
     async fn assign_submit_slots(&self) -> Result<Vec<String>, StoreError> {
         self.before().await?;
         self.after(self.inner.assign_submit_slots().await)
+    }
+}
+
+/// Jobs make no such calls.
+#[async_trait]
+impl ProxiedCalls for Troubled {
+    async fn begin_proxied_call(
+        &self,
+        call: ProxiedCall,
+        at_risk: Option<AttemptCharge>,
+        lease: Duration,
+    ) -> Result<(), StoreError> {
+        self.inner.begin_proxied_call(call, at_risk, lease).await
+    }
+
+    async fn renew_proxied_call(&self, id: &str, lease: Duration) -> Result<(), StoreError> {
+        self.inner.renew_proxied_call(id, lease).await
+    }
+
+    async fn end_proxied_call(&self, call: ProxiedCall, charge: Option<AttemptCharge>) -> Result<(), StoreError> {
+        self.inner.end_proxied_call(call, charge).await
+    }
+
+    async fn end_lost_proxied_calls(&self, now: Timestamp) -> Result<u64, StoreError> {
+        self.inner.end_lost_proxied_calls(now).await
+    }
+
+    async fn list_proxied_calls(
+        &self,
+        filter: &ProxiedCallFilter,
+        before: Option<&str>,
+        limit: u32,
+    ) -> Result<Vec<ProxiedCall>, StoreError> {
+        self.inner.list_proxied_calls(filter, before, limit).await
+    }
+
+    async fn delete_old_proxied_calls(
+        &self,
+        started_before: Option<Timestamp>,
+        max_calls: Option<u64>,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.inner.delete_old_proxied_calls(started_before, max_calls, limit).await
     }
 }
