@@ -74,7 +74,7 @@ pub(crate) use self::plan::{check_call, check_connector};
 pub(crate) use self::plans::CallPlans;
 pub(crate) use self::price::check_price;
 pub use self::price::{AttemptEnd, Price, ReportedCost};
-pub use self::proxy_request::{ProxiedCall, compile_proxy};
+pub use self::proxy_request::{ProxiedRequest, compile_proxy};
 #[cfg(feature = "runtime")]
 pub(crate) use self::rate_limit_key::rate_limit_key;
 #[cfg(feature = "runtime")]

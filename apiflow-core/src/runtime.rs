@@ -22,6 +22,7 @@ pub mod memory_artifacts;
 mod notifier;
 mod prepared_jobs;
 mod provider;
+mod proxied_calls;
 mod requested_recovery;
 mod rerun;
 #[cfg(feature = "sandbox")]
@@ -35,6 +36,7 @@ mod worker;
 
 pub use job_ends::{EndWatch, EndedJob, StepWithValues};
 pub use notifier::Watch;
+pub use proxied_calls::{CallRefusal, CallToPass, OpenCall, PassedEnd, ProxiedPrice};
 pub use requested_recovery::RecoverError;
 pub use rerun::{TakenOver, taken_over};
 #[cfg(feature = "http")]
@@ -45,7 +47,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore, oneshot};
 
 use crate::catalog::{Connector, Node};
 use crate::engine::{Event, Fact, GateSelector, Recorded, Run, RunLimits};
@@ -264,6 +266,8 @@ struct Inner {
     uses_submit_slots: AtomicBool,
     #[cfg(feature = "http")]
     webhook_keys: webhooks::PublishedKeys,
+    /// Wakes calls of this process that wait for a slot of a provider's limits.
+    slots_given: Notify,
     #[cfg(feature = "http")]
     webhook_secrets: webhooks::FetchedSecrets,
     /// The uploads of files that are under way.
@@ -286,6 +290,7 @@ impl Runtime {
                 intake: Mutex::default(),
                 suspects: Arc::new(Semaphore::new(1)),
                 uses_submit_slots: AtomicBool::new(false),
+                slots_given: Notify::new(),
                 #[cfg(feature = "http")]
                 webhook_keys: webhooks::PublishedKeys::default(),
                 #[cfg(feature = "http")]

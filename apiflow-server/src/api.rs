@@ -7,6 +7,7 @@ mod document;
 mod dry_run;
 mod job;
 mod library;
+mod proxied_call;
 mod spending;
 mod token_scope;
 mod user;
@@ -26,6 +27,7 @@ pub use library::{
     ImportModelRequest, LibraryAddition, LibraryChange, LibraryEntry, LibraryItem, LibraryProvider, LibrarySample,
     LibrarySecret, LibrarySource,
 };
+pub use proxied_call::ProxiedCall;
 pub use spending::{Budget, NewBudget, Scope, Usage, UsageItem};
 pub use token_scope::{ProxyScope, RunScope, TokenScope};
 pub use user::{

@@ -2,6 +2,7 @@
 
 mod approvals;
 mod artifacts;
+mod calls;
 mod documents;
 mod events;
 mod health;
@@ -106,6 +107,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(secrets::router())
         .merge(spending::router())
         .merge(library::router())
+        .merge(calls::router())
         .merge(schemas::router())
         .merge(proxy::router());
     let (routes, mut document) =

@@ -21,6 +21,7 @@ use crate::health::readiness::Readiness;
 use crate::http::fair_places::{FairPlaces, PlaceLimits};
 use crate::http::response_counters::ResponseCounters;
 use crate::jobs::workflow_cache::WorkflowCache;
+use crate::proxy::node_plans::ProxiedNodes;
 use crate::record_cache::{DocumentReader, RecordFreshness};
 use crate::secrets::SecretBook;
 use crate::settings::WebSettings;
@@ -81,6 +82,8 @@ pub struct Shared {
     pub(crate) retention: Arc<RetentionCounters>,
     /// What became of messages that announce jobs.
     pub(crate) deliveries: DeliveryCounters,
+    /// The nodes whose prices apply to requests through the proxy.
+    pub(crate) proxied_nodes: ProxiedNodes,
     /// Signs links to artifacts.
     pub(crate) link_signer: LinkSigner,
 }
@@ -106,6 +109,7 @@ impl AppState {
             recheck_queue: RecheckQueue::default(),
             retention: Arc::default(),
             deliveries: DeliveryCounters::default(),
+            proxied_nodes: ProxiedNodes::default(),
             link_signer,
         }))
     }

@@ -176,7 +176,7 @@ pub(super) fn classify_failure(
     Judgement { class, is_certain: false, code }
 }
 
-fn by_status(status: u16) -> ErrorClass {
+pub(super) fn by_status(status: u16) -> ErrorClass {
     match status {
         401 | 403 => ErrorClass::Auth,
         402 => ErrorClass::Payment,

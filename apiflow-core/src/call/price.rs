@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::ErrorClass;
+#[cfg(any(feature = "runtime", test))]
+use super::classify_failure::by_status;
 use super::operation_rule::read_path;
 use super::reply_rules::keep_form;
 #[cfg(any(feature = "runtime", test))]
@@ -144,6 +146,12 @@ impl Price {
         self.max.or(self.per_call.filter(|_| is_fixed && self.from.is_empty()))
     }
 
+    /// Returns whether another price has the same rates; which outputs they count may differ.
+    pub fn has_same_rates(&self, other: &Self) -> bool {
+        let without_outputs = |price: &Self| Self { counted: Vec::new(), ..price.clone() };
+        without_outputs(self) == without_outputs(other)
+    }
+
     /// Reads the amounts that a reply contains.
     #[cfg(any(feature = "runtime", test))]
     pub(crate) fn read_reported(&self, reply: &HttpReply) -> ReportedCost {
@@ -188,6 +196,27 @@ impl Price {
             },
         };
         Some(AttemptCost { currency: self.currency.clone(), amount })
+    }
+
+    /// Returns what a request has cost that was passed on without being read, from the status of its reply; `None` if it
+    /// cost nothing because the provider did not accept it. Parts that depend on outputs are unknown.
+    #[cfg(any(feature = "runtime", test))]
+    pub(crate) fn cost_of_status(&self, status: u16, reported: &ReportedCost) -> Option<AttemptCost> {
+        let currency = self.currency.clone();
+        match status {
+            200..=299 => Some(AttemptCost { currency, amount: self.sum_parts(None, reported) }),
+            400.. => {
+                let end = AttemptEnd::Failed { name: by_status(status).name(), accepted: false };
+                self.attempt_cost(end, reported)
+            }
+            _ => Some(AttemptCost { currency, amount: None }),
+        }
+    }
+
+    /// Returns whether the cost is written in the body of the reply.
+    #[cfg(any(feature = "runtime", test))]
+    pub(crate) fn reads_body(&self) -> bool {
+        self.from.iter().any(|term| matches!(term.place, ReplyPlace::Path(_)))
     }
 
     /// Returns the sum of all parts; without a result those that depend on it are unknown.
@@ -431,6 +460,28 @@ mod tests {
                 let amount = cost.map(|cost| cost.amount.map(|amount| amount.to_string()));
                 assert_eq!(amount, expected.map(|amount| amount.map(str::to_owned)), "{end:?} {rule}");
             }
+        }
+    }
+
+    #[test]
+    fn a_reply_that_is_passed_on_costs_what_its_status_and_headers_say() {
+        let fixed = json!({"currency": "USD", "per_call": 1});
+        let per_image = json!({"currency": "USD", "per_call": 1, "per_output": 0.1, "max": 2});
+        let reported = json!({"currency": "USD", "from": {"header": "cost"}});
+        for (declared, status, expected) in [
+            (&fixed, 201, Some(Some("1"))),
+            (&per_image, 200, Some(None)),
+            (&reported, 200, Some(Some("0.5"))),
+            (&fixed, 302, Some(None)),
+            (&fixed, 401, None),
+            (&fixed, 429, None),
+            (&fixed, 503, None),
+        ] {
+            let price = price(declared.clone());
+            let reported = price.read_reported(&reply(&[("cost", "0.5")], &json!({})));
+            let cost = price.cost_of_status(status, &reported);
+            let amount = cost.map(|cost| cost.amount.map(|amount| amount.to_string()));
+            assert_eq!(amount, expected.map(|amount| amount.map(str::to_owned)), "{declared} {status}");
         }
     }
 

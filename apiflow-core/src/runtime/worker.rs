@@ -362,6 +362,7 @@ impl Inner {
         for job in self.parts.store.assign_submit_slots().await? {
             self.notifier.notify_mail(&job);
         }
+        self.slots_given.notify_waiters();
         Ok(())
     }
 

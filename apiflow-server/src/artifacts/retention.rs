@@ -27,6 +27,9 @@ const MIN_GARBAGE_AGE: Duration = Duration::from_hours(1);
 /// Number of jobs or artifacts that are deleted at a time.
 const BATCH_SIZE: u32 = 100;
 
+/// Number of records of calls that are deleted at a time.
+const CALL_BATCH_SIZE: u32 = 1_000;
+
 /// Number of portions per check; the rest follows with the next one.
 const MAX_BATCHES: usize = 100;
 
@@ -136,6 +139,7 @@ impl Retention {
 
     async fn apply_limits(&self) -> Result<(), RetentionError> {
         self.delete_old_jobs().await?;
+        self.delete_old_calls().await?;
         for workflow in self.housekeeping.list_workflow_retentions().await? {
             self.apply_workflow_limits(&workflow).await?;
         }
@@ -161,6 +165,20 @@ impl Retention {
             let jobs = self.housekeeping.list_expired_jobs(ended_before, max_ended_jobs, BATCH_SIZE).await?;
             self.delete_jobs(&jobs).await?;
             if jobs.len() < BATCH_SIZE as usize {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Ends the calls through the proxy whose process died, and deletes old ones.
+    async fn delete_old_calls(&self) -> Result<(), RetentionError> {
+        while self.store.end_lost_proxied_calls(self.clock.now()).await? > 0 {}
+        let RetentionSettings { call_days, max_calls, .. } = self.settings;
+        let started_before = Some(self.days_ago(call_days));
+        for _ in 0..MAX_BATCHES {
+            let deleted = self.store.delete_old_proxied_calls(started_before, Some(max_calls), CALL_BATCH_SIZE).await?;
+            if deleted == 0 {
                 break;
             }
         }

@@ -105,6 +105,18 @@ impl Problem {
         problem
     }
 
+    /// 429: a provider takes no more calls for this number of seconds.
+    pub fn rate_limited(detail: impl Into<String>, retry_after_s: u64) -> Self {
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::RATE_LIMITED, detail);
+        problem.0.retry_after_s = Some(retry_after_s.max(1));
+        problem
+    }
+
+    /// Returns the message for humans.
+    pub fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// 429: the values of the caller's jobs that have not ended are too large.
     pub fn too_many_bytes(detail: impl Into<String>) -> Self {
         let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, problem_codes::TOO_MANY_BYTES_IN_FLIGHT, detail);

@@ -133,3 +133,9 @@ pub(crate) const PROVIDER_UNREACHABLE: &str = "provider_unreachable";
 
 /// The provider gave no valid reply: whether it acted on the request is unknown.
 pub(crate) const PROVIDER_NO_REPLY: &str = "provider_no_reply";
+
+/// A provider's rate limit, or the limits of its connector, allow no call now; nothing was sent.
+pub(crate) const RATE_LIMITED: &str = "rate_limited";
+
+/// A budget does not allow what the call may cost; nothing was sent.
+pub(crate) const BUDGET_EXCEEDED: &str = "budget_exceeded";

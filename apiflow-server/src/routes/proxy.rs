@@ -25,8 +25,7 @@ async fn pass_on(
     Path(connector_id): Path<String>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let caller = proxy::permit_request(caller, &connector_id, &request)?;
-    proxy::pass_on(&state, &caller, &connector_id, request).await
+    proxy::pass_on(&state, caller, &connector_id, request).await
 }
 
 async fn pass_on_below(
@@ -35,6 +34,5 @@ async fn pass_on_below(
     Path((connector_id, _)): Path<(String, String)>,
     request: Request,
 ) -> Result<Response, Problem> {
-    let caller = proxy::permit_request(caller, &connector_id, &request)?;
-    proxy::pass_on(&state, &caller, &connector_id, request).await
+    proxy::pass_on(&state, caller, &connector_id, request).await
 }

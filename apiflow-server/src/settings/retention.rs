@@ -38,4 +38,12 @@ pub struct RetentionSettings {
     /// no limit.
     #[arg(long, env = "APIFLOW_MAX_ENDED_JOBS", value_name = "NUMBER")]
     pub max_ended_jobs: Option<u64>,
+
+    /// Days after which the records of requests through the proxy are deleted.
+    #[arg(long, env = "APIFLOW_CALL_DAYS", default_value_t = 30, value_parser = clap::value_parser!(u64).range(1..=36_500), value_name = "DAYS")]
+    pub call_days: u64,
+
+    /// Maximum number of records of requests through the proxy; beyond it, the oldest are deleted.
+    #[arg(long, env = "APIFLOW_MAX_CALLS", default_value_t = 1_000_000, value_name = "NUMBER")]
+    pub max_calls: u64,
 }

@@ -29,6 +29,11 @@ impl ScopedCaller {
         Ok(Self { caller, scopes })
     }
 
+    /// Returns the id of the user, for records of requests that may be refused.
+    pub(crate) fn user_id(&self) -> &str {
+        &self.caller.user.id
+    }
+
     /// Returns the caller of a route that no scope permits.
     ///
     /// # Errors

@@ -136,7 +136,7 @@ async fn failures_say_whether_anything_was_sent() {
 }
 
 /// Sends a request to the router, and returns its reply when its head has arrived.
-async fn open(
+pub(crate) async fn open(
     client: &RecordingClient,
     token: &str,
     path: &str,

@@ -25,7 +25,7 @@ fn creates(provider: &Replicate) -> BTreeMap<String, usize> {
     counts
 }
 
-async fn ended(server: &Server, job: &str, within: Duration) -> Value {
+pub(crate) async fn ended(server: &Server, job: &str, within: Duration) -> Value {
     let deadline = Instant::now() + within;
     loop {
         let read = server.send("GET", &format!("/jobs/{job}"), None).await;

@@ -1,5 +1,6 @@
 //! The real binary on both databases: killed, stopped and started again, while providers fail.
 
+mod budgets;
 mod downloads;
 mod kills;
 mod media_kills;

@@ -127,6 +127,21 @@ impl Server {
         Some(job["id"].as_str()?.to_owned())
     }
 
+    /// Runs the founding node for a picture, once however often it is asked; nothing if the server dies meanwhile.
+    pub(crate) async fn try_run_node(&self, picture: &str) -> Option<String> {
+        let url = format!("{}/api/v1/node/replicate_flux_kontext_pro_node_id/run", self.address);
+        let request = self.client.post(url).bearer_auth(&self.token).header("idempotency-key", picture);
+        let request = request.json(&json!({"input": {"prompt": "a hat", "input_image": picture}}));
+        let job: Value = request.send().await.ok()?.json().await.ok()?;
+        Some(job["id"].as_str()?.to_owned())
+    }
+
+    /// Sends a request in the background, whose reply nobody reads.
+    pub(crate) fn begin_post(&self, path: &str, body: &Value) -> tokio::task::JoinHandle<()> {
+        let request = self.client.post(format!("{}/api/v1{path}", self.address)).bearer_auth(&self.token).json(body);
+        tokio::spawn(async move { drop(request.send().await) })
+    }
+
     /// SIGKILL: no chance to say goodbye.
     pub(crate) fn kill(mut self) {
         self.child.kill().expect("it was running");

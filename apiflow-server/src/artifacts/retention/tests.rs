@@ -148,6 +148,8 @@ fn no_limits() -> RetentionSettings {
         link_seconds: 60,
         job_days: None,
         max_ended_jobs: None,
+        call_days: 30,
+        max_calls: 1_000_000,
     }
 }
 

@@ -134,6 +134,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/calls": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists the requests that were passed on to providers, or refused: the caller's own, or everyone's for admins. */
+        get: operations["list_proxied_calls"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connectors": {
         parameters: {
             query?: never;
@@ -2170,6 +2187,60 @@ export interface components {
             next: string | null;
         };
         /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_ProxiedCall: {
+            /** @description The items of this page. */
+            items: {
+                /**
+                 * Format: int64
+                 * @description Number of bytes of the reply's body that were passed on.
+                 */
+                bytes_received: number;
+                /**
+                 * Format: int64
+                 * @description Number of bytes of the request's body that were passed on.
+                 */
+                bytes_sent: number;
+                /** @description Id of the connector. */
+                connector_id: string;
+                cost: components["schemas"]["Cost"] | null;
+                /**
+                 * Format: int64
+                 * @description Milliseconds between the two.
+                 */
+                duration_ms: number | null;
+                /** @description Why it failed or was refused. */
+                error: string | null;
+                /**
+                 * Format: date-time
+                 * @description When its reply ended; null while it is at work.
+                 */
+                finished_at: string | null;
+                /** @description Identifier. */
+                id: string;
+                /** @description Method, in upper case. */
+                method: string;
+                /** @description Id of the connector's node with the method and path of the request; null if there is none. */
+                node_id: string | null;
+                /** @description Path below the connector's `base_url`, with the names of the query; its values are masked. */
+                path: string;
+                /**
+                 * Format: date-time
+                 * @description When the request arrived.
+                 */
+                started_at: string;
+                /**
+                 * Format: int32
+                 * @description Status that the caller got: the provider's, or that of the problem in `error`; 499 if the caller went away before
+                 *     it. Null while the request is at work.
+                 */
+                status: number | null;
+                /** @description Id of the user who made it. */
+                user_id: string;
+            }[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
         Page_SecretInfo: {
             /** @description The items of this page. */
             items: {
@@ -2415,6 +2486,55 @@ export interface components {
             title: string;
             /** @description Always `about:blank`; `code` identifies the kind of problem. */
             type: string;
+        };
+        /** @description A request that was passed on to a provider, or refused. Bodies and credentials are not recorded. */
+        ProxiedCall: {
+            /**
+             * Format: int64
+             * @description Number of bytes of the reply's body that were passed on.
+             */
+            bytes_received: number;
+            /**
+             * Format: int64
+             * @description Number of bytes of the request's body that were passed on.
+             */
+            bytes_sent: number;
+            /** @description Id of the connector. */
+            connector_id: string;
+            cost: components["schemas"]["Cost"] | null;
+            /**
+             * Format: int64
+             * @description Milliseconds between the two.
+             */
+            duration_ms: number | null;
+            /** @description Why it failed or was refused. */
+            error: string | null;
+            /**
+             * Format: date-time
+             * @description When its reply ended; null while it is at work.
+             */
+            finished_at: string | null;
+            /** @description Identifier. */
+            id: string;
+            /** @description Method, in upper case. */
+            method: string;
+            /** @description Id of the connector's node with the method and path of the request; null if there is none. */
+            node_id: string | null;
+            /** @description Path below the connector's `base_url`, with the names of the query; its values are masked. */
+            path: string;
+            /**
+             * Format: date-time
+             * @description When the request arrived.
+             */
+            started_at: string;
+            /**
+             * Format: int32
+             * @description Status that the caller got: the provider's, or that of the problem in `error`; 499 if the caller went away before
+             *     it. Null while the request is at work.
+             */
+            status: number | null;
+            /** @description Id of the user who made it. */
+            user_id: string;
         };
         /** @description The requests through the raw proxy that a token may send. */
         ProxyScope: {
@@ -3380,6 +3500,50 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_proxied_calls: {
+        parameters: {
+            query?: {
+                /** @description Number of calls per page, from 1 to 500 (default: 50). */
+                limit?: number;
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+                /** @description Only calls with this connector. */
+                connector?: string;
+                /** @description Only calls of this user; others than the caller for admins only. */
+                user?: string;
+                /** @description Only calls with this status, such as `404`, or with one of a class, such as `4xx`. */
+                status?: string;
+                /** @description Only calls that began at or after this time. */
+                from?: string;
+                /** @description Only calls that began before this time. */
+                to?: string;
+            };
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_ProxiedCall"];
+                };
             };
             /** @description a problem */
             default: {
