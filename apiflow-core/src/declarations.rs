@@ -8,6 +8,7 @@ use serde_json::{Map, Value};
 
 pub(crate) mod credential_names;
 pub(crate) mod headers;
+mod read_catalog;
 
 use crate::value_type::ValueType;
 

@@ -12,7 +12,7 @@ mod draw;
 mod edge_path;
 mod metrics;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use crate::openflow::parse_leniently;
@@ -26,7 +26,7 @@ pub const DEFAULT_CARD_WIDTH_PX: i32 = 220;
 pub const DEFAULT_CARD_HEIGHT_PX: i32 = 64;
 
 /// The direction from the first step to the last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Direction {
     /// From top to bottom.
@@ -36,13 +36,33 @@ pub enum Direction {
 }
 
 /// Options of a layout.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct LayoutOptions {
     /// The direction; if absent, the one that fits `aspect` better.
     pub direction: Option<Direction>,
     /// Width of the pane divided by its height; if absent, the direction is down.
     pub aspect: Option<f64>,
+}
+
+impl LayoutOptions {
+    /// Reads `{"direction": "down" | "right", "aspect": number}`, both optional; `None` if it is anything else.
+    pub fn from_json(value: &Value) -> Option<Self> {
+        let field = |name: &str| value.as_object()?.get(name).filter(|field| !field.is_null());
+        value.as_object()?;
+        let direction = match field("direction") {
+            None => None,
+            Some(word) => Some(match word.as_str()? {
+                "down" => Direction::Down,
+                "right" => Direction::Right,
+                _ => return None,
+            }),
+        };
+        let aspect = match field("aspect") {
+            None => None,
+            Some(number) => Some(number.as_f64()?),
+        };
+        Some(Self { direction, aspect })
+    }
 }
 
 /// The diagram of a workflow. All coordinates are in pixels and absolute, also within groups, with the origin in the

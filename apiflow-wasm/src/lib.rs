@@ -5,7 +5,7 @@ use apiflow_core::diagnostic::{Diagnostic, codes};
 use apiflow_core::layout::LayoutOptions;
 use apiflow_core::{layout as layouts, validate as validator};
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// Validates a workflow; returns a JSON array of diagnostics.
@@ -16,7 +16,8 @@ use wasm_bindgen::prelude::wasm_bindgen;
 #[must_use]
 pub fn validate(workflow: &str, catalog: &str) -> String {
     let checked = read_json(workflow, "workflow").and_then(|document| {
-        let catalog: Catalog = read_json(catalog, "catalog")?;
+        let catalog = read_json(catalog, "catalog")?;
+        let catalog = Catalog::from_json(&catalog).map_err(|faults| unreadable_catalog(&faults))?;
         Ok(validator::validate_workflow(&document, &catalog))
     });
     write_json(&checked.unwrap_or_else(|fault| vec![*fault]))
@@ -28,11 +29,9 @@ pub fn validate(workflow: &str, catalog: &str) -> String {
 #[wasm_bindgen]
 #[must_use]
 pub fn layout(workflow: &str, options: &str) -> String {
-    let drawn = read_json(workflow, "workflow").and_then(|document| {
-        let options: LayoutOptions = read_json(options, "options")?;
-        Ok(layouts::layout_document(&document, &options))
-    });
-    write_json(&drawn.ok())
+    let document = read_json(workflow, "workflow").ok();
+    let options = read_json(options, "options").ok().and_then(|options| LayoutOptions::from_json(&options));
+    write_json(&document.zip(options).map(|(document, options)| layouts::layout_document(&document, &options)))
 }
 
 /// Returns the version of the core.
@@ -42,7 +41,13 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-fn read_json<T: DeserializeOwned>(text: &str, what: &str) -> Result<T, Box<Diagnostic>> {
+fn unreadable_catalog(faults: &[Diagnostic]) -> Box<Diagnostic> {
+    let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.message)).collect();
+    let message = format!("the catalog cannot be read: {}", faults.join("; "));
+    Box::new(Diagnostic::new_error(codes::MALFORMED_JSON, "", message))
+}
+
+fn read_json(text: &str, what: &str) -> Result<Value, Box<Diagnostic>> {
     serde_json::from_str(text).map_err(|error| {
         Box::new(Diagnostic::new_error(codes::MALFORMED_JSON, "", format!("the {what} cannot be read: {error}")))
     })

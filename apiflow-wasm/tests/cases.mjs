@@ -37,6 +37,8 @@ test('a text that is not JSON is a finding', () => {
 	const [found] = JSON.parse(core.validate('{', '{}'));
 	assert.equal(found.code, 'malformed-json');
 	assert.match(found.message, /^the workflow cannot be read/);
+	const [wrong] = JSON.parse(core.validate('{"value": {"modules": []}}', '{"nodes": {"n": {"id": 1}}}'));
+	assert.match(wrong.message, /^the catalog cannot be read: \/nodes\/n\/id: `id` must be a string/);
 });
 
 test('every step of the founding workflow has a card, every edge its ends', () => {

@@ -20,7 +20,7 @@ pub struct WasmModule {
 
 /// The validator and the layout: loaded with the page.
 pub const CORE_MODULE: WasmModule =
-    WasmModule { package: "apiflow-wasm", name: "apiflow_wasm", folder: "pkg", max_size_bytes: 352 * 1024 };
+    WasmModule { package: "apiflow-wasm", name: "apiflow_wasm", folder: "pkg", max_size_bytes: 350 * 1024 };
 
 /// The dry run with its JavaScript engine: loaded when it is first used.
 pub const DRY_RUN_MODULE: WasmModule = WasmModule {

@@ -212,9 +212,14 @@ fn the_direction_fits_the_pane() {
 
 #[test]
 fn options_may_be_left_out() {
-    let options: LayoutOptions = serde_json::from_value(json!({"direction": "right"})).unwrap();
-    assert_eq!(options.direction, Some(Direction::Right));
-    assert_eq!(serde_json::from_value::<LayoutOptions>(json!({})).unwrap(), LayoutOptions::default());
+    let right = LayoutOptions { direction: Some(Direction::Right), aspect: Some(1.5) };
+    assert_eq!(LayoutOptions::from_json(&json!({"direction": "right", "aspect": 1.5, "more": 1})), Some(right));
+    for nothing in [json!({}), json!({"direction": null, "aspect": null})] {
+        assert_eq!(LayoutOptions::from_json(&nothing), Some(LayoutOptions::default()));
+    }
+    for wrong in [json!([]), json!({"direction": "up"}), json!({"direction": 1}), json!({"aspect": "wide"})] {
+        assert_eq!(LayoutOptions::from_json(&wrong), None, "{wrong}");
+    }
 }
 
 /// Generates lists of modules of any shape, at most five levels deep.
