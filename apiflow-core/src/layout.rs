@@ -120,6 +120,8 @@ pub struct LayoutEdge {
     pub path: String,
     /// The branch's summary or predicate.
     pub label: Option<String>,
+    /// JSON Pointer at which a module inserted on this edge belongs (`/value/modules/2`); `None` if none can be.
+    pub insert_at: Option<String>,
     /// Horizontal center of the label, in pixels.
     pub label_x: i32,
     /// Vertical center of the label, in pixels.

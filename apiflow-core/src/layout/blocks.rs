@@ -20,23 +20,42 @@ pub(super) enum Block {
     /// A module without lists.
     Step(Card),
     /// A loop around a list.
-    Loop(Card, Vec<Block>),
+    Loop(Card, StepList),
     /// A branch and its lists.
     Fork(Card, Vec<BranchLane>),
+}
+
+/// The blocks of one list of modules.
+#[derive(Debug, Default)]
+pub(super) struct StepList {
+    /// JSON Pointer of the list; empty if the document has no such list.
+    pub(super) pointer: String,
+    pub(super) blocks: Vec<Block>,
+    /// Number of blocks at the beginning that are not modules of the list: the preprocessor.
+    pub(super) leading: usize,
+}
+
+impl StepList {
+    /// Returns the JSON Pointer at which a module has to be inserted to stand before the block with this index, or at
+    /// the end.
+    pub(super) fn insertion_pointer(&self, block: usize) -> Option<String> {
+        let index = block.checked_sub(self.leading)?;
+        (!self.pointer.is_empty()).then(|| format!("{}/{index}", self.pointer))
+    }
 }
 
 /// One list of a branch.
 #[derive(Debug)]
 pub(super) struct BranchLane {
     pub(super) label: String,
-    pub(super) blocks: Vec<Block>,
+    pub(super) list: StepList,
 }
 
 /// The whole diagram as blocks.
 #[derive(Debug)]
 pub(super) struct Picture {
     /// The program between start and end.
-    pub(super) main: Vec<Block>,
+    pub(super) main: StepList,
     /// The failure handler, beside the program.
     pub(super) failure: Option<Block>,
     /// Pointer of what the start marker stands for.
@@ -46,16 +65,19 @@ pub(super) struct Picture {
 impl Picture {
     pub(super) fn from_document(reading: &ParsedDocument) -> Self {
         let Some(flow) = &reading.flow else {
-            return Self { main: Vec::new(), failure: None, start_pointer: "" };
+            return Self { main: StepList::default(), failure: None, start_pointer: "" };
         };
         let mut builder = Builder { broken: &reading.broken, used: BTreeSet::new() };
         let root = Place::ROOT;
         let value = root.key("value");
-        let mut main: Vec<Block> = Vec::new();
-        if let Some(module) = &flow.value.preprocessor_module {
-            main.push(builder.build_block(module, &value.key("preprocessor_module")));
+        let preprocessor = &flow.value.preprocessor_module;
+        let preprocessor =
+            preprocessor.as_ref().map(|module| builder.build_block(module, &value.key("preprocessor_module")));
+        let mut main = builder.build_list(&flow.value.modules, &value.key("modules"));
+        if let Some(block) = preprocessor {
+            main.blocks.insert(0, block);
+            main.leading = 1;
         }
-        main.extend(builder.list(&flow.value.modules, &value.key("modules")));
         let failure = flow
             .value
             .failure_module
@@ -66,8 +88,8 @@ impl Picture {
 
     /// Returns the size along and across the flow, without and with the failure handler.
     pub(super) fn measure_flow(&self, metrics: &Metrics) -> (Size, Size) {
-        let list = list_size(&self.main, metrics);
-        let inner = if self.main.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
+        let list = list_size(&self.main.blocks, metrics);
+        let inner = if self.main.blocks.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
         let body = Size { main: inner + 2 * metrics.marker.main, cross: list.cross.max(metrics.marker.cross) };
         let whole = match &self.failure {
             None => body,
@@ -92,8 +114,8 @@ impl Block {
         match self {
             Block::Step(_) => metrics.card,
             Block::Loop(_, body) => {
-                let list = list_size(body, metrics);
-                let inner = if body.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
+                let list = list_size(&body.blocks, metrics);
+                let inner = if body.blocks.is_empty() { metrics.gap } else { list.main + 2 * metrics.gap };
                 Size {
                     main: 2 * metrics.pad + metrics.card.main + inner + metrics.marker.main,
                     cross: list.cross.max(metrics.card.cross) + 2 * metrics.side,
@@ -125,7 +147,7 @@ pub(super) fn lanes_size(lanes: &[BranchLane], metrics: &Metrics) -> Size {
     let gaps = metrics.lane_gap * i32::try_from(lanes.len().saturating_sub(1)).unwrap_or(0);
     let start = Size { main: 0, cross: gaps };
     lanes.iter().fold(start, |sum, lane| {
-        let size = list_size(&lane.blocks, metrics);
+        let size = list_size(&lane.list.blocks, metrics);
         Size { main: sum.main.max(size.main), cross: sum.cross + size.cross }
     })
 }
@@ -136,8 +158,10 @@ struct Builder<'r> {
 }
 
 impl Builder<'_> {
-    fn list(&mut self, modules: &[Module], place: &Place<'_>) -> Vec<Block> {
-        modules.iter().enumerate().map(|(index, module)| self.build_block(module, &place.index(index))).collect()
+    fn build_list(&mut self, modules: &[Module], place: &Place<'_>) -> StepList {
+        let blocks = modules.iter().enumerate();
+        let blocks = blocks.map(|(index, module)| self.build_block(module, &place.index(index))).collect();
+        StepList { pointer: place.pointer(), blocks, leading: 0 }
     }
 
     fn build_block(&mut self, module: &Module, place: &Place<'_>) -> Block {
@@ -146,11 +170,11 @@ impl Builder<'_> {
         let lists = module.value.child_lists().into_iter().enumerate();
         let mut lanes = lists.map(|(index, list)| BranchLane {
             label: list.label.map_or_else(|| format!("branch {}", index + 1), str::to_owned),
-            blocks: list.visit_at(&value, |place| self.list(list.modules, place)),
+            list: list.visit_at(&value, |place| self.build_list(list.modules, place)),
         });
         match module.value.nesting() {
             Nesting::None => Block::Step(card),
-            Nesting::Loop { .. } => Block::Loop(card, lanes.next().map(|lane| lane.blocks).unwrap_or_default()),
+            Nesting::Loop { .. } => Block::Loop(card, lanes.next().map(|lane| lane.list).unwrap_or_default()),
             Nesting::OneBranch | Nesting::AllBranches { .. } => Block::Fork(card, lanes.collect()),
         }
     }

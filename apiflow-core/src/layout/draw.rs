@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::blocks::{Block, BranchLane, Card, Picture, lanes_size, list_size};
+use super::blocks::{Block, BranchLane, Card, Picture, StepList, lanes_size, list_size};
 use super::edge_path::{Point, svg_path};
 use super::metrics::{Metrics, Size};
 use super::{Layout, LayoutEdge, LayoutNode};
@@ -21,6 +21,13 @@ impl Spot {
     fn middle_axis(&self) -> i32 {
         i32::midpoint(self.begin, self.end)
     }
+}
+
+/// What an edge is, apart from its points.
+struct EdgeLabels<'l> {
+    kind: &'l str,
+    label: Option<&'l str>,
+    insert_at: Option<String>,
 }
 
 pub(super) struct Drawing {
@@ -48,10 +55,10 @@ impl Drawing {
         };
         let start = marker("@start", "start", picture.start_pointer, "start");
         let start = self.draw_node(&start, metrics.marker, 0, axis, None);
-        let (last, main) = self.list(&picture.main, (start, start.end), axis, None);
+        let (last, main) = self.draw_list(&picture.main, 0, (start, start.end), axis, None);
         let end = marker("@end", "end", "", "end");
         let end = self.draw_node(&end, metrics.marker, main + metrics.gap, axis, None);
-        self.draw_straight_edge(last, end, "next", None);
+        self.draw_next_edge(last, end, picture.main.insertion_pointer(picture.main.blocks.len()));
         if let Some(block) = &picture.failure {
             let column = body.cross + metrics.lane_gap;
             let axis = column + metrics.lane_gap + block.size(&metrics).cross / 2;
@@ -62,7 +69,8 @@ impl Drawing {
                 (first.middle_axis(), column),
                 (first.middle_axis(), first.axis - first.half),
             ];
-            self.draw_edge((start, first), "failure", Some("on failure"), &way, way[2]);
+            let labels = EdgeLabels { kind: "failure", label: Some("on failure"), insert_at: None };
+            self.draw_edge((start, first), labels, &way, way[2]);
         }
         self.edges.sort_by_key(|(nodes, _)| *nodes);
         let (width, height) = metrics.xy_of(whole.main, whole.cross);
@@ -75,14 +83,21 @@ impl Drawing {
         }
     }
 
-    /// Draws blocks one after the other behind a spot and the end of its block; returns the last spot and the end of
-    /// the last block.
-    fn list(&mut self, blocks: &[Block], before: (Spot, i32), axis: i32, parent: Option<&str>) -> (Spot, i32) {
+    /// Draws the blocks of a list from an index on, one after the other behind a spot and the end of its block; returns
+    /// the last spot and the end of the last block.
+    fn draw_list(
+        &mut self,
+        list: &StepList,
+        from: usize,
+        before: (Spot, i32),
+        axis: i32,
+        parent: Option<&str>,
+    ) -> (Spot, i32) {
         let (mut last, mut main) = before;
-        for block in blocks {
+        for (index, block) in list.blocks.iter().enumerate().skip(from) {
             let begin = main + self.metrics.gap;
             let (first, exit) = self.draw_block(block, begin, axis, parent);
-            self.draw_straight_edge(last, first, "next", None);
+            self.draw_next_edge(last, first, list.insertion_pointer(index));
             last = exit;
             main = begin + block.size(&self.metrics).main;
         }
@@ -104,7 +119,7 @@ impl Drawing {
     fn draw_loop(
         &mut self,
         card: &Card,
-        body: &[Block],
+        body: &StepList,
         size: Size,
         main: i32,
         axis: i32,
@@ -115,10 +130,10 @@ impl Drawing {
         self.draw_node(&group, size, main, axis, parent);
         let inside = Some(group.id.as_str());
         let head = self.draw_node(card, metrics.card, main + metrics.pad, axis, inside);
-        let (last, inner_end) = self.list(body, (head, head.end), axis, inside);
+        let (last, inner_end) = self.draw_list(body, 0, (head, head.end), axis, inside);
         let end = card_part(card, "@end", "loop_end");
         let end = self.draw_node(&end, metrics.marker, inner_end + metrics.gap, axis, inside);
-        self.draw_straight_edge(last, end, "next", None);
+        self.draw_next_edge(last, end, body.insertion_pointer(body.blocks.len()));
         let lane = axis + size.cross / 2 - metrics.side / 2;
         let way = [
             (end.middle_axis(), end.axis + end.half),
@@ -127,7 +142,8 @@ impl Drawing {
             (head.middle_axis(), head.axis + head.half),
         ];
         let middle = (i32::midpoint(head.middle_axis(), end.middle_axis()), lane);
-        self.draw_edge((end, head), "loop", None, &way, middle);
+        let labels = EdgeLabels { kind: "loop", label: None, insert_at: None };
+        self.draw_edge((end, head), labels, &way, middle);
         (head, end)
     }
 
@@ -143,22 +159,24 @@ impl Drawing {
         let head = self.draw_node(card, metrics.card, main, axis, parent);
         let fan = lanes_size(lanes, &metrics);
         let join_at = head.end + 2 * metrics.fan + fan.main;
-        let mut open: Vec<(Option<Spot>, i32, &str)> = Vec::new();
+        let mut open: Vec<(Option<Spot>, i32, &BranchLane)> = Vec::new();
         let mut cross = axis - fan.cross / 2;
         for lane in lanes {
-            let width = list_size(&lane.blocks, &metrics).cross;
+            let width = list_size(&lane.list.blocks, &metrics).cross;
             let lane_axis = cross + width / 2;
             let last = self.draw_lane(lane, head, lane_axis, parent);
-            open.push((last, lane_axis, &lane.label));
+            open.push((last, lane_axis, lane));
             cross += width + metrics.lane_gap;
         }
         let join = self.draw_node(&card_part(card, "@join", "join"), metrics.join, join_at, axis, parent);
-        for (last, lane_axis, label) in open {
+        for (last, lane_axis, lane) in open {
+            let insert_at = lane.list.insertion_pointer(lane.list.blocks.len());
             let (fan_out, fan_in) = (head.end + metrics.fan / 2, join.begin - metrics.fan / 2);
             match last {
                 Some(last) => {
                     let way = [(last.end, lane_axis), (fan_in, lane_axis), (fan_in, axis), (join.begin, axis)];
-                    self.draw_edge((last, join), "join", None, &way, way[1]);
+                    let labels = EdgeLabels { kind: "join", label: None, insert_at };
+                    self.draw_edge((last, join), labels, &way, way[1]);
                 }
                 None => {
                     let way = [
@@ -169,12 +187,13 @@ impl Drawing {
                         (fan_in, axis),
                         (join.begin, axis),
                     ];
-                    self.draw_edge((head, join), "branch", Some(label), &way, way[2]);
+                    let labels = EdgeLabels { kind: "branch", label: Some(&lane.label), insert_at };
+                    self.draw_edge((head, join), labels, &way, way[2]);
                 }
             }
         }
         if lanes.is_empty() {
-            self.draw_straight_edge(head, join, "join", None);
+            self.draw_straight_edge(head, join, EdgeLabels { kind: "join", label: None, insert_at: None });
         }
         (head, join)
     }
@@ -182,14 +201,15 @@ impl Drawing {
     /// Draws one list of a branch with the edge to it; returns its last spot.
     fn draw_lane(&mut self, lane: &BranchLane, head: Spot, axis: i32, parent: Option<&str>) -> Option<Spot> {
         let metrics = self.metrics;
-        let (block, rest) = lane.blocks.split_first()?;
+        let block = lane.list.blocks.first()?;
         let begin = head.end + metrics.fan;
         let (first, exit) = self.draw_block(block, begin, axis, parent);
         let turn = head.end + metrics.fan / 2;
         let way = [(head.end, head.axis), (turn, head.axis), (turn, axis), (first.begin, axis)];
-        self.draw_edge((head, first), "branch", Some(&lane.label), &way, way[2]);
+        let insert_at = lane.list.insertion_pointer(0);
+        self.draw_edge((head, first), EdgeLabels { kind: "branch", label: Some(&lane.label), insert_at }, &way, way[2]);
         let end = begin + block.size(&metrics).main;
-        let (last, _) = self.list(rest, (exit, end), axis, parent);
+        let (last, _) = self.draw_list(&lane.list, 1, (exit, end), axis, parent);
         Some(last)
     }
 
@@ -210,14 +230,18 @@ impl Drawing {
         Spot { node: self.nodes.len() - 1, begin: main, end: main + size.main, axis, half: size.cross / 2 }
     }
 
-    fn draw_straight_edge(&mut self, from: Spot, to: Spot, kind: &str, label: Option<&str>) {
+    fn draw_next_edge(&mut self, from: Spot, to: Spot, insert_at: Option<String>) {
+        self.draw_straight_edge(from, to, EdgeLabels { kind: "next", label: None, insert_at });
+    }
+
+    fn draw_straight_edge(&mut self, from: Spot, to: Spot, labels: EdgeLabels<'_>) {
         let way = [(from.end, from.axis), (to.begin, to.axis)];
         let middle = (i32::midpoint(from.end, to.begin), from.axis);
-        self.draw_edge((from, to), kind, label, &way, middle);
+        self.draw_edge((from, to), labels, &way, middle);
     }
 
     /// Adds an edge, whose points are given in the flow's directions.
-    fn draw_edge(&mut self, ends: (Spot, Spot), kind: &str, label: Option<&str>, way: &[Point], middle: Point) {
+    fn draw_edge(&mut self, ends: (Spot, Spot), labels: EdgeLabels<'_>, way: &[Point], middle: Point) {
         let points: Vec<Point> = way.iter().map(|&(main, cross)| self.metrics.xy_of(main, cross)).collect();
         let source = self.nodes[ends.0.node].id.clone();
         let target = self.nodes[ends.1.node].id.clone();
@@ -230,9 +254,10 @@ impl Drawing {
             id,
             source,
             target,
-            kind: kind.to_owned(),
+            kind: labels.kind.to_owned(),
             path: svg_path(&points),
-            label: label.map(str::to_owned),
+            label: labels.label.map(str::to_owned),
+            insert_at: labels.insert_at,
             label_x,
             label_y,
         };

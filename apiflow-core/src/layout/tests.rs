@@ -86,6 +86,7 @@ fn check_sound(document: &Value) {
                 node.x >= x && node.y >= y && node.x + node.width <= x + width && node.y + node.height <= y + height;
             assert!(inside, "{node:?} is outside of {:?}", node.parent);
         }
+        check_insertion_pointers(document, &picture);
         for edge in &picture.edges {
             let way = points(&edge.path);
             let (source, target) = (by_id[edge.source.as_str()], by_id[edge.target.as_str()]);
@@ -97,6 +98,18 @@ fn check_sound(document: &Value) {
                 }
             }
         }
+    }
+}
+
+/// Checks that a module can be inserted at each place that an edge names, and that no place is named twice.
+fn check_insertion_pointers(document: &Value, picture: &Layout) {
+    let named: Vec<&str> = picture.edges.iter().filter_map(|edge| edge.insert_at.as_deref()).collect();
+    let unique: BTreeSet<&str> = named.iter().copied().collect();
+    assert_eq!(unique.len(), named.len(), "{named:?}");
+    for pointer in named {
+        let (list, index) = pointer.rsplit_once('/').unwrap();
+        let length = document.pointer(list).and_then(Value::as_array).map_or(0, Vec::len);
+        assert!(index.parse::<usize>().unwrap() <= length, "{pointer} is outside of a list of {length}");
     }
 }
 
@@ -176,6 +189,34 @@ fn a_loop_is_a_group_with_a_way_back() {
     let picture = drawn(&document, Direction::Down);
     assert_eq!(picture.nodes[3].parent.as_deref(), Some("l@group"));
     assert_eq!(picture.nodes[5].parent, None);
+}
+
+#[test]
+fn edges_name_the_place_of_a_module_inserted_on_them() {
+    let mut document =
+        workflow(&json!([looped("l", &[]), branch_one("b", &[vec![step("x")], vec![]], &[]), branch_all("p", &[])]));
+    document["value"]["preprocessor_module"] = step("pre");
+    let found: Vec<(String, Option<String>)> =
+        drawn(&document, Direction::Down).edges.into_iter().map(|edge| (edge.id, edge.insert_at)).collect();
+    let expected = [
+        ("@start>pre", None),
+        ("pre>l", Some("/value/modules/0")),
+        ("l>l@end", Some("/value/modules/0/value/modules/0")),
+        ("l@end>l", None),
+        ("l@end>b", Some("/value/modules/1")),
+        ("b>x", Some("/value/modules/1/value/branches/0/modules/0")),
+        ("b>b@join", Some("/value/modules/1/value/branches/1/modules/0")),
+        ("b>b@join+", Some("/value/modules/1/value/default/0")),
+        ("x>b@join", Some("/value/modules/1/value/branches/0/modules/1")),
+        ("b@join>p", Some("/value/modules/2")),
+        ("p>p@join", None),
+        ("p@join>@end", Some("/value/modules/3")),
+    ];
+    for (id, pointer) in expected {
+        let edge = found.iter().find(|(found, _)| found == id);
+        assert_eq!(edge.map(|(_, at)| at.as_deref()), Some(pointer), "{id}");
+    }
+    assert_eq!(found.len(), expected.len());
 }
 
 #[test]
