@@ -1,0 +1,214 @@
+import { JsonEdit } from '#lib/editor/json-edit.ts';
+import { isWithin, valueAt } from '#lib/pointer.ts';
+import { allModules, isObject, moduleAt, moduleIds, modulesWithin, nodeIdOf, splitPlace, type Module } from './modules.ts';
+import { findReferences, renameInExpression } from './references.ts';
+
+/** Result of an edit of steps. */
+export interface StepEdit {
+	edit: JsonEdit;
+	/** JSON Pointer of the step to select afterwards, in the OpenFlow document; null for none. */
+	select: string | null;
+	/** Ids of steps that the edit removed and other steps still refer to, each with the ids of the latter. */
+	dangling: Record<string, string[]>;
+}
+
+const SKIP_ALWAYS = 'true';
+const SKIP_PREFIX = 'true || (';
+
+/**
+ * Edits the steps of a workflow as text. `prefix` is the JSON Pointer of the OpenFlow document within the text; all other
+ * pointers are those in the OpenFlow document.
+ */
+export class StepEditor {
+	readonly #text: string;
+	readonly #prefix: string;
+	readonly #document: unknown;
+
+	/** `text` must be valid JSON. */
+	constructor(text: string, prefix: string) {
+		this.#text = text;
+		this.#prefix = prefix;
+		this.#document = valueAt(JSON.parse(text), prefix);
+	}
+
+	/** Inserts modules before the place `at` (`/value/modules/2`). Their ids, and those inside them, are made unique. */
+	insert(at: string, modules: readonly Module[]): StepEdit {
+		const edit = this.#edit();
+		const split = splitPlace(at);
+		renameTogether(modules, moduleIds(this.#document)).forEach((copy, offset) => {
+			const place = split ? `${split.list}/${split.index + offset}` : at;
+			if (split) edit.insert(this.#prefix + place, copy);
+			else edit.set(this.#prefix + place, copy);
+		});
+		return { edit, select: modules.length > 0 ? at : null, dangling: {} };
+	}
+
+	/** Removes steps with what is inside them. */
+	remove(pointers: readonly string[]): StepEdit {
+		const edit = this.#edit();
+		const outermost = pointers.filter((pointer) => !pointers.some((other) => other !== pointer && isWithin(pointer, other)));
+		// From the last to the first, so that the pointers stay true.
+		for (const pointer of sortByPlace(outermost).reverse()) edit.remove(this.#prefix + pointer);
+		return { edit, select: null, dangling: this.#findDangling(edit, outermost) };
+	}
+
+	/** Inserts copies of steps behind them. References among the copied steps lead to the copies. */
+	duplicate(pointers: readonly string[]): StepEdit {
+		const sorted = sortByPlace(pointers);
+		const last = splitPlace(sorted.at(-1) ?? '');
+		if (!last) return { edit: this.#edit(), select: null, dangling: {} };
+		return this.insert(`${last.list}/${last.index + 1}`, this.copy(sorted));
+	}
+
+	/** Copies of steps, to be pasted elsewhere. */
+	copy(pointers: readonly string[]): Module[] {
+		return sortByPlace(pointers).flatMap((pointer) => {
+			const placed = moduleAt(this.#document, pointer);
+			return placed ? [structuredClone(placed.module)] : [];
+		});
+	}
+
+	/** Moves a step before the place `to`; null if that place is inside the step. */
+	move(from: string, to: string): StepEdit | null {
+		const placed = moduleAt(this.#document, from);
+		const source = splitPlace(from);
+		const target = splitPlace(to);
+		if (!placed || !source || !target || isWithin(to, from)) return null;
+		const edit = this.#edit().remove(this.#prefix + from);
+		const place = afterRemoval(to, from);
+		edit.insert(this.#prefix + place, placed.module);
+		return { edit, select: place, dangling: {} };
+	}
+
+	/** Renames a step, with all references to it. */
+	rename(pointer: string, id: string): StepEdit {
+		const edit = this.#edit();
+		const before = moduleAt(this.#document, pointer)?.module.id;
+		if (typeof before === 'string' && before !== '') {
+			for (const { at, text } of findExpressions(this.#document)) {
+				edit.set(this.#prefix + at, renameInExpression(text, new Map([[before, id]])));
+			}
+			if (valueAt(this.#document, '/value/early_return') === before) edit.set(`${this.#prefix}/value/early_return`, id);
+		}
+		edit.set(`${this.#prefix}${pointer}/id`, id);
+		return { edit, select: pointer, dangling: {} };
+	}
+
+	/** Disables a step, or enables it again. An own `skip_if` comes back. */
+	setDisabled(pointer: string, disabled: boolean): StepEdit {
+		const edit = this.#edit();
+		const at = `${this.#prefix}${pointer}/skip_if`;
+		const module = moduleAt(this.#document, pointer)?.module;
+		const expression = readSkip(module);
+		if (module && isDisabled(module) !== disabled) {
+			if (disabled) edit.set(at, { expr: expression ? `${SKIP_PREFIX}${expression})` : SKIP_ALWAYS });
+			else if (expression === SKIP_ALWAYS) edit.remove(at);
+			else edit.set(`${at}/expr`, expression.slice(SKIP_PREFIX.length, -1));
+		}
+		return { edit, select: pointer, dangling: {} };
+	}
+
+	#edit(): JsonEdit {
+		return new JsonEdit(this.#text);
+	}
+
+	#findDangling(edit: JsonEdit, removed: readonly string[]): Record<string, string[]> {
+		const after = valueAt(edit.value, this.#prefix);
+		const left = moduleIds(after);
+		const gone = removed.flatMap((pointer) => {
+			const placed = moduleAt(this.#document, pointer);
+			return placed ? modulesWithin(this.#document, placed).flatMap(({ module }) => module.id ?? []) : [];
+		});
+		const entries = gone.filter((id) => !left.has(id)).map((id) => [id, stepsReferringTo(after, id)] as const);
+		return Object.fromEntries(entries.filter(([, steps]) => steps.length > 0));
+	}
+}
+
+/** Whether a step never runs, because a user disabled it. */
+export function isDisabled(module: Module): boolean {
+	const expression = readSkip(module);
+	return expression === SKIP_ALWAYS || (expression.startsWith(SKIP_PREFIX) && expression.endsWith(')'));
+}
+
+function readSkip(module: Module | undefined): string {
+	const skip = module?.skip_if;
+	return isObject(skip) && typeof skip.expr === 'string' ? skip.expr : '';
+}
+
+/** Ids of the steps whose expressions refer to a step, in document order. */
+export function stepsReferringTo(document: unknown, id: string): string[] {
+	const modules = allModules(document);
+	const found = new Set<string>();
+	for (const { at, text } of findExpressions(document)) {
+		if (!findReferences(text).some(({ step }) => step === id)) continue;
+		const around = modules.filter(({ pointer }) => isWithin(at, pointer)).sort((one, other) => other.pointer.length - one.pointer.length)[0];
+		if (around?.module.id) found.add(around.module.id);
+	}
+	return [...found];
+}
+
+/** An id for a new step, from the name of what it does: `flux_kontext_pro`, then `flux_kontext_pro_2`. */
+export function makeStepId(base: string, used: ReadonlySet<string>): string {
+	const slug = base.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '') || 'step';
+	const name = /^\d/.test(slug) ? `step_${slug}` : slug;
+	if (!used.has(name)) return name;
+	const stem = name.replace(/_\d+$/, '');
+	for (let number = 2; ; number++) if (!used.has(`${stem}_${number}`)) return `${stem}_${number}`;
+}
+
+/** All JavaScript expressions of a document, with their pointers. */
+function findExpressions(document: unknown): { at: string; text: string }[] {
+	const found: { at: string; text: string }[] = [];
+	const visit = (value: unknown, at: string) => {
+		if (typeof value !== 'object' || value === null) return;
+		for (const [key, inner] of Object.entries(value)) {
+			const pointer = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
+			if ((key === 'expr' || key === 'skip_expr') && typeof inner === 'string') found.push({ at: pointer, text: inner });
+			else visit(inner, pointer);
+		}
+	};
+	visit(valueAt(document, '/value'), '/value');
+	return found;
+}
+
+/** Copies modules and gives them, and the modules inside them, ids that are not in use, with the references among them. */
+function renameTogether(modules: readonly Module[], used: ReadonlySet<string>): Module[] {
+	const copies = structuredClone(modules) as Module[];
+	const taken = new Set(used);
+	const names = new Map<string, string>();
+	const placed = copies.flatMap((module, index) => modulesWithin({ list: copies }, { pointer: `/list/${index}`, module }));
+	for (const { module } of placed) {
+		const before = module.id;
+		const isFree = before && !taken.has(before);
+		const id = isFree ? before : makeStepId(before || nodeIdOf(module) || module.value?.type || 'step', taken);
+		taken.add(id);
+		module.id = id;
+		if (before) names.set(before, id);
+	}
+	for (const copy of copies) renameReferences(copy, names);
+	return copies;
+}
+
+function renameReferences(value: unknown, names: ReadonlyMap<string, string>): void {
+	if (typeof value !== 'object' || value === null) return;
+	const container = value as Record<string, unknown>;
+	for (const [key, inner] of Object.entries(container)) {
+		if (key === 'expr' && typeof inner === 'string') container[key] = renameInExpression(inner, names);
+		else renameReferences(inner, names);
+	}
+}
+
+/** Sorts pointers in document order. */
+function sortByPlace(pointers: readonly string[]): string[] {
+	return [...pointers].sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+}
+
+/** The pointer that a place has after an element was removed from an array. */
+function afterRemoval(pointer: string, removed: string): string {
+	const place = splitPlace(removed);
+	if (!place || !isWithin(pointer, place.list)) return pointer;
+	const [index, ...rest] = pointer.slice(place.list.length + 1).split('/');
+	const number = Number(index);
+	if (number <= place.index) return pointer;
+	return [place.list, number - 1, ...rest].join('/');
+}
