@@ -48,7 +48,7 @@ describe('fieldsFromInputs', () => {
 			{ name: 'c', type: 'string', enum: ['1'], default: null }
 		]);
 		expect(a).toMatchObject({ kind: 'text', fallback: 'x', required: false });
-		expect(b).toMatchObject({ kind: 'text', required: true });
+		expect(b).toMatchObject({ kind: 'image', required: true });
 		expect(c).toMatchObject({ kind: 'enum', fallback: null });
 	});
 });
@@ -95,4 +95,15 @@ describe('fieldsForRerun', () => {
 		expect(parseAnswers(show(input), answersFromInput(show(input), input))).toEqual({ input, errors: {} });
 	});
 	it('uses one JSON field if no fields are known', () => expect(show({ a: 1 }, [])).toEqual([]));
+});
+
+describe('media', () => {
+	const [photo] = fieldsFromSchema({ properties: { photo: { type: ['string', 'object'], format: 'image' } } });
+	const artifact = { artifact: 'a1', url: '/api/v1/artifacts/a1', mime: 'image/png' };
+
+	it('are fields of their own', () => expect(photo?.kind).toBe('image'));
+	it.each(['https://example.com/a.png', artifact])('come back as they were: %j', (value) => {
+		const answers = answersFromInput([photo!], { photo: value });
+		expect(parseAnswers([photo!], answers).input).toEqual({ photo: value });
+	});
 });

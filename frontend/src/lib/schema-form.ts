@@ -1,5 +1,5 @@
 /** How a form field is rendered and parsed. */
-export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'json';
+export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'json' | 'image' | 'video' | 'audio' | 'file';
 
 /** A form field for one property of a JSON Schema. */
 export interface Field {
@@ -16,7 +16,10 @@ export interface Field {
 	long: boolean;
 }
 
-/** Values entered by the user, by field: text, or the index of an option. An empty string means "not set". */
+/**
+ * Values entered by the user, by field: text, the index of an option, or for media a URL or the JSON of a kept file. An
+ * empty string means "not set".
+ */
 export type Answers = Record<string, string>;
 
 /** Result of parsing a form: the input, and an error message for each invalid field. */
@@ -40,6 +43,13 @@ type Schema = Record<string, unknown>;
 
 function object(value: unknown): Schema {
 	return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : {};
+}
+
+const MEDIA = ['image', 'video', 'audio', 'file'] as const;
+
+/** Kind of a property whose format names a medium. */
+function mediaKind({ format, contentMediaType }: Schema): FieldKind | undefined {
+	return MEDIA.find((kind) => format === kind || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${kind}/`)));
 }
 
 function kindOf(types: string[]): FieldKind {
@@ -72,7 +82,7 @@ export function fieldsFromSchema(schema: unknown): Field[] {
 			name,
 			label: typeof property.title === 'string' && property.title ? property.title : name,
 			description: typeof property.description === 'string' ? property.description : '',
-			kind: options.length > 0 ? 'enum' : kindOf(types),
+			kind: options.length > 0 ? 'enum' : (mediaKind(property) ?? kindOf(types)),
 			required: required.includes(name),
 			options,
 			fallback: property.default,
@@ -81,14 +91,13 @@ export function fieldsFromSchema(schema: unknown): Field[] {
 	});
 }
 
-/** Form fields of a node's inputs. Media inputs are text fields for a URL. */
+/** Form fields of a node's inputs. */
 export function fieldsFromInputs(inputs: readonly DeclaredInput[]): Field[] {
-	const media = new Set(['image', 'video', 'audio', 'file']);
 	return inputs.map((input) => ({
 		name: input.name,
 		label: input.name,
 		description: input.description ?? '',
-		kind: input.enum?.length ? 'enum' : kindOf([media.has(input.type) ? 'string' : input.type]),
+		kind: input.enum?.length ? 'enum' : (MEDIA.find((kind) => kind === input.type) ?? kindOf([input.type])),
 		required: (input.required ?? false) && input.value === undefined && input.default === undefined,
 		options: input.enum ?? [],
 		fallback: input.value === undefined ? input.default : input.value,
@@ -159,12 +168,27 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 			return { value: text === 'true' };
 		case 'enum':
 			return { value: field.options[Number(text)] };
+		case 'image':
+		case 'video':
+		case 'audio':
+		case 'file':
+			return { value: parseMediaAnswer(text) };
 		case 'json':
 			try {
 				return { value: JSON.parse(text) as unknown };
 			} catch {
 				return { error: 'invalid JSON; strings need quotes' };
 			}
+	}
+}
+
+/** The value of a media field: a kept file as an object, or a URL. */
+export function parseMediaAnswer(text: string): unknown {
+	if (!text.startsWith('{')) return text;
+	try {
+		return JSON.parse(text) as unknown;
+	} catch {
+		return text;
 	}
 }
 
@@ -188,6 +212,12 @@ export function answersFromInput(fields: readonly Field[], input: unknown): Answ
 			case 'integer':
 			case 'boolean':
 				answers[field.name] = JSON.stringify(value);
+				break;
+			case 'image':
+			case 'video':
+			case 'audio':
+			case 'file':
+				answers[field.name] = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 				break;
 			case 'json':
 				answers[field.name] = JSON.stringify(value, null, 2);

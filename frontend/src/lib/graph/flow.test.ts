@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { findEnclosingCard, countProblems, toGraph, type Layout, type LayoutNode } from './flow.ts';
+import { countProblems, findDropEdge, findEnclosingCard, toGraph, type Layout, type LayoutNode } from './flow.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -17,7 +17,7 @@ const layout: Layout = {
 	width: 220,
 	height: 400,
 	nodes: [node('@start', '', 'start'), node('loop@group', '/value/modules/0', 'group'), loop, inner],
-	edges: [{ id: 'e', source: 'loop', target: 'inner', kind: 'next', path: 'M0 0L1 1', label: null, label_x: 0, label_y: 0 }]
+	edges: [{ id: 'e', source: 'loop', target: 'inner', kind: 'next', path: 'M0 0L1 1', label: null, insert_at: '/value/modules/0/value/modules/0', label_x: 0, label_y: 0 }]
 };
 
 describe('countProblems', () => {
@@ -64,4 +64,11 @@ describe('toGraph', () => {
 		expect(again).toMatchObject({ measured: { width: 1, height: 2 }, selected: true, position: { x: 99, y: 20 } });
 	});
 	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));
+});
+
+it('findDropEdge finds the nearest edge that takes a step', () => {
+	const edge = (id: string, label_x: number, insert_at: string | null) => ({ ...layout.edges[0]!, id, label_x, insert_at });
+	const edges = [edge('near', 10, null), edge('next', 40, '/value/modules/1'), edge('far', 80, '/value/modules/2')];
+	expect(findDropEdge({ ...layout, edges }, 12, 0)?.id).toBe('next');
+	expect(findDropEdge({ ...layout, edges }, 500, 0)).toBeUndefined();
 });

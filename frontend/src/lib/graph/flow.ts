@@ -28,6 +28,8 @@ export interface LayoutEdge {
 	/** SVG path data, routed around the cards. */
 	path: string;
 	label: string | null;
+	/** JSON Pointer at which a step inserted on this edge belongs; null if none can be. */
+	insert_at: string | null;
 	label_x: number;
 	label_y: number;
 }
@@ -44,7 +46,7 @@ export interface Layout {
 /** Data of a graph node. */
 export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
 /** Data of a graph edge. */
-export type EdgeData = { path: string; kind: string; label: string | null; x: number; y: number };
+export type EdgeData = { path: string; kind: string; label: string | null; insertAt: string | null; x: number; y: number };
 /** A graph node: a card, a marker or the frame of a group. */
 export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
 /** A graph edge. */
@@ -76,6 +78,20 @@ export function countProblems(nodes: readonly LayoutNode[], problems: readonly P
 	return found;
 }
 
+/** Largest distance in pixels at which a dropped card is inserted on an edge. */
+const MAX_DROP_DISTANCE = 90;
+
+/** The edge on which a card dropped at a point is inserted; `undefined` if none is near. */
+export function findDropEdge(layout: Layout, x: number, y: number): LayoutEdge | undefined {
+	let nearest: LayoutEdge | undefined;
+	let shortest = MAX_DROP_DISTANCE;
+	for (const edge of layout.edges) {
+		const distance = Math.hypot(edge.label_x - x, edge.label_y - y);
+		if (edge.insert_at !== null && distance < shortest) [nearest, shortest] = [edge, distance];
+	}
+	return nearest;
+}
+
 /**
  * Converts a layout to the nodes and edges of the graph library. Existing node objects are reused, because the library
  * would otherwise remount every edge.
@@ -84,7 +100,8 @@ export function toGraph(
 	layout: Layout,
 	problems: readonly Problem[],
 	prefix: string,
-	before: readonly FlowNode[]
+	before: readonly FlowNode[],
+	draggable = false
 ): { nodes: FlowNode[]; edges: FlowEdge[] } {
 	const old = new Map(before.map((node) => [node.id, node]));
 	const findings = countProblems(layout.nodes, problems, prefix);
@@ -98,7 +115,7 @@ export function toGraph(
 			position: { x: node.x, y: node.y },
 			width: node.width,
 			height: node.height,
-			draggable: false,
+			draggable: draggable && type === 'card',
 			selectable: type === 'card',
 			focusable: type === 'card',
 			zIndex: type === 'frame' ? -1 : 0,
@@ -114,7 +131,7 @@ export function toGraph(
 			type: 'edge',
 			selectable: false,
 			focusable: false,
-			data: { path: edge.path, kind: edge.kind, label: edge.label, x: edge.label_x, y: edge.label_y }
+			data: { path: edge.path, kind: edge.kind, label: edge.label, insertAt: edge.insert_at, x: edge.label_x, y: edge.label_y }
 		})
 	);
 	return { nodes, edges };

@@ -1,9 +1,10 @@
 import { parser } from '@lezer/javascript';
 import type { SyntaxNode } from '@lezer/common';
+import { formatPointer, valueAt } from '#lib/pointer.ts';
 
-/** A reference to a step's result in an expression: `results.a`, `results?.a`, `results["a"]`. */
+/** A reference to a key of `results` or `flow_input` in an expression: `results.a`, `results?.a`, `results["a"]`. */
 export interface Reference {
-	/** Id of the step. */
+	/** The key: the id of a step or the name of an input. */
 	step: string;
 	/** Range of the id in the expression, with its quotes if it has any, in UTF-16 code units. */
 	from: number;
@@ -13,21 +14,21 @@ export interface Reference {
 }
 
 /** Finds the references to results of steps in a JavaScript expression, in order. An incomplete expression is read as far as possible. */
-export function findReferences(expression: string): Reference[] {
+export function findReferences(expression: string, root: 'results' | 'flow_input' = 'results'): Reference[] {
 	const found: Reference[] = [];
 	parser.configure({ top: 'SingleExpression' }).parse(expression).iterate({
 		enter(node) {
 			if (node.name !== 'MemberExpression') return;
-			const reference = readReference(node.node, expression);
+			const reference = readReference(node.node, expression, root);
 			if (reference) found.push(reference);
 		}
 	});
 	return found;
 }
 
-function readReference(member: SyntaxNode, text: string): Reference | null {
+function readReference(member: SyntaxNode, text: string, root: string): Reference | null {
 	const object = member.firstChild;
-	if (object?.name !== 'VariableName' || text.slice(object.from, object.to) !== 'results') return null;
+	if (object?.name !== 'VariableName' || text.slice(object.from, object.to) !== root) return null;
 	const property = member.getChild('PropertyName');
 	if (property) return { step: text.slice(property.from, property.to), from: property.from, to: property.to, quoted: false };
 	const string = member.getChild('String');
@@ -36,9 +37,9 @@ function readReference(member: SyntaxNode, text: string): Reference | null {
 	return { step: text.slice(from + 1, to - 1), from, to, quoted: true };
 }
 
-/** Renames steps in an expression; `names` has the new names by the old ones. */
-export function renameInExpression(expression: string, names: ReadonlyMap<string, string>): string {
-	return findReferences(expression).reduceRight((text, { step, from, to, quoted }) => {
+/** Renames steps, or inputs, in an expression; `names` has the new names by the old ones. */
+export function renameInExpression(expression: string, names: ReadonlyMap<string, string>, root: 'results' | 'flow_input' = 'results'): string {
+	return findReferences(expression, root).reduceRight((text, { step, from, to, quoted }) => {
 		const name = names.get(step) ?? step;
 		if (quoted) return text.slice(0, from) + JSON.stringify(name) + text.slice(to);
 		if (isIdentifier(name)) return text.slice(0, from) + name + text.slice(to);
@@ -59,4 +60,19 @@ export function formatPath(root: string, path: readonly (string | number)[]): st
 		if (typeof segment === 'number') return `${text}[${segment}]`;
 		return isIdentifier(segment) ? `${text}.${segment}` : `${text}[${JSON.stringify(segment)}]`;
 	}, root);
+}
+
+/** All JavaScript expressions of a document, with their pointers. */
+export function findExpressions(document: unknown): { at: string; text: string }[] {
+	const found: { at: string; text: string }[] = [];
+	const visit = (value: unknown, at: string) => {
+		if (typeof value !== 'object' || value === null) return;
+		for (const [key, inner] of Object.entries(value)) {
+			const pointer = at + formatPointer([key]);
+			if ((key === 'expr' || key === 'skip_expr') && typeof inner === 'string') found.push({ at: pointer, text: inner });
+			else visit(inner, pointer);
+		}
+	};
+	visit(valueAt(document, '/value'), '/value');
+	return found;
 }

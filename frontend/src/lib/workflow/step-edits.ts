@@ -1,7 +1,7 @@
 import { JsonEdit } from '#lib/editor/json-edit.ts';
 import { isWithin, valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, moduleAt, moduleIds, modulesWithin, nodeIdOf, splitPlace, type Module } from './modules.ts';
-import { findReferences, renameInExpression } from './references.ts';
+import { findExpressions, findReferences, renameInExpression } from './references.ts';
 
 /** Result of an edit of steps. */
 export interface StepEdit {
@@ -154,21 +154,6 @@ export function makeStepId(base: string, used: ReadonlySet<string>): string {
 	if (!used.has(name)) return name;
 	const stem = name.replace(/_\d+$/, '');
 	for (let number = 2; ; number++) if (!used.has(`${stem}_${number}`)) return `${stem}_${number}`;
-}
-
-/** All JavaScript expressions of a document, with their pointers. */
-function findExpressions(document: unknown): { at: string; text: string }[] {
-	const found: { at: string; text: string }[] = [];
-	const visit = (value: unknown, at: string) => {
-		if (typeof value !== 'object' || value === null) return;
-		for (const [key, inner] of Object.entries(value)) {
-			const pointer = `${at}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
-			if ((key === 'expr' || key === 'skip_expr') && typeof inner === 'string') found.push({ at: pointer, text: inner });
-			else visit(inner, pointer);
-		}
-	};
-	visit(valueAt(document, '/value'), '/value');
-	return found;
 }
 
 /** Copies modules and gives them, and the modules inside them, ids that are not in use, with the references among them. */

@@ -1,0 +1,41 @@
+import { createContext } from 'svelte';
+import type { StepStatus } from '#lib/api/types.ts';
+import type { Media } from '#lib/media.ts';
+import type { Module } from '#lib/workflow/modules.ts';
+
+/** State of a step in a run, as a card shows it. */
+export interface CardRun {
+	status: StepStatus;
+	/** When it started and ended, as RFC 3339; null if it did not yet. */
+	startedAt: string | null;
+	finishedAt: string | null;
+	/** From 0 to 1; null if unknown. */
+	progress: number | null;
+	/** Number of the attempt, from 1. */
+	attempt: number;
+	/** How often the step ran, in all iterations. */
+	count: number;
+	/** How many of these failed. */
+	failed: number;
+	/** Picture, video or sound of its result. */
+	media: Media | null;
+}
+
+/**
+ * What the cards and edges of a graph read directly, so that a change redraws a few of them instead of the whole graph.
+ * Ids are those of the layout.
+ */
+export interface GraphContext {
+	isSelected(id: string): boolean;
+	/** The module of a card. */
+	moduleAt(pointer: string): Module | undefined;
+	/** State of a card's step in the run that is shown. */
+	runOf(id: string): CardRun | undefined;
+	/** Id of the edge on which the dragged card would be inserted. */
+	readonly dropEdge: string | undefined;
+	/** Lets the user choose a step to insert. Absent if the graph is read-only. */
+	insert?: (at: string) => void;
+}
+
+/** Context of the graph. */
+export const [useGraph, provideGraph] = createContext<GraphContext>();

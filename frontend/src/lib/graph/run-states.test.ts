@@ -1,0 +1,28 @@
+import { expect, it } from 'vitest';
+import type { Job, Step } from '#lib/api/types.ts';
+import { toCardRuns, toLastRun } from './run-states.ts';
+
+const step = (id: string, fields: Partial<Step>): Step =>
+	({ id, path: '', status: 'completed', started_at: '2026-01-01T00:00:01Z', finished_at: '2026-01-01T00:00:02Z', attempt: 1, progress: null, output: null, ...fields }) as Step;
+
+it('sums up the iterations of a loop', () => {
+	const runs = toCardRuns(
+		[
+			step('a', { path: 'l[0]', output: { image: 'https://x/1.png' } }),
+			step('a', { path: 'l[1]', status: 'failed', started_at: '2026-01-01T00:00:00Z' }),
+			step('a', { path: 'l[2]', status: 'running', finished_at: null, progress: 0.5 })
+		],
+		'http://localhost'
+	);
+	expect(runs.get('a')).toMatchObject({ status: 'running', startedAt: '2026-01-01T00:00:00Z', finishedAt: null, progress: 0.5, count: 3, failed: 1, media: { url: 'https://x/1.png' } });
+});
+
+it('counts a place once, with its last run', () => {
+	const runs = toCardRuns([step('a', { path: 'l[0]', status: 'failed' }), step('a', { path: 'l[0]' })], 'http://localhost');
+	expect(runs.get('a')).toMatchObject({ status: 'completed', count: 1, failed: 0, media: null });
+});
+
+it('toLastRun keeps results of steps that ended well', () => {
+	const { input, results } = toLastRun({ input: { x: 1 } } as unknown as Job, [step('a', { output: 1 }), step('b', { status: 'failed', output: 2 })]);
+	expect([input, [...results]]).toEqual([{ x: 1 }, [['a', 1]]]);
+});

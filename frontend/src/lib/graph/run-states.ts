@@ -1,0 +1,45 @@
+import type { Job, Step, StepStatus } from '#lib/api/types.ts';
+import { findMedia } from '#lib/media.ts';
+import type { LastRun } from '#lib/workflow/scope.ts';
+import type { CardRun } from './graph-context.ts';
+
+/** Which status a card shows if its step ran several times: the most urgent one. */
+const URGENCY: readonly StepStatus[] = ['suspended', 'retrying', 'running', 'failed', 'cancelled', 'completed', 'skipped'];
+
+/** State of each step of a run for its card, by step id. Steps in loops are summed up over all iterations. */
+export function toCardRuns(steps: readonly Step[], origin: string): Map<string, CardRun> {
+	const byId = new Map<string, Step[]>();
+	for (const step of steps) byId.set(step.id, [...(byId.get(step.id) ?? []), step]);
+	return new Map([...byId].map(([id, runs]) => [id, toCardRun(latestOfEachPlace(runs), origin)]));
+}
+
+/** A retried loop starts its steps again; the last run in each place counts. */
+function latestOfEachPlace(runs: readonly Step[]): Step[] {
+	return [...new Map(runs.map((step) => [step.path, step])).values()];
+}
+
+function toCardRun(runs: readonly Step[], origin: string): CardRun {
+	const status = URGENCY.find((urgent) => runs.some((step) => step.status === urgent)) ?? 'skipped';
+	const main = runs.findLast((step) => step.status === status)!;
+	const started = runs.map((step) => step.started_at).sort()[0] ?? null;
+	const isOver = runs.every((step) => step.finished_at !== null);
+	const results = runs.toReversed().map((step) => findMedia(step.output, origin, 1)[0]);
+	return {
+		status,
+		startedAt: started,
+		finishedAt: isOver ? (runs.flatMap((step) => step.finished_at ?? []).sort().at(-1) ?? null) : null,
+		progress: main.progress,
+		attempt: main.attempt,
+		count: runs.length,
+		failed: runs.filter((step) => step.status === 'failed').length,
+		media: results.find((media) => media !== undefined) ?? null
+	};
+}
+
+/** Input and results of a run, for previews while expressions are written. */
+export function toLastRun(job: Job, steps: readonly Step[]): LastRun {
+	const results = new Map<string, unknown>();
+	for (const step of steps) if (step.status === 'completed' || step.status === 'skipped') results.set(step.id, step.output);
+	const input = typeof job.input === 'object' && job.input !== null ? (job.input as Record<string, unknown>) : {};
+	return { input, results };
+}

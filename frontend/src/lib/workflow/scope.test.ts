@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import type { Node } from '#lib/api/types.ts';
+import type { Catalog } from '#lib/core.ts';
+import { filterScope, isCompatible, listInputs, listScope, readPlainPath, typeOf, type ScopeEntry } from './scope.ts';
+
+const node = {
+	id: 'flux',
+	input: [
+		{ name: 'prompt', type: 'string', required: true },
+		{ name: 'steps', type: 'integer', default: 4, minimum: 1, maximum: 8 }
+	],
+	output: [{ name: 'image', type: 'image', description: 'The picture' }]
+} as unknown as Node;
+const catalog: Catalog = {
+	connectors: {},
+	nodes: { flux: node },
+	workflows: { sub: { schema: { properties: { size: { type: 'integer', enum: [1, 2] } }, required: ['size'] } } }
+};
+const call = (id: string) => ({ id, value: { type: 'script', path: 'replicate/flux', input_transforms: {} } });
+const document = {
+	schema: { properties: { photo: { type: 'string', description: 'Address' } } },
+	value: {
+		modules: [
+			call('first'),
+			{ id: 'each', value: { type: 'forloopflow', modules: [{ id: 'inner', value: { type: 'identity' } }, call('second')] } },
+			call('last')
+		]
+	}
+};
+const artifact = { artifact: 'a1', url: '/api/v1/artifacts/a1', mime: 'image/png' };
+const lastRun = { input: { photo: 'x', extra: { deep: [1] } }, results: new Map<string, unknown>([['first', { image: artifact }], ['inner', [{ n: 1 }]]]) };
+const scope = (pointer: string) => listScope(document, pointer, catalog, lastRun);
+const flatten = (entries: ScopeEntry[]): string[] => entries.flatMap((entry) => [entry.expression, ...flatten(entry.children)]);
+
+describe('listScope', () => {
+	it('offers the nearest steps first, then the inputs', () => {
+		expect(scope('/value/modules/2').map(({ expression }) => expression)).toEqual(['results.each', 'results.first', 'flow_input']);
+	});
+	it('offers the item inside a loop', () => {
+		expect(scope('/value/modules/1/value/modules/1').map(({ expression }) => expression)).toEqual([
+			'flow_input.iter.value',
+			'results.inner',
+			'results.first',
+			'flow_input'
+		]);
+	});
+	it('shows declared outputs with types, and values inside them', () => {
+		const first = scope('/value/modules/2').find(({ expression }) => expression === 'results.first');
+		expect(first?.children[0]).toMatchObject({ label: 'image', type: 'image', description: 'The picture', sample: artifact });
+		expect(flatten([first!])).toContain('results.first.image.url');
+	});
+	it('shows values that nothing declares', () => {
+		expect(flatten(scope('/value/modules/0'))).toEqual(['flow_input', 'flow_input.photo', 'flow_input.extra', 'flow_input.extra.deep', 'flow_input.extra.deep[0]']);
+	});
+});
+
+it('filterScope keeps what leads to a match', () => {
+	const found = filterScope(scope('/value/modules/2'), 'mime');
+	expect(flatten(found)).toEqual(['results.first', 'results.first.image', 'results.first.image.mime']);
+	expect(filterScope(found, 'nothing')).toEqual([]);
+});
+
+it.each([
+	['results.first.image.mime', 'image/png'],
+	['results?.first?.image.mime', 'image/png'],
+	['flow_input.extra.deep[0]', 1],
+	['results.first.none', undefined],
+	['results.first.image.mime + 1', undefined]
+])('readPlainPath(%s)', (expression, value) => expect(readPlainPath(expression, scope('/value/modules/2'))).toEqual(value));
+
+it.each([
+	['image', 'image', true],
+	['image', 'string', true],
+	['string', 'image', true],
+	['video', 'image', false],
+	['', 'image', true],
+	['integer', 'number', true],
+	['number', 'integer', false],
+	['object', 'string', false]
+])('isCompatible(%s, %s)', (found, expected, fits) => expect(isCompatible(found, expected)).toBe(fits));
+
+it('typeOf recognizes artifacts', () => expect([typeOf(artifact), typeOf([]), typeOf(1), typeOf(null)]).toEqual(['image', 'array', 'number', '']));
+
+describe('listInputs', () => {
+	it('lists inputs of the node, then others', () => {
+		const inputs = listInputs({ value: { type: 'script', path: 'node/flux', input_transforms: { seed: {} } } }, catalog);
+		expect(inputs.map(({ name, required, undeclared, maximum }) => [name, required, undeclared, maximum])).toEqual([
+			['prompt', true, false, null],
+			['steps', false, false, 8],
+			['seed', false, true, null]
+		]);
+	});
+	it('lists inputs of a sub-flow', () => {
+		expect(listInputs({ value: { type: 'flow', path: 'workflow/sub' } }, catalog)).toMatchObject([{ name: 'size', required: true, enum: [1, 2] }]);
+	});
+	it('lists what is given to an unknown node', () => {
+		expect(listInputs({ value: { type: 'script', path: 'node/gone', input_transforms: { x: {} } } }, catalog)).toMatchObject([{ name: 'x', undeclared: false }]);
+	});
+});

@@ -1,0 +1,19 @@
+import { expect, it } from 'vitest';
+import { findAction, type KeyPress } from './shortcuts.ts';
+
+const press = (key: string, held: Partial<KeyPress> = {}): KeyPress => ({ key, ctrlKey: false, metaKey: false, shiftKey: false, altKey: false, ...held });
+const ctrl = { ctrlKey: true };
+
+it.each([
+	[press('n'), false, 'insert'],
+	[press('n'), true, null],
+	[press('s', ctrl), true, 'save'],
+	[press('Enter', { metaKey: true }), true, 'run'],
+	[press('Z', { ...ctrl, shiftKey: true }), false, 'redo'],
+	[press('z', ctrl), true, null],
+	[press('d', ctrl), false, 'duplicate'],
+	[press('d'), false, 'disable'],
+	[press('c', ctrl), false, null],
+	[press('?', { shiftKey: true }), false, 'help'],
+	[press('n', { altKey: true }), false, null]
+])('%j, typing %s: %s', (key, typing, action) => expect(findAction(key, typing)).toBe(action));

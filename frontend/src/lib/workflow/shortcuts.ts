@@ -1,0 +1,98 @@
+/** Keyboard shortcuts of the workflow editor, for the list that `?` shows. */
+export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
+	{ keys: 'N', action: 'Insert a step' },
+	{ keys: 'Delete', action: 'Delete the selected steps' },
+	{ keys: 'Ctrl+D', action: 'Duplicate the selected steps' },
+	{ keys: 'Ctrl+C, Ctrl+X, Ctrl+V', action: 'Copy, cut, paste steps' },
+	{ keys: 'Ctrl+A', action: 'Select all steps' },
+	{ keys: '↑ ↓', action: 'Select the previous or next step' },
+	{ keys: 'F2', action: 'Rename the selected step' },
+	{ keys: 'D', action: 'Disable or enable the selected step' },
+	{ keys: 'Esc', action: 'Select nothing' },
+	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
+	{ keys: 'Ctrl+S', action: 'Save' },
+	{ keys: 'Ctrl+Enter', action: 'Run' },
+	{ keys: 'T', action: 'Show or hide the text' },
+	{ keys: 'Ctrl+K', action: 'Go to anything' },
+	{ keys: '?', action: 'Show the shortcuts' }
+];
+
+/** An action of the editor that a key starts. */
+export type EditorAction =
+	| 'insert'
+	| 'remove'
+	| 'duplicate'
+	| 'select-all'
+	| 'previous'
+	| 'next'
+	| 'rename'
+	| 'disable'
+	| 'clear'
+	| 'undo'
+	| 'redo'
+	| 'save'
+	| 'run'
+	| 'text'
+	| 'help';
+
+/** The parts of a keyboard event that decide. */
+export interface KeyPress {
+	key: string;
+	ctrlKey: boolean;
+	metaKey: boolean;
+	shiftKey: boolean;
+	altKey: boolean;
+}
+
+/** The action that a key starts; `null` for none. `typing` is whether the focus is in a field, where only few keys count. */
+export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress, typing: boolean): EditorAction | null {
+	if (altKey) return null;
+	const held = ctrlKey || metaKey;
+	const name = key.length === 1 ? key.toLowerCase() : key;
+	if (held && name === 's') return 'save';
+	if (held && name === 'Enter') return 'run';
+	if (typing) return null;
+	if (held) {
+		switch (name) {
+			case 'd':
+				return 'duplicate';
+			case 'a':
+				return 'select-all';
+			case 'z':
+				return shiftKey ? 'redo' : 'undo';
+			case 'y':
+				return 'redo';
+			default:
+				return null;
+		}
+	}
+	switch (name) {
+		case 'n':
+			return 'insert';
+		case 'Delete':
+		case 'Backspace':
+			return 'remove';
+		case 'ArrowUp':
+			return 'previous';
+		case 'ArrowDown':
+			return 'next';
+		case 'F2':
+			return 'rename';
+		case 'd':
+			return 'disable';
+		case 'Escape':
+			return 'clear';
+		case 't':
+			return 'text';
+		case '?':
+			return 'help';
+		default:
+			return null;
+	}
+}
+
+/** Whether an element takes text, so that single letters are not shortcuts. */
+export function isTextField(target: EventTarget | null): boolean {
+	if (!(target instanceof HTMLElement)) return false;
+	return target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName);
+}
