@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCost, formatRelativeTime, formatDuration, formatElapsed, plural, formatRemaining } from './format.ts';
+import { formatBytes, formatCost, formatDuration, formatElapsed, formatPrice, formatRelativeTime, formatRemaining, plural } from './format.ts';
 
 const now = Date.parse('2026-03-10T12:00:00Z');
 
@@ -69,3 +69,10 @@ it.each([
 	[{ amounts: { USD: '0.04' }, unknown: 2 }, '$0.04 + 2 unknown'],
 	[{ amounts: {}, unknown: 1 }, 'cost unknown']
 ])('the cost %j is %j', (cost, words) => expect(formatCost(cost)).toBe(words));
+
+it.each([
+	[null, ''],
+	[{ currency: 'USD', per_output: 0.04 }, '0.04 USD per output'],
+	[{ currency: 'USD', per_call: '0.01', per_second: 0.05 }, '0.01 USD per call + 0.05 USD per second'],
+	[{ currency: 'credits', from: { path: 'cost' } }, 'credits as the reply says']
+])('formatPrice(%j)', (price, text) => expect(formatPrice(price)).toBe(text));

@@ -77,3 +77,21 @@ export function formatCost(cost: components['schemas']['Cost'] | null | undefine
 	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : 'cost unknown');
 	return parts.join(' + ');
 }
+
+/** Formats a node's price: `0.04 USD per output`, `0.01 USD per call + 0.05 USD per second`. Empty if nothing is known. */
+export function formatPrice(price: Record<string, unknown> | null | undefined): string {
+	if (!price) return '';
+	const currency = typeof price.currency === 'string' ? price.currency : '';
+	const words: [string, string][] = [
+		['per_call', 'call'],
+		['per_output', 'output'],
+		['per_second', 'second'],
+		['per_megapixel', 'megapixel']
+	];
+	const parts = words.flatMap(([field, unit]) => {
+		const amount = price[field];
+		return typeof amount === 'number' || typeof amount === 'string' ? [`${amount} ${currency} per ${unit}`] : [];
+	});
+	if (price.from !== undefined) parts.push(`${currency} as the reply says`);
+	return parts.join(' + ');
+}

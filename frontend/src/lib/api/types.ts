@@ -3,6 +3,7 @@ import type { components } from './schema.ts';
 type Schemas = components['schemas'];
 
 export type Approval = Schemas['Approval'];
+export type Budget = Schemas['Budget'];
 export type Call = Schemas['Call'];
 export type Connector = Schemas['Connector'];
 export type Diagnostic = Schemas['Diagnostic'];
@@ -10,6 +11,9 @@ export type DryRunReport = Schemas['DryRunReport'];
 export type Job = Schemas['Job'];
 export type JobStatus = Schemas['JobStatus'];
 export type JobSummary = Schemas['JobSummary'];
+export type LibraryAddition = Schemas['LibraryAddition'];
+export type LibraryItem = Schemas['LibraryItem'];
+export type NewBudget = Schemas['NewBudget'];
 export type NewConnector = Schemas['NewConnector'];
 export type NewNode = Schemas['NewNode'];
 export type NewWorkflow = Schemas['NewWorkflow'];
@@ -18,8 +22,13 @@ export type ProblemBody = Schemas['Problem'];
 export type RerunRequest = Schemas['RerunRequest'];
 export type ResumeAction = Schemas['ResumeAction'];
 export type Role = Schemas['Role'];
+export type SecretInfo = Schemas['SecretInfo'];
 export type Step = Schemas['Step'];
 export type StepStatus = Schemas['StepStatus'];
 export type TokenInfo = Schemas['TokenInfo'];
+export type UsageItem = Schemas['UsageItem'];
 export type User = Schemas['User'];
 export type Workflow = Schemas['Workflow'];
+
+/** A kept file with what lists show of it. */
+export type ArtifactInfo = Schemas['Page_ArtifactInfo']['items'][number];
