@@ -20,8 +20,8 @@ pub use document::{
 };
 pub use dry_run::DryRunRequest;
 pub use job::{
-    Approval, Call, CallPurpose, Job, JobSummary, RerunRequest, ResumeAction, ResumeRequest, RunDocumentRequest,
-    RunRequest, RunWorkflowRequest, Step, StepLog,
+    Approval, Call, CallPurpose, Job, JobDocument, JobSummary, RerunRequest, ResumeAction, ResumeRequest,
+    RunDocumentRequest, RunRequest, RunWorkflowRequest, Step, StepLog,
 };
 pub use library::{
     ImportModelRequest, LibraryAddition, LibraryChange, LibraryEntry, LibraryItem, LibraryProvider, LibrarySample,

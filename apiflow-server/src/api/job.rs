@@ -287,6 +287,14 @@ pub struct StepLog {
     pub text: String,
 }
 
+/// The workflow that a job runs.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct JobDocument {
+    /// The OpenFlow document as it was when the job was created; for a job of a node, a document of one step.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub document: Value,
+}
+
 /// One request of a step and its reply; secrets are masked.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct Call {

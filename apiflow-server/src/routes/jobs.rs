@@ -9,7 +9,7 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Call, Job, JobSummary, Page, Step, StepLog};
+use crate::api::{Call, Job, JobDocument, JobSummary, Page, Step, StepLog};
 use crate::http::extract::{InPath, InQuery};
 use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
@@ -26,6 +26,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(list))
         .routes(routes!(list_of_workflow))
         .routes(routes!(read, remove))
+        .routes(routes!(read_document))
         .routes(routes!(cancel_job))
         .routes(routes!(list_steps))
         .routes(routes!(list_calls))
@@ -98,6 +99,20 @@ async fn read(
 ) -> Result<Json<Job>, Problem> {
     let caller = caller.permit_job(&state, &id).await?;
     views::read_job(&state, &caller, &id).await.map(Json)
+}
+
+/// Reads the workflow of a job as it was when the job was created.
+#[utoipa::path(get, path = "/jobs/{id}/document", operation_id = "get_job_document", tag = "jobs",
+    params(("id" = String, Path)),
+    responses((status = OK, description = "the document of the job", body = JobDocument)))]
+async fn read_document(
+    State(state): State<AppState>,
+    _caller: Caller,
+    InPath(id): InPath<String>,
+) -> Result<Json<JobDocument>, Problem> {
+    lookup::find_job(&state, &id).await?;
+    let bundle = state.store.load_job(&id).await?.bundle;
+    Ok(Json(JobDocument { document: bundle.into_bundle().document }))
 }
 
 /// Deletes a job that has ended, with all its data.

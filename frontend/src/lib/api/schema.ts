@@ -261,6 +261,23 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/jobs/{id}/document": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads the workflow of a job as it was when the job was created. */
+        get: operations["get_job_document"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/jobs/{id}/events": {
         parameters: {
             query?: never;
@@ -1501,6 +1518,13 @@ export interface components {
             steps: components["schemas"]["Step"][];
             /** @description Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more. */
             steps_next: string | null;
+        };
+        /** @description The workflow that a job runs. */
+        JobDocument: {
+            /** @description The OpenFlow document as it was when the job was created; for a job of a node, a document of one step. */
+            document: {
+                [key: string]: unknown;
+            };
         };
         /**
          * @description Status of a job.
@@ -3936,6 +3960,37 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Job"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_job_document: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the document of the job */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["JobDocument"];
                 };
             };
             /** @description a problem */
