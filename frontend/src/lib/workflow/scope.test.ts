@@ -54,6 +54,12 @@ describe('listScope', () => {
 	});
 });
 
+it('offers the first of several outputs by itself', () => {
+	const several = { ...catalog, nodes: { flux: { ...node, output: [{ name: 'images', type: 'image', pick: 'all' }] } as unknown as Node } };
+	const [step] = listScope(document, '/value/modules/1', several, null);
+	expect(step?.children[0]).toMatchObject({ type: 'array', children: [{ expression: 'results.first.images[0]', type: 'image' }] });
+});
+
 it('filterScope keeps what leads to a match', () => {
 	const found = filterScope(scope('/value/modules/2'), 'mime');
 	expect(flatten(found)).toEqual(['results.first', 'results.first.image', 'results.first.image.mime']);

@@ -75,11 +75,19 @@ function stepEntry({ module }: PlacedModule, catalog: Catalog, lastRun: LastRun 
 	const expression = formatPath('results', [module.id]);
 	const sample = lastRun?.results.get(module.id);
 	const outputs = declaredOutputs(module, catalog);
-	const own = outputs.map(({ name, type, description }) =>
-		entry(name, formatPath(expression, [name]), isObject(sample) ? sample[name] : undefined, { type, description: description ?? '' })
-	);
+	const own = outputs.map((output) => outputEntry(output, expression, isObject(sample) ? sample[output.name] : undefined));
 	const found = entry(module.id, expression, sample, { type: '', description: module.summary ?? '' });
 	return [own.length > 0 ? { ...found, type: 'object', children: own } : found];
+}
+
+/** An output of a node. One that has all of several values is a list, whose first element is offered by itself. */
+function outputEntry({ name, type, description, pick }: Node['output'][number], step: string, sample: unknown): ScopeEntry {
+	const expression = formatPath(step, [name]);
+	const about = { type, description: description ?? '' };
+	if (pick !== 'all') return entry(name, expression, sample, about);
+	const list = entry(name, expression, sample, { ...about, type: 'array' });
+	const first = { ...entry('first', formatPath(expression, [0]), Array.isArray(sample) ? sample[0] : undefined, about), description: 'The first of them' };
+	return { ...list, children: [first, ...list.children.slice(1)] };
 }
 
 /** Outputs that a step's node declares; empty if it has none or the step calls no node. */

@@ -2,6 +2,7 @@ import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import { isObject, type Module } from './modules.ts';
 import { isCompatible, type ScopeEntry } from './scope.ts';
+import { makeStepId } from './step-edits.ts';
 
 /** Something that can be inserted into a workflow. */
 export interface StepTemplate {
@@ -20,6 +21,8 @@ export interface StepTemplate {
 	/** Creates the module. Its id is made unique when it is inserted. */
 	create: () => Module;
 }
+
+const NOTHING: ReadonlySet<string> = new Set();
 
 const script = (id: string, value: Record<string, unknown>, summary: string, more: Record<string, unknown> = {}) => (): Module => ({ id, summary, value, ...more });
 
@@ -129,7 +132,7 @@ export function templateOfNode(node: Pick<Node, 'id' | 'name' | 'description' | 
 		group: connectorName,
 		kind: 'script',
 		keywords: [node.id, node.connector_id, ...node.output.map(({ type }) => type)],
-		create: () => ({ id: node.id, summary: node.name, value: { type: 'script', path: `node/${node.id}`, input_transforms: {} } })
+		create: () => ({ id: makeStepId(node.id, NOTHING), summary: node.name, value: { type: 'script', path: `node/${node.id}`, input_transforms: {} } })
 	};
 }
 
@@ -142,7 +145,7 @@ export function templateOfWorkflow(id: string, name: string): StepTemplate {
 		group: 'Workflows',
 		kind: 'flow',
 		keywords: [id, 'sub-flow'],
-		create: () => ({ id, summary: name, value: { type: 'flow', path: `workflow/${id}`, input_transforms: {} } })
+		create: () => ({ id: makeStepId(id, NOTHING), summary: name, value: { type: 'flow', path: `workflow/${id}`, input_transforms: {} } })
 	};
 }
 
@@ -173,7 +176,7 @@ export function connectInputs(module: Module, inputs: readonly { name: string; t
 const MEDIA = new Set(['image', 'video', 'audio', 'file']);
 
 function findMediaOutput(input: { name: string; type: string }, scope: readonly ScopeEntry[]): ScopeEntry | undefined {
-	const outputs = scope.filter(({ expression }) => expression.startsWith('results')).flatMap(({ children }) => children);
+	const outputs = scope.filter(({ expression }) => expression.startsWith('results')).flatMap(({ children }) => children.flatMap((output) => [output, ...(output.type === 'array' ? output.children : [])]));
 	const wanted = MEDIA.has(input.type) ? input.type : (/image|video|audio/.exec(input.name)?.[0] ?? 'image');
 	return outputs.find(({ type }) => type === wanted) ?? outputs.find(({ label, type }) => label.includes(wanted) && isCompatible(type, input.type));
 }
