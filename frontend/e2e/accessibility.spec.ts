@@ -44,16 +44,17 @@ async function pages(rest: Rest): Promise<[path: string, heading: string | RegEx
 		[`/nodes/${world.node}/run`, /Run Flux/],
 		['/connectors', 'Connectors'],
 		[`/connectors/${world.connector}`, /Replicate/],
-		['/new/connector', 'New connector'],
-		['/new/workflow', 'New workflow'],
+		['/library', 'Library'],
+		['/secrets', 'Secrets'],
+		['/artifacts', 'Artifacts'],
+		['/usage', 'Usage'],
 		['/jobs', 'Jobs'],
 		['/jobs?status=suspended', 'Jobs'],
 		[`/jobs/${done.id}`, /Cartoon/],
 		[`/jobs/${failed.id}`, /Cartoon/],
 		[`/jobs/${failed.id}/rerun`, /^Run Cartoon .* again$/],
 		...waiting.map((id): [string, RegExp] => [`/jobs/${id}`, /Gated/]),
-		['/users', 'Users'],
-		['/account', 'Account']
+		['/user', 'Users']
 	];
 }
 
@@ -67,7 +68,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 				await test.step(path, async () => {
 					await admin.goto(path);
 					await expect(admin.getByRole('heading', { level: 1, name: heading })).toBeVisible();
-					if (/^\/(new\/)?workflows?(\/[^/]+)?$/.test(path) && path !== '/workflows') {
+					if (/^\/workflows\/[^/]+$/.test(path)) {
 						await expect(admin.locator('.svelte-flow__node').first()).toBeVisible();
 					}
 					await settled(admin);

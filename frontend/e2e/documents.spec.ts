@@ -4,9 +4,14 @@ test('a connector is created, shown, changed and deleted', async ({ admin, rest 
 	const { unique } = await rest.world();
 	const id = `made_${unique}`;
 	await admin.goto('/connectors');
-	await admin.getByRole('link', { name: 'New connector' }).click();
-	await write(admin, 'connector JSON', { id, name: `Made ${unique}`, base_url: 'https://api.example/v1', method: 'get' });
-	await admin.getByRole('button', { name: 'Create' }).click();
+	await admin.getByRole('button', { name: 'New connector' }).click();
+	const dialog = admin.getByRole('dialog', { name: 'New connector' });
+	await dialog.getByLabel('Name', { exact: true }).fill(`Made ${unique}`);
+	await expect(dialog.getByLabel('Id')).toHaveValue(`made-${unique}`);
+	await dialog.getByLabel('Id').fill(id);
+	await dialog.getByLabel('Base URL').fill('https://api.example/v1');
+	await dialog.getByRole('button', { name: 'Create' }).click();
+	await admin.getByRole('link', { name: `Made ${unique}` }).click();
 	await expect(admin).toHaveURL(`/connectors/${id}`);
 	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Made ${unique}`);
 
@@ -21,7 +26,6 @@ test('a connector is created, shown, changed and deleted', async ({ admin, rest 
 	await admin.getByRole('button', { name: 'Delete' }).click();
 	await admin.getByRole('alertdialog').getByRole('button', { name: 'Delete' }).click();
 	await expect(admin).toHaveURL('/connectors');
-	await expect(admin.getByRole('link', { name: new RegExp(unique) })).toHaveCount(1);
 	await expect(admin.getByText(`Changed ${unique}`)).toHaveCount(0);
 });
 
@@ -79,18 +83,31 @@ test('a document in use is not deleted, and the error names what uses it', async
 	await expect(admin.getByRole('button', { name: 'Delete' })).toBeFocused();
 });
 
-test('lists have pages', async ({ admin, rest }) => {
+test('a long list is searched, and selected documents are deleted together', async ({ admin, rest }) => {
 	const { unique } = await rest.world();
-	for (let index = 0; index < 51; index++) {
-		await rest.call('POST', '/connectors', { id: `p${index}_${unique}`, name: `Page ${index}`, base_url: 'https://api.example' });
+	for (let index = 0; index < 65; index++) {
+		await rest.call('POST', '/connectors', { id: `p${index}_${unique}`, name: `Page ${index} ${unique}`, base_url: 'https://api.example' });
 	}
 	await admin.goto('/connectors');
-	const rows = admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem');
-	await expect(rows).toHaveCount(50);
-	await expect(rows.first()).toContainText('Page 50');
-	await admin.getByRole('link', { name: 'Older' }).click();
-	await expect(rows.first()).toContainText('Page 0');
-	await admin.goBack();
-	await expect(rows.first()).toContainText('Page 50');
-	for (let index = 0; index < 51; index++) await rest.call('DELETE', `/connectors/p${index}_${unique}`);
+	const cards = admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem');
+	await expect(cards).toHaveCount(60);
+	await expect(cards.first()).toContainText('Page 64');
+	await admin.getByRole('button', { name: /^Show more/ }).click();
+	await admin.getByLabel('Search connectors').fill(`Page 1 ${unique}`);
+	await expect(cards).toHaveCount(11);
+	for (const name of [`Page 11 ${unique}`, `Page 12 ${unique}`]) await admin.getByLabel(`Select ${name}`).check();
+	await admin.getByRole('button', { name: 'Delete 2' }).click();
+	await admin.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
+	await expect(cards).toHaveCount(9);
+	for (let index = 0; index < 65; index++) if (index !== 11 && index !== 12) await rest.call('DELETE', `/connectors/p${index}_${unique}`);
+});
+
+test('a connector that is in use says so before it is deleted', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await admin.goto('/connectors');
+	await admin.getByLabel(`Select Replicate ${world.unique}`).check();
+	await admin.getByRole('button', { name: 'Delete 1' }).click();
+	const dialog = admin.getByRole('dialog');
+	await expect(dialog).toContainText(`Flux ${world.unique}`);
+	await expect(dialog.getByRole('button', { name: 'Delete', exact: true })).toBeDisabled();
 });

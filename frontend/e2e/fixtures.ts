@@ -283,3 +283,10 @@ export async function write(page: Page, label: string | RegExp, value: unknown):
 	await page.keyboard.press('Delete');
 	await page.keyboard.insertText(typeof value === 'string' ? value : JSON.stringify(value, null, 2));
 }
+
+/** Opens the editor of a workflow with its text beside the graph. */
+export async function openEditor(page: Page, workflow: string): Promise<void> {
+	await page.goto(`/workflows/${workflow}`);
+	await expect(page.locator('.svelte-flow__node').first()).toBeVisible();
+	await page.getByRole('combobox', { name: 'View' }).selectOption('beside');
+}

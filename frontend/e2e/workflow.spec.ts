@@ -1,19 +1,21 @@
-import { expect, expectRefusal, test, workflow, write } from './fixtures.ts';
+import { expect, expectRefusal, openEditor, PICTURE, test, workflow, write } from './fixtures.ts';
 
-test('a workflow shows its graph, and selecting a step moves the cursor to it', async ({ admin, rest }) => {
+test('a workflow shows its graph, and selecting a step shows its details and its place in the text', async ({ admin, rest }) => {
 	const world = await rest.world();
-	await admin.goto(`/workflows/${world.workflow}`);
+	await openEditor(admin, world.workflow);
 	const graph = admin.getByRole('region', { name: 'Workflow graph' });
 	await expect(graph.getByText('Add a Hat to person')).toBeVisible();
 	await expect(graph.locator('.svelte-flow__edge')).not.toHaveCount(0);
 	await graph.getByText('Make this a 90s cartoon').click();
-	await expect(admin.getByRole('textbox', { name: 'workflow JSON' })).toBeFocused();
-	await expect(admin.locator('.cm-activeLine')).toContainText('{');
+	const details = admin.getByRole('complementary', { name: 'Details' });
+	await expect(details.getByLabel('Summary of the step')).toHaveValue('Make this a 90s cartoon');
+	await expect(details.getByRole('textbox', { name: 'Expression of input_image' })).toHaveText('results.add_hat_step.output_image');
+	await expect(admin.locator('.cm-activeLine').first()).toContainText('{');
 });
 
 test('errors are shown while typing: in the text, in the list and on the card', async ({ admin, rest }) => {
 	const world = await rest.world();
-	await admin.goto(`/workflows/${world.workflow}`);
+	await openEditor(admin, world.workflow);
 	await expect(admin.getByRole('region', { name: 'Workflow graph' }).getByText('Add a Hat to person')).toBeVisible();
 	await expect(admin.locator('.cm-lintRange-error')).toHaveCount(0);
 
@@ -22,6 +24,7 @@ test('errors are shown while typing: in the text, in the list and on the card', 
 	broken.nodes.value.modules[0]!.value.path = 'node/no_such_node';
 	await write(admin, 'workflow JSON', broken);
 
+	await admin.getByRole('button', { name: '2 errors' }).click();
 	await expect(admin.getByRole('button', { name: /add_hat_stepp/ })).toBeVisible();
 	await expect(admin.locator('.cm-lintRange-error', { hasText: 'node/no_such_node' })).toBeVisible();
 	await expect(admin.getByTitle('1 error', { exact: true })).toHaveCount(2);
@@ -32,7 +35,7 @@ test('errors are shown while typing: in the text, in the list and on the card', 
 
 test('the graph follows the text', async ({ admin, rest }) => {
 	const world = await rest.world();
-	await admin.goto(`/workflows/${world.workflow}`);
+	await openEditor(admin, world.workflow);
 	const graph = admin.getByRole('region', { name: 'Workflow graph' });
 	await expect(graph.getByText('Add a Hat to person')).toBeVisible();
 	const changed = structuredClone(workflow(world));
@@ -43,20 +46,9 @@ test('the graph follows the text', async ({ admin, rest }) => {
 	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
 });
 
-test('a workflow is created from the template', async ({ admin, rest }) => {
-	const world = await rest.world();
-	await admin.goto('/new/workflow');
-	const id = `made_${world.unique}`;
-	await write(admin, 'workflow JSON', { ...workflow(world), id, name: `Made ${world.unique}` });
-	await admin.getByRole('button', { name: 'Create' }).click();
-	await expect(admin).toHaveURL(`/workflows/${id}`);
-	await admin.reload();
-	await expect(admin.getByRole('heading', { level: 1 })).toHaveText(`Made ${world.unique}`);
-});
-
 test('leaving with unsaved changes asks first', async ({ admin, rest }) => {
 	const world = await rest.world();
-	await admin.goto(`/workflows/${world.workflow}`);
+	await openEditor(admin, world.workflow);
 	await write(admin, 'workflow JSON', { name: 'half' });
 	const leave = async (answer: 'accept' | 'dismiss') => {
 		const asked = admin.waitForEvent('dialog');

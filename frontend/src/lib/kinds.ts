@@ -101,5 +101,3 @@ export function editableFields(document: AnyDocument): Record<string, unknown> {
 	return Object.fromEntries(Object.entries(document).filter(([key]) => !SERVER_FIELDS.has(key)));
 }
 
-/** All kinds by singular noun. */
-export const KINDS = { connector: CONNECTOR, node: NODE, workflow: WORKFLOW };

@@ -55,7 +55,7 @@ it('initialMocks uses the results of an earlier run', () => {
 
 it('partTitle names the part', () => {
 	expect([partTitle({ kind: 'whole' }), partTitle({ kind: 'until', step: a }), partTitle({ kind: 'only', step: a })]).toEqual([
-		'Run without saving',
+		'Run the workflow',
 		'Run up to a',
 		'Run only a'
 	]);

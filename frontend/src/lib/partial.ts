@@ -9,7 +9,7 @@ export type Part = { kind: 'whole' } | { kind: 'until' | 'only'; step: LayoutNod
 export function partTitle(part: Part): string {
 	switch (part.kind) {
 		case 'whole':
-			return 'Run without saving';
+			return 'Run the workflow';
 		case 'until':
 			return `Run up to ${part.step.id}`;
 		case 'only':
