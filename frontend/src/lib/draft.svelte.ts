@@ -58,6 +58,20 @@ export class Draft<T extends AnyDocument> {
 		this.text = this.#base = formatJson(editableFields(data));
 	}
 
+	/** ETag of the version that the text is based on; null for a new document. */
+	get etag(): string | null {
+		return this.#etag;
+	}
+
+	/** Takes another version as the base, and a text that combines it with the user's changes. */
+	rebase({ data, etag }: Versioned<T>, text: string): void {
+		this.saved = data;
+		this.#etag = etag;
+		this.saveError = null;
+		this.#base = formatJson(editableFields(data));
+		this.text = text;
+	}
+
 	/** Saves the text. `force` overwrites any other version. Returns the document, or null if it was refused. */
 	async save(force = false): Promise<T | null> {
 		if (this.value === undefined || this.saving) return null;

@@ -107,4 +107,16 @@ describe('Draft', () => {
 		draft.text = '{';
 		expect([draft.value, await draft.save(), kept()]).toEqual([undefined, null, read]);
 	});
+
+	it('saves a text that was combined with the version of another user', async () => {
+		const { documents } = store();
+		const draft = new Draft(CONNECTOR, documents, await documents.get('c'));
+		await documents.replace('c', { ...read, name: 'Theirs' }, null);
+		draft.text = JSON.stringify({ name: 'C', base_url: 'https://mine.example' });
+		expect(await draft.save()).toBeNull();
+		expect(draft.conflict).toBe(true);
+		draft.rebase(await documents.get('c'), JSON.stringify({ name: 'Theirs', base_url: 'https://mine.example' }));
+		expect([draft.conflict, draft.dirty]).toEqual([false, true]);
+		expect(await draft.save()).toMatchObject({ name: 'Theirs', base_url: 'https://mine.example' });
+	});
 });

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
-import type { Job, Step } from '#lib/api/types.ts';
-import { toCardRuns, toLastRun } from './run-states.ts';
+import type { DryRunReport, Job, Step } from '#lib/api/types.ts';
+import { stepsOfDryRun, toCardRuns, toLastRun } from './run-states.ts';
 
 const step = (id: string, fields: Partial<Step>): Step =>
 	({ id, path: '', status: 'completed', started_at: '2026-01-01T00:00:01Z', finished_at: '2026-01-01T00:00:02Z', attempt: 1, progress: null, output: null, ...fields }) as Step;
@@ -25,4 +25,9 @@ it('counts a place once, with its last run', () => {
 it('toLastRun keeps results of steps that ended well', () => {
 	const { input, results } = toLastRun({ input: { x: 1 } } as unknown as Job, [step('a', { output: 1 }), step('b', { status: 'failed', output: 2 })]);
 	expect([input, [...results]]).toEqual([{ x: 1 }, [['a', 1]]]);
+});
+
+it('a dry run is shown like a run', () => {
+	const report = { steps: [{ id: 'a', path: '', status: 'completed', attempt: 1, output: {}, started_ms: 0, finished_ms: 1500 }] } as unknown as DryRunReport;
+	expect(toCardRuns(stepsOfDryRun(report), 'http://localhost').get('a')).toMatchObject({ status: 'completed', startedAt: '1970-01-01T00:00:00.000Z', finishedAt: '1970-01-01T00:00:01.500Z' });
 });

@@ -1,4 +1,4 @@
-import type { Job, Step, StepStatus } from '#lib/api/types.ts';
+import type { DryRunReport, Job, Step, StepStatus } from '#lib/api/types.ts';
 import { findMedia } from '#lib/media.ts';
 import type { LastRun } from '#lib/workflow/scope.ts';
 import type { CardRun } from './graph-context.ts';
@@ -6,19 +6,37 @@ import type { CardRun } from './graph-context.ts';
 /** Which status a card shows if its step ran several times: the most urgent one. */
 const URGENCY: readonly StepStatus[] = ['suspended', 'retrying', 'running', 'failed', 'cancelled', 'completed', 'skipped'];
 
+/** The parts of a step that its card shows. */
+export type ShownStep = Pick<Step, 'id' | 'path' | 'status' | 'started_at' | 'finished_at' | 'progress' | 'attempt' | 'output'>;
+
+/** Steps of a dry run, whose times count from 1970. */
+export function stepsOfDryRun(report: DryRunReport): ShownStep[] {
+	const time = (ms: number) => new Date(ms).toISOString();
+	return report.steps.map(({ id, path, status, attempt, output, started_ms, finished_ms }) => ({
+		id,
+		path,
+		status,
+		attempt,
+		output,
+		progress: null,
+		started_at: time(started_ms),
+		finished_at: time(finished_ms ?? started_ms)
+	}));
+}
+
 /** State of each step of a run for its card, by step id. Steps in loops are summed up over all iterations. */
-export function toCardRuns(steps: readonly Step[], origin: string): Map<string, CardRun> {
-	const byId = new Map<string, Step[]>();
+export function toCardRuns(steps: readonly ShownStep[], origin: string): Map<string, CardRun> {
+	const byId = new Map<string, ShownStep[]>();
 	for (const step of steps) byId.set(step.id, [...(byId.get(step.id) ?? []), step]);
 	return new Map([...byId].map(([id, runs]) => [id, toCardRun(latestOfEachPlace(runs), origin)]));
 }
 
 /** A retried loop starts its steps again; the last run in each place counts. */
-function latestOfEachPlace(runs: readonly Step[]): Step[] {
+function latestOfEachPlace(runs: readonly ShownStep[]): ShownStep[] {
 	return [...new Map(runs.map((step) => [step.path, step])).values()];
 }
 
-function toCardRun(runs: readonly Step[], origin: string): CardRun {
+function toCardRun(runs: readonly ShownStep[], origin: string): CardRun {
 	const status = URGENCY.find((urgent) => runs.some((step) => step.status === urgent)) ?? 'skipped';
 	const main = runs.findLast((step) => step.status === status)!;
 	const started = runs.map((step) => step.started_at).sort()[0] ?? null;
