@@ -1,9 +1,14 @@
 import { formatJson } from '#lib/format.ts';
 
-/** Saves a value as a JSON file of the user. */
-export function downloadJson(name: string, value: unknown): void {
-	const url = URL.createObjectURL(new Blob([formatJson(value)], { type: 'application/json' }));
+/** Saves a text as a file of the user. */
+export function downloadText(name: string, text: string, type = 'text/plain'): void {
+	const url = URL.createObjectURL(new Blob([text], { type }));
 	const link = Object.assign(document.createElement('a'), { href: url, download: name });
 	link.click();
 	URL.revokeObjectURL(url);
+}
+
+/** Saves a value as a JSON file of the user. */
+export function downloadJson(name: string, value: unknown): void {
+	downloadText(name, formatJson(value), 'application/json');
 }

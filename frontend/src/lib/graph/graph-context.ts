@@ -11,6 +11,8 @@ export interface CardRun {
 	finishedAt: string | null;
 	/** From 0 to 1; null if unknown. */
 	progress: number | null;
+	/** Position in the provider's queue; null unless it waits there. */
+	queuePosition: number | null;
 	/** Number of the attempt, from 1. */
 	attempt: number;
 	/** How often the step ran, in all iterations. */

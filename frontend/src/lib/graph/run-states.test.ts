@@ -3,18 +3,18 @@ import type { DryRunReport, Job, Step } from '#lib/api/types.ts';
 import { stepsOfDryRun, toCardRuns, toLastRun } from './run-states.ts';
 
 const step = (id: string, fields: Partial<Step>): Step =>
-	({ id, path: '', status: 'completed', started_at: '2026-01-01T00:00:01Z', finished_at: '2026-01-01T00:00:02Z', attempt: 1, progress: null, output: null, ...fields }) as Step;
+	({ id, path: '', status: 'completed', started_at: '2026-01-01T00:00:01Z', finished_at: '2026-01-01T00:00:02Z', attempt: 1, progress: null, queue_position: null, preview: null, output: null, ...fields }) as Step;
 
 it('sums up the iterations of a loop', () => {
 	const runs = toCardRuns(
 		[
 			step('a', { path: 'l[0]', output: { image: 'https://x/1.png' } }),
 			step('a', { path: 'l[1]', status: 'failed', started_at: '2026-01-01T00:00:00Z' }),
-			step('a', { path: 'l[2]', status: 'running', finished_at: null, progress: 0.5 })
+			step('a', { path: 'l[2]', status: 'running', finished_at: null, progress: 0.5, queue_position: 3 })
 		],
 		'http://localhost'
 	);
-	expect(runs.get('a')).toMatchObject({ status: 'running', startedAt: '2026-01-01T00:00:00Z', finishedAt: null, progress: 0.5, count: 3, failed: 1, media: { url: 'https://x/1.png' } });
+	expect(runs.get('a')).toMatchObject({ status: 'running', startedAt: '2026-01-01T00:00:00Z', finishedAt: null, progress: 0.5, queuePosition: 3, count: 3, failed: 1, media: { url: 'https://x/1.png' } });
 });
 
 it('counts a place once, with its last run', () => {
@@ -30,4 +30,9 @@ it('toLastRun keeps results of steps that ended well', () => {
 it('a dry run is shown like a run', () => {
 	const report = { steps: [{ id: 'a', path: '', status: 'completed', attempt: 1, output: {}, started_ms: 0, finished_ms: 1500 }] } as unknown as DryRunReport;
 	expect(toCardRuns(stepsOfDryRun(report), 'http://localhost').get('a')).toMatchObject({ status: 'completed', startedAt: '1970-01-01T00:00:00.000Z', finishedAt: '1970-01-01T00:00:01.500Z' });
+});
+
+it('a running step shows the preview of its provider', () => {
+	const runs = toCardRuns([step('a', { status: 'running', finished_at: null, preview: 'https://x/half.png' })], 'http://localhost');
+	expect(runs.get('a')?.media?.url).toBe('https://x/half.png');
 });

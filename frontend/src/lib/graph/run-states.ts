@@ -7,7 +7,7 @@ import type { CardRun } from './graph-context.ts';
 const URGENCY: readonly StepStatus[] = ['suspended', 'retrying', 'running', 'failed', 'cancelled', 'completed', 'skipped'];
 
 /** The parts of a step that its card shows. */
-export type ShownStep = Pick<Step, 'id' | 'path' | 'status' | 'started_at' | 'finished_at' | 'progress' | 'attempt' | 'output'>;
+export type ShownStep = Pick<Step, 'id' | 'path' | 'status' | 'started_at' | 'finished_at' | 'progress' | 'queue_position' | 'preview' | 'attempt' | 'output'>;
 
 /** Steps of a dry run, whose times count from 1970. */
 export function stepsOfDryRun(report: DryRunReport): ShownStep[] {
@@ -19,6 +19,8 @@ export function stepsOfDryRun(report: DryRunReport): ShownStep[] {
 		attempt,
 		output,
 		progress: null,
+		queue_position: null,
+		preview: null,
 		started_at: time(started_ms),
 		finished_at: time(finished_ms ?? started_ms)
 	}));
@@ -41,12 +43,13 @@ function toCardRun(runs: readonly ShownStep[], origin: string): CardRun {
 	const main = runs.findLast((step) => step.status === status)!;
 	const started = runs.map((step) => step.started_at).sort()[0] ?? null;
 	const isOver = runs.every((step) => step.finished_at !== null);
-	const results = runs.toReversed().map((step) => findMedia(step.output, origin, 1)[0]);
+	const results = runs.toReversed().map((step) => findMedia(step.output ?? step.preview, origin, 1)[0]);
 	return {
 		status,
 		startedAt: started,
 		finishedAt: isOver ? (runs.flatMap((step) => step.finished_at ?? []).sort().at(-1) ?? null) : null,
 		progress: main.progress,
+		queuePosition: main.queue_position,
 		attempt: main.attempt,
 		count: runs.length,
 		failed: runs.filter((step) => step.status === 'failed').length,
