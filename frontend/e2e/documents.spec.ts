@@ -86,16 +86,16 @@ test('a document in use is not deleted, and the error names what uses it', async
 test('a long list is searched, and selected documents are deleted together', async ({ admin, rest }) => {
 	const { unique } = await rest.world();
 	for (let index = 0; index < 65; index++) {
-		await rest.call('POST', '/connectors', { id: `p${index}_${unique}`, name: `Page ${index} ${unique}`, base_url: 'https://api.example' });
+		await rest.call('POST', '/connectors', { id: `p${index}_${unique}`, name: `Sheet${index}x ${unique}`, base_url: 'https://api.example' });
 	}
 	await admin.goto('/connectors');
 	const cards = admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem');
 	await expect(cards).toHaveCount(60);
-	await expect(cards.first()).toContainText('Page 64');
+	await expect(cards.first()).toContainText('Sheet64x');
 	await admin.getByRole('button', { name: /^Show more/ }).click();
-	await admin.getByLabel('Search connectors').fill(`Page 1 ${unique}`);
+	await admin.getByLabel('Search connectors').fill(`Sheet1 ${unique}`);
 	await expect(cards).toHaveCount(11);
-	for (const name of [`Page 11 ${unique}`, `Page 12 ${unique}`]) await admin.getByLabel(`Select ${name}`).check();
+	for (const name of [`Sheet11x ${unique}`, `Sheet12x ${unique}`]) await admin.getByLabel(`Select ${name}`).check();
 	await admin.getByRole('button', { name: 'Delete 2' }).click();
 	await admin.getByRole('dialog').getByRole('button', { name: 'Delete', exact: true }).click();
 	await expect(cards).toHaveCount(9);

@@ -22,10 +22,10 @@ test("the editor's content runs without being saved", async ({ admin, rest }) =>
 	await write(admin, 'workflow JSON', changed);
 	await runButton(admin).click();
 	const dialog = admin.getByRole('dialog', { name: 'Run the workflow' });
-	await dialog.getByRole('button', { name: 'Run' }).click();
+	await dialog.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(dialog.getByText('a value is required')).toBeVisible();
 	await dialog.getByLabel('input_image').fill(PICTURE);
-	await dialog.getByRole('button', { name: 'Run' }).click();
+	await dialog.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(dialog).toHaveCount(0);
 	await expect(lastRun(admin)).toContainText('completed');
 	await expect(admin.getByText('Unsaved changes')).toBeVisible();
@@ -48,7 +48,7 @@ test('a run stops after the selected step, and the next step runs alone with its
 	await details(admin).getByRole('button', { name: 'Run up to here' }).click();
 	const until = admin.getByRole('dialog', { name: 'Run up to add_hat_step' });
 	await until.getByLabel('input_image').fill(PICTURE);
-	await until.getByRole('button', { name: 'Run' }).click();
+	await until.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(lastRun(admin)).toContainText('completed');
 	expect(await rest.prompts()).toEqual(['Add a Hat to person']);
 
@@ -56,7 +56,7 @@ test('a run stops after the selected step, and the next step runs alone with its
 	await details(admin).getByRole('button', { name: 'Run only this step' }).click();
 	const only = admin.getByRole('dialog', { name: 'Run only cartoon_step' });
 	await expect(only.getByLabel('Results of other steps')).toHaveValue(/"add_hat_step": \{\s+"output_image": "https:/);
-	await only.getByRole('button', { name: 'Run' }).click();
+	await only.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(only).toHaveCount(0);
 	await expect(lastRun(admin)).toContainText('completed');
 	expect(await rest.prompts()).toEqual(['Add a Hat to person', 'Make this a 90s cartoon']);
@@ -71,14 +71,14 @@ test('running a single step asks for the results it references, and shows errors
 	const results = dialog.getByLabel('Results of other steps');
 	await expect(results).toHaveValue('{\n  "add_hat_step": {}\n}');
 	await results.fill('{"add_hat_step": ');
-	await dialog.getByRole('button', { name: 'Run' }).click();
+	await dialog.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(results).toHaveAttribute('aria-invalid', 'true');
 	await results.fill('{"add_hat_step": {}, "add_hat_stepp": {}}');
-	await dialog.getByRole('button', { name: 'Run' }).click();
+	await dialog.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(dialog.getByRole('alert')).toContainText('add_hat_stepp');
 	expectRefusal(faults, 422);
 	await results.fill(JSON.stringify({ add_hat_step: { output_image: `${PICTURE}?mock` } }));
-	await dialog.getByRole('button', { name: 'Run' }).click();
+	await dialog.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(lastRun(admin)).toContainText('completed');
 	const tab = await openJob(admin);
 	const step = tab.getByRole('list', { name: 'Steps' }).locator('> li').filter({ hasText: 'cartoon_step' });

@@ -16,7 +16,7 @@ test('a secret is created on the spot, shown by name only, replaced and deleted'
 	await secret.getByRole('button', { name: 'Save' }).click();
 	await expect(dialog.getByLabel('Secret')).toHaveValue(name);
 	await dialog.getByRole('button', { name: 'Create' }).click();
-	await expect(admin.getByRole('listitem').filter({ hasText: `With key ${unique}` })).toContainText(`${name} is set`);
+	await expect(admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem').filter({ hasText: `With key ${unique}` })).toContainText(`${name} is set`);
 
 	await admin.goto('/secrets');
 	const row = admin.getByRole('list', { name: 'Secrets' }).getByRole('listitem').filter({ hasText: name });
@@ -48,10 +48,10 @@ test('a node is made in its form, with a mapping chosen in a reply', async ({ ad
 	await admin.getByRole('button', { name: 'New node' }).click();
 	const dialog = admin.getByRole('dialog', { name: 'New node' });
 	await dialog.getByLabel('Name', { exact: true }).fill(`Made ${world.unique}`);
-	await dialog.getByLabel('Connector').selectOption(world.connector);
+	await dialog.getByRole('combobox', { name: /^Connector/ }).selectOption(world.connector);
 	await dialog.getByRole('tab', { name: 'Inputs' }).click();
 	await dialog.getByRole('button', { name: 'Add an input' }).click();
-	await dialog.getByLabel('Name', { exact: true }).fill('prompt');
+	await dialog.getByRole('group', { name: 'Input 1' }).getByLabel('Name', { exact: true }).fill('prompt');
 	await dialog.getByRole('tab', { name: 'Outputs' }).click();
 	await dialog.getByLabel('A reply of the provider (JSON)').fill('{"data": [{"url": "https://x/a.png"}]}');
 	await dialog.getByRole('button', { name: /^url/ }).click();
@@ -79,7 +79,7 @@ test('what runs cost is shown, and a budget is set', async ({ admin, rest }) => 
 	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), data: { ...node(world).data, price: { currency: 'USD', per_call: 0.05 } } });
 	await rest.run(world.workflow, { input_image: PICTURE });
 	await admin.goto('/usage');
-	await admin.getByLabel('By').selectOption('workflow');
+	await admin.getByRole('combobox', { name: /^By/ }).selectOption('workflow');
 	await expect(admin.getByRole('row', { name: new RegExp(world.workflow) })).toContainText(/0\.10? USD/);
 	await admin.getByRole('button', { name: 'New budget' }).click();
 	const dialog = admin.getByRole('dialog', { name: 'Budget' });
@@ -98,7 +98,7 @@ test('what runs cost is shown, and a budget is set', async ({ admin, rest }) => 
 test('a session that ends asks for a login in a dialog, and nothing is lost', async ({ admin, rest, context, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}`);
-	await admin.getByLabel('Description').fill('typed before the session ended');
+	await admin.getByRole('textbox', { name: 'Description' }).first().fill('typed before the session ended');
 	await context.clearCookies();
 	await admin.getByRole('button', { name: 'Save', exact: true }).click();
 	const dialog = admin.getByRole('dialog', { name: 'Your session has ended' });

@@ -9,8 +9,8 @@ export class FormSubmission {
 	/** Whether the last submission succeeded. */
 	done = $state(false);
 
-	/** Runs the action of a submitted form and records its error. */
-	async submit(event: SubmitEvent, action: () => Promise<void>): Promise<void> {
+	/** Runs the action of a submitted form, or of another of its buttons, and records its error. */
+	async submit(event: Event, action: () => Promise<void>): Promise<void> {
 		event.preventDefault();
 		this.busy = true;
 		this.problem = null;

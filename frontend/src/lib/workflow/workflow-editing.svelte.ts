@@ -4,9 +4,9 @@ import type { Catalog } from '#lib/core.ts';
 import type { Draft } from '#lib/draft.svelte.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { valueAt } from '#lib/pointer.ts';
-import { allModules, isObject, moduleAt, type Module, type PlacedModule } from './modules.ts';
+import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
 import { listInputs, listScope, type InputSpec, type LastRun, type ScopeEntry } from './scope.ts';
-import { StepEditor, type StepEdit } from './step-edits.ts';
+import { makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
 import { inputRenames } from './schema-builder.ts';
 import { connectInputs, type StepTemplate } from './step-templates.ts';
 
@@ -106,7 +106,10 @@ export class WorkflowEditing {
 
 	/** Inserts a step from a template, with its inputs connected where one output fits. */
 	insert(at: string, template: StepTemplate): void {
-		const module = connectInputs(template.create(), this.inputsOf(template.create()), this.scopeAt(at));
+		const fresh = template.create();
+		// The id is settled before the inputs are connected: a later change of it would rename references to a step of that id.
+		fresh.id = makeStepId(fresh.id ?? template.name, moduleIds(this.document));
+		const module = connectInputs(fresh, this.inputsOf(fresh), this.scopeAt(at));
 		this.#perform((editor) => editor.insert(at, [module]));
 	}
 
