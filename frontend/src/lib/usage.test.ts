@@ -4,23 +4,23 @@ import { listCurrencies, sumAmounts, toUsageBars } from './usage.ts';
 const item = (key: string, amounts: Record<string, string>, attempts = 1) => ({ key, amounts, attempts, unknown: 0 });
 
 describe('toUsageBars', () => {
-	it('fills days without usage', () => {
-		const bars = toUsageBars([item('2026-02-27', { USD: '1.5' }), item('2026-03-02', { USD: '2' })], 'USD', 'day');
-		expect(bars.map(({ key, amount }) => [key, amount])).toEqual([
-			['2026-02-27', 1.5],
-			['2026-02-28', 0],
-			['2026-03-01', 0],
-			['2026-03-02', 2]
+	const period = { from: '2026-02-27', to: '2026-03-02' };
+	it('has a bar for each day of the period', () => {
+		const items = [item('2026-02-28', { USD: '1.5' }), item('2026-03-01', { USD: '2' })];
+		expect(toUsageBars({ ...period, by: 'day', items }, 'USD').map(({ key, amount }) => [key, amount])).toEqual([
+			['2026-02-27', 0],
+			['2026-02-28', 1.5],
+			['2026-03-01', 2],
+			['2026-03-02', 0]
 		]);
 	});
 	it('sorts others by cost', () => {
-		const bars = toUsageBars([item('a', { USD: '1' }), item('b', { USD: '2', credits: '3' })], 'USD', 'node');
-		expect(bars.map(({ key, label }) => [key, label])).toEqual([
+		const items = [item('a', { USD: '1' }), item('b', { USD: '2', credits: '3' })];
+		expect(toUsageBars({ ...period, by: 'node', items }, 'USD').map(({ key, label }) => [key, label])).toEqual([
 			['b', '2 USD, 3 credits'],
 			['a', '1 USD']
 		]);
 	});
-	it('has no bars without usage', () => expect(toUsageBars([], 'USD', 'day')).toEqual([]));
 });
 
 it('listCurrencies puts the most frequent first', () => {

@@ -1,4 +1,4 @@
-import type { UsageItem } from '#lib/api/types.ts';
+import type { Usage, UsageItem } from '#lib/api/types.ts';
 
 /** One bar of the plot of usage. */
 export interface UsageBar {
@@ -18,19 +18,16 @@ export function listCurrencies(items: readonly UsageItem[]): string[] {
 	return [...counts].sort((one, other) => other[1] - one[1]).map(([currency]) => currency);
 }
 
-/** Bars in one currency. By day, days without usage between the first and the last get an empty bar. */
-export function toUsageBars(items: readonly UsageItem[], currency: string, by: string): UsageBar[] {
+/** Bars in one currency. By day, there is one for each day of the period, also for those without usage. */
+export function toUsageBars({ items, by, from, to }: Pick<Usage, 'items' | 'by' | 'from' | 'to'>, currency: string): UsageBar[] {
 	const bars = items.map(({ key, amounts, attempts, unknown }): UsageBar => {
 		const label = Object.entries(amounts).map(([unit, amount]) => `${amount} ${unit}`);
 		return { key, amount: Number(amounts[currency] ?? 0), label: label.join(', '), attempts, unknown };
 	});
 	if (by !== 'day') return bars.sort((one, other) => other.amount - one.amount || other.attempts - one.attempts);
 	const found = new Map(bars.map((bar) => [bar.key, bar]));
-	const days = [...found.keys()].sort();
-	const [first, last] = [days[0], days.at(-1)];
-	if (first === undefined || last === undefined) return [];
 	const all: UsageBar[] = [];
-	for (let day = Date.parse(first); day <= Date.parse(last); day += 86_400_000) {
+	for (let day = Date.parse(from); day <= Date.parse(to); day += 86_400_000) {
 		const key = new Date(day).toISOString().slice(0, 10);
 		all.push(found.get(key) ?? { key, amount: 0, label: '', attempts: 0, unknown: 0 });
 	}

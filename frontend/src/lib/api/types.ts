@@ -26,6 +26,7 @@ export type SecretInfo = Schemas['SecretInfo'];
 export type Step = Schemas['Step'];
 export type StepStatus = Schemas['StepStatus'];
 export type TokenInfo = Schemas['TokenInfo'];
+export type Usage = Schemas['Usage'];
 export type UsageItem = Schemas['UsageItem'];
 export type User = Schemas['User'];
 export type Workflow = Schemas['Workflow'];
