@@ -22,12 +22,12 @@ const RECORDS: &str = "records";
 /// [`ArtifactRecords::add_references`] says since it was created, whether or not the job has ended.
 #[derive(Default)]
 pub struct LocalRecords {
-    state: Mutex<State>,
+    state: Mutex<RecordsState>,
     files: Option<LocalFileSystem>,
 }
 
 #[derive(Default)]
-struct State {
+struct RecordsState {
     artifacts: BTreeMap<String, ArtifactRow>,
     /// Key and number of artifacts of each content, by SHA-256 and size.
     contents: BTreeMap<(String, u64), (String, u64)>,
@@ -37,7 +37,7 @@ struct State {
     turns: BTreeMap<String, Instant>,
 }
 
-impl State {
+impl RecordsState {
     fn add(&mut self, mut new: ArtifactRow, quota_bytes: Option<u64>) -> Result<ArtifactRow, ArtifactError> {
         if let Some(row) = self.artifacts.get(&new.id) {
             return Ok(row.clone());
@@ -118,7 +118,7 @@ impl LocalRecords {
     /// [`ArtifactError::Unavailable`] if the folder or a record cannot be read.
     pub async fn open_folder(folder: &Path) -> Result<Self, ArtifactError> {
         let files = open_folder(folder)?;
-        let mut state = State::default();
+        let mut state = RecordsState::default();
         let listed: Vec<_> = files.list(Some(&ObjectPath::from(RECORDS))).try_collect().await.map_err(unavailable)?;
         for file in listed {
             let content = files.get(&file.location).await.map_err(unavailable)?.bytes().await.map_err(unavailable)?;
@@ -130,7 +130,7 @@ impl LocalRecords {
         Ok(Self { state: Mutex::new(state), files: Some(files) })
     }
 
-    fn lock_state(&self) -> MutexGuard<'_, State> {
+    fn lock_state(&self) -> MutexGuard<'_, RecordsState> {
         // Valid even after a panic: nothing is changed before everything has been checked.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -47,18 +47,19 @@ pub(super) async fn store_content(
     limits: UploadLimits,
 ) -> Result<StoredContent, ArtifactError> {
     let mut writer = PartWriter { objects, path, upload: None, part: BytesMut::new(), part_bytes: limits.part_bytes };
-    let mut progress = Progress { size_bytes: 0, hash: digest::Context::new(&digest::SHA256), head: BytesMut::new() };
+    let mut progress =
+        UploadProgress { size_bytes: 0, hash: digest::Context::new(&digest::SHA256), head: BytesMut::new() };
     let outcome = write_all(&mut writer, &mut progress, &mut bytes, limits).await;
     if let Err(error) = outcome {
         writer.abort().await;
         return Err(error);
     }
-    let Progress { size_bytes, hash, head } = progress;
+    let UploadProgress { size_bytes, hash, head } = progress;
     Ok(StoredContent { size_bytes, sha256: format_hex(hash.finish().as_ref()), head: head.freeze() })
 }
 
 /// What is known about the bytes so far.
-struct Progress {
+struct UploadProgress {
     size_bytes: u64,
     hash: digest::Context,
     head: BytesMut,
@@ -66,7 +67,7 @@ struct Progress {
 
 async fn write_all(
     writer: &mut PartWriter<'_>,
-    progress: &mut Progress,
+    progress: &mut UploadProgress,
     bytes: &mut ByteStream,
     limits: UploadLimits,
 ) -> Result<(), ArtifactError> {

@@ -24,7 +24,7 @@ pub struct KnownArtifact {
 }
 
 impl KnownArtifacts {
-    /// No artifacts.
+    /// The set without artifacts.
     pub const NONE: Self = Self { by_id: BTreeMap::new(), by_url: BTreeMap::new() };
 
     /// Adds an artifact, which is recognized by its id and its URL.

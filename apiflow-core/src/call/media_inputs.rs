@@ -55,14 +55,14 @@ impl SentAs {
 /// The files in the inputs of one call. In the arguments each is replaced by a marker.
 #[derive(Debug, Default)]
 pub(super) struct MediaInputs {
-    tokens: Vec<Token>,
+    tokens: Vec<MediaToken>,
     /// The arguments with files as objects, for placeholders such as `{{ input.image.mime }}`.
     pub(super) files: Option<Value>,
 }
 
 /// A file and the marker that stands for it.
 #[derive(Debug)]
-struct Token {
+struct MediaToken {
     marker: String,
     media: SentMedia,
     public_url: Option<String>,
@@ -89,7 +89,7 @@ impl MediaInputs {
         if artifacts.is_empty() && !has_media_input {
             return Ok((Self::default(), Cow::Borrowed(arguments)));
         }
-        let mut finder = Finder { prefix: unused_prefix(arguments), artifacts, plan, tokens: Vec::new() };
+        let mut finder = MediaFinder { prefix: unused_prefix(arguments), artifacts, plan, tokens: Vec::new() };
         let mut marked = Map::new();
         let mut files = Map::new();
         for (name, value) in arguments {
@@ -112,7 +112,7 @@ impl MediaInputs {
     /// Returns the file that a text as a whole stands for, if it may become a part of a body, or the whole body.
     pub(super) fn file_of_text(&self, text: &Value) -> Option<&SentMedia> {
         let text = text.as_str()?;
-        let is_file = |token: &&Token| {
+        let is_file = |token: &&MediaToken| {
             token.marker == text && token.may_be_file && matches!(token.sent_as, None | Some(SentAs::Multipart))
         };
         self.tokens.iter().find(is_file).map(|token| &token.media)
@@ -198,14 +198,14 @@ impl<'a> InputRule<'a> {
     }
 }
 
-struct Finder<'a> {
+struct MediaFinder<'a> {
     prefix: String,
     artifacts: &'a KnownArtifacts,
     plan: &'a CallPlan,
-    tokens: Vec<Token>,
+    tokens: Vec<MediaToken>,
 }
 
-impl Finder<'_> {
+impl MediaFinder<'_> {
     /// Returns a value with markers in the places of files.
     fn mark(&mut self, value: &Value, rule: &InputRule<'_>) -> Result<Value, CallError> {
         if let Some(known) = self.artifacts.find(value) {
@@ -307,12 +307,12 @@ impl Finder<'_> {
     ) -> String {
         let marker = format!("{}{:04}", self.prefix, self.tokens.len());
         let (may_be_file, input) = (rule.may_be_file, rule.name.to_owned());
-        self.tokens.push(Token { marker: marker.clone(), media, public_url, sent_as, may_be_file, input });
+        self.tokens.push(MediaToken { marker: marker.clone(), media, public_url, sent_as, may_be_file, input });
         marker
     }
 }
 
-impl Token {
+impl MediaToken {
     /// Decides how the file is written into the text of a request.
     fn form(&self, plan: &CallPlan, in_head: bool) -> Result<MediaForm, CallError> {
         let public_url = self.public_url.clone();

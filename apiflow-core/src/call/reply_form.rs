@@ -11,7 +11,7 @@ pub(crate) enum ReplyForm {
     Unknown,
     /// An image, audio, a video or another file.
     Bytes,
-    /// Server-sent events.
+    /// A stream of server-sent events.
     Events,
     /// Parts of different types, separated by this boundary.
     Multipart(String),

@@ -11,9 +11,9 @@ pub const DECLARATIONS_SCHEMA: &str = include_str!("declarations.json");
 /// A kind of declaration with a schema.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DeclarationSchema {
-    /// A connector.
+    /// The form of a connector.
     Connector,
-    /// A node.
+    /// The form of a node.
     Node,
     /// The `data` of a connector.
     ConnectorData,

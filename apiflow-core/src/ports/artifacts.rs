@@ -58,7 +58,7 @@ pub struct ArtifactReader {
     pub artifact: Artifact,
     /// Which bytes are read.
     pub range: Range<u64>,
-    /// The bytes.
+    /// The bytes of the artifact, in order.
     pub bytes: ByteStream,
 }
 

@@ -10,9 +10,9 @@ use serde::{Deserialize, Serialize};
 pub enum RequestAuth {
     /// `Authorization: Basic`, RFC 7617.
     Basic {
-        /// User name.
+        /// The name of the user at the provider.
         user: SecretText,
-        /// Password.
+        /// The password, which may refer to a secret.
         password: SecretText,
     },
     /// OAuth 2.0 client credentials, RFC 6749 §4.4: a token is fetched, cached, and sent as `Authorization: Bearer`.
@@ -60,7 +60,7 @@ pub enum RequestAuth {
     Custom {
         /// Name under which the host registered it.
         provider: String,
-        /// Its settings.
+        /// The settings of the custom authentication.
         settings: BTreeMap<String, SecretText>,
     },
 }

@@ -12,7 +12,7 @@ pub enum SentMedia {
     Artifact(SentArtifact),
     /// A file that the caller gave as a data URI.
     Inline {
-        /// MIME type.
+        /// MIME type of the content.
         mime: String,
         /// Content in standard base64, with padding.
         base64: String,
@@ -22,11 +22,11 @@ pub enum SentMedia {
 /// What a request needs to know about an artifact.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SentArtifact {
-    /// Identifier.
+    /// Identifier of the artifact.
     pub id: String,
     /// Stable, unsigned URL.
     pub url: String,
-    /// MIME type.
+    /// MIME type of the content.
     pub mime: String,
     /// Size, in bytes.
     pub size_bytes: u64,
@@ -42,7 +42,7 @@ pub struct SentArtifact {
 pub struct MediaUse {
     /// Marker of the file in the request's text; it occurs nowhere else.
     pub marker: String,
-    /// The file.
+    /// The file that is sent.
     pub media: SentMedia,
     /// What is written in place of the marker.
     pub form: MediaForm,
@@ -74,7 +74,7 @@ pub struct RequestPart {
     pub file_name: Option<String>,
     /// MIME type; `None` for plain text.
     pub content_type: Option<String>,
-    /// The content.
+    /// The content of the file.
     pub content: PartContent,
 }
 

@@ -52,7 +52,7 @@ pub struct ProxiedPrice {
 pub enum CallRefusal {
     /// The connector's limits leave no slot, or the provider's rate limit lasts too long.
     RateLimited {
-        /// The reason.
+        /// Why the call was refused.
         message: String,
         /// When the request is worth repeating.
         retry_after: Duration,

@@ -11,7 +11,7 @@ pub enum BodySegment {
     Bytes(Vec<u8>),
     /// The content of an artifact.
     Artifact {
-        /// The artifact.
+        /// The artifact whose content is sent.
         artifact: SentArtifact,
         /// How its bytes are written.
         encoding: MediaEncoding,

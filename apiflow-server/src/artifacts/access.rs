@@ -14,7 +14,7 @@ use crate::users::{Caller, ScopedCaller};
 
 /// A readable artifact.
 pub(crate) struct ReadableArtifact {
-    /// Its record.
+    /// Record of the artifact.
     pub(crate) row: ArtifactRow,
     /// Whether it is read by a signed link.
     pub(crate) is_signed: bool,

@@ -14,7 +14,7 @@ use crate::settings::Settings;
 /// Where artifacts are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ArtifactPlace {
-    /// A folder.
+    /// A folder of the file system.
     Folder(PathBuf),
     /// A cloud's bucket: `s3://bucket/prefix`, `gs://…`, `az://…`.
     Cloud(String),

@@ -95,7 +95,7 @@ pub(crate) enum Insertion {
     Inserted,
     /// A document with this id exists, and was not changed.
     Exists {
-        /// Its body.
+        /// Body of the document.
         saved: Value,
         /// The body that would have been saved.
         given: Value,

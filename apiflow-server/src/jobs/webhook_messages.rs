@@ -13,7 +13,7 @@ use crate::state::AppState;
 /// Maximum size of a job's input, and of its output, in a message, in bytes of JSON.
 const MAX_VALUE_BYTES: usize = 256 * 1024;
 
-/// A message.
+/// A message as it is sent.
 #[derive(Serialize)]
 struct Message {
     /// `job.` and the event.

@@ -19,7 +19,7 @@ const MAX_URL_BYTES: usize = 2_048;
 /// The receiver that a request or workflow names.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct NamedReceiver<'a> {
-    /// Its URL.
+    /// URL that messages are sent to.
     pub(crate) url: Option<&'a str>,
     /// The events that it is told; `None` for all.
     pub(crate) events: Option<&'a [WebhookEvent]>,

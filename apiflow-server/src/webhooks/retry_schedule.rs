@@ -6,7 +6,7 @@ use std::time::Duration;
 const FIRST_DELAY_MS: u64 = 5_000;
 /// Factor by which the delay grows with each try.
 const GROWTH: u64 = 6;
-/// Longest delay.
+/// Longest delay between two tries.
 const MAX_DELAY_MS: u64 = 3 * 3_600_000;
 /// A message that was not accepted within this time is given up.
 const MAX_AGE_MS: u64 = 24 * 3_600_000;

@@ -38,7 +38,7 @@ impl FilterQuery {
         Self { sql: start.to_owned(), parameters: Vec::new() }
     }
 
-    /// Adds text.
+    /// Adds text to the query.
     pub(super) fn push(&mut self, sql: &str) -> &mut Self {
         self.sql.push_str(sql);
         self

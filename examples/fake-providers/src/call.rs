@@ -18,7 +18,7 @@ use crate::connection::Connection;
 use crate::records::MediaCall;
 use crate::world::World;
 
-/// A call.
+/// A call that the stand-in received.
 #[derive(axum::extract::FromRequest)]
 #[from_request(state(Arc<World>))]
 pub(crate) struct Call {

@@ -59,7 +59,7 @@ pub struct MediaCall {
     pub method: String,
     /// The path, without the query.
     pub path: String,
-    /// The query.
+    /// The query of the request.
     pub query: Option<String>,
     /// Headers, with names in lower case, without the provider's key.
     pub headers: BTreeMap<String, String>,

@@ -19,7 +19,7 @@ pub(super) fn tag_length(head: &[u8]) -> u64 {
 
 /// Returns the duration in seconds; `bytes` begin after the tag, `size_bytes` is the size of the file from there.
 pub(super) fn read_duration(bytes: &[u8], size_bytes: u64) -> Option<f64> {
-    let (at, frame) = (0..bytes.len().saturating_sub(4)).find_map(|at| Some((at, Frame::parse(&bytes[at..])?)))?;
+    let (at, frame) = (0..bytes.len().saturating_sub(4)).find_map(|at| Some((at, AudioFrame::parse(&bytes[at..])?)))?;
     let seconds_per_frame = frame.samples as f64 / frame.sample_rate as f64;
     if let Some(count) = read_frame_count(&bytes[at..], &frame) {
         return Some(count as f64 * seconds_per_frame);
@@ -28,7 +28,7 @@ pub(super) fn read_duration(bytes: &[u8], size_bytes: u64) -> Option<f64> {
     Some(rest as f64 * 8.0 / (frame.bit_rate as f64 * 1000.0))
 }
 
-struct Frame {
+struct AudioFrame {
     /// Kilobits per second.
     bit_rate: u64,
     sample_rate: u64,
@@ -37,7 +37,7 @@ struct Frame {
     side_info_end: usize,
 }
 
-impl Frame {
+impl AudioFrame {
     fn parse(bytes: &[u8]) -> Option<Self> {
         let header = read_be(bytes, 0, 4)?;
         let (version, layer) = (header >> 19 & 3, header >> 17 & 3);
@@ -63,7 +63,7 @@ impl Frame {
     }
 }
 
-fn read_frame_count(bytes: &[u8], frame: &Frame) -> Option<u64> {
+fn read_frame_count(bytes: &[u8], frame: &AudioFrame) -> Option<u64> {
     let at = frame.side_info_end;
     if matches!(bytes.get(at..at + 4)?, b"Xing" | b"Info") && read_be(bytes, at + 4, 4)? & 1 == 1 {
         return read_be(bytes, at + 8, 4);

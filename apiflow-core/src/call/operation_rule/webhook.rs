@@ -63,7 +63,7 @@ pub(in crate::call) enum WebhookPlace {
     Body(String),
     /// A parameter of the query.
     Query(String),
-    /// A header.
+    /// A header of the request.
     Header(String),
 }
 

@@ -19,7 +19,7 @@ pub(crate) struct JsonFilter {
 
 #[derive(Debug)]
 enum State {
-    /// Outside strings.
+    /// The position is outside of strings.
     Outside,
     /// In a string that may become too long.
     Undecided { is_escaped: bool },

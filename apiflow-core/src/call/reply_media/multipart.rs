@@ -20,12 +20,12 @@ pub(crate) struct MultipartFilter {
     delimiter: Vec<u8>,
     /// Bytes that may belong to a delimiter or to incomplete headers.
     held: Vec<u8>,
-    state: State,
+    state: PartState,
     count: usize,
 }
 
 #[derive(Debug)]
-enum State {
+enum PartState {
     /// Before the first delimiter.
     Preamble,
     /// In the line of a delimiter.
@@ -49,7 +49,7 @@ impl MultipartFilter {
     pub(crate) fn new(boundary: &str, limit: usize) -> Self {
         // The first delimiter may be at the beginning, without a line break.
         let (held, delimiter) = (b"\r\n".to_vec(), format!("\r\n--{boundary}").into_bytes());
-        Self { limit, delimiter, held, state: State::Preamble, count: 0 }
+        Self { limit, delimiter, held, state: PartState::Preamble, count: 0 }
     }
 
     /// Takes the next bytes of the body; appends the document to `kept`.
@@ -73,8 +73,8 @@ impl MultipartFilter {
         // Without a line break after it, the last delimiter is complete, too.
         self.push(b"\r\n", kept, parts)?;
         match self.state {
-            State::Epilogue => kept.extend_from_slice(b"]}"),
-            State::Preamble | State::Delimiter | State::Headers | State::Content(_) => {
+            PartState::Epilogue => kept.extend_from_slice(b"]}"),
+            PartState::Preamble | PartState::Delimiter | PartState::Headers | PartState::Content(_) => {
                 return Err("the multipart body ends before its last boundary".to_owned());
             }
         }
@@ -84,10 +84,10 @@ impl MultipartFilter {
     /// Reads as much as is known; returns whether there may be more to read.
     fn advance(&mut self, kept: &mut Vec<u8>, parts: &mut ReplyParts) -> Result<bool, String> {
         match &mut self.state {
-            State::Preamble => match find(&self.held, &self.delimiter) {
+            PartState::Preamble => match find(&self.held, &self.delimiter) {
                 Some(at) => {
                     self.held.drain(..at + self.delimiter.len());
-                    self.state = State::Delimiter;
+                    self.state = PartState::Delimiter;
                     Ok(true)
                 }
                 None => {
@@ -96,25 +96,25 @@ impl MultipartFilter {
                     Ok(false)
                 }
             },
-            State::Delimiter => {
+            PartState::Delimiter => {
                 if self.held.starts_with(b"--") {
-                    self.state = State::Epilogue;
+                    self.state = PartState::Epilogue;
                     return Ok(true);
                 }
                 let Some(end) = find(&self.held, b"\r\n") else { return self.wait_for_line() };
                 // The headers may be missing, so that their last line break is that of the delimiter.
                 self.held.drain(..end);
-                self.state = State::Headers;
+                self.state = PartState::Headers;
                 Ok(true)
             }
-            State::Headers => {
+            PartState::Headers => {
                 let Some(end) = find(&self.held, b"\r\n\r\n") else { return self.wait_for_line() };
                 let head = String::from_utf8_lossy(&self.held[..end]).into_owned();
                 self.held.drain(..end + 4);
                 self.begin_part(&head, kept, parts);
                 Ok(true)
             }
-            State::Content(content) => {
+            PartState::Content(content) => {
                 let found = find(&self.held, &self.delimiter);
                 let end = found.unwrap_or(self.held.len().saturating_sub(self.delimiter.len() - 1));
                 let taken: Vec<u8> = self.held.drain(..end).collect();
@@ -129,7 +129,7 @@ impl MultipartFilter {
                 }
                 Ok(found.is_some())
             }
-            State::Epilogue => {
+            PartState::Epilogue => {
                 self.held.clear();
                 Ok(false)
             }
@@ -166,11 +166,11 @@ impl MultipartFilter {
             parts.begin_part(specific_mime(content_type), name);
             Content::Bytes
         };
-        self.state = State::Content(content);
+        self.state = PartState::Content(content);
     }
 
     fn end_part(&mut self, kept: &mut Vec<u8>, parts: &mut ReplyParts) {
-        let State::Content(content) = std::mem::replace(&mut self.state, State::Delimiter) else { return };
+        let PartState::Content(content) = std::mem::replace(&mut self.state, PartState::Delimiter) else { return };
         match content {
             Content::Json(mut filter, at) => {
                 filter.finish(kept, parts);

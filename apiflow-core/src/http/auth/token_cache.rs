@@ -32,10 +32,10 @@ impl Token {
 
 /// Tokens by the credentials that they were fetched with.
 #[derive(Default)]
-pub(in crate::http) struct TokenCache(Mutex<BTreeMap<String, Arc<AsyncMutex<Entry>>>>);
+pub(in crate::http) struct TokenCache(Mutex<BTreeMap<String, Arc<AsyncMutex<CacheEntry>>>>);
 
 #[derive(Default)]
-struct Entry {
+struct CacheEntry {
     token: Option<Token>,
     /// The last failure to fetch one, and when; shared with all that waited for it.
     failure: Option<(Instant, HttpError)>,
@@ -61,7 +61,7 @@ impl TokenCache {
         }
         match fetch.await {
             Ok(token) => {
-                *entry = Entry { token: Some(token.clone()), failure: None };
+                *entry = CacheEntry { token: Some(token.clone()), failure: None };
                 Ok(token)
             }
             Err(error) => {
@@ -83,10 +83,10 @@ impl TokenCache {
         }
     }
 
-    fn entry(&self, key: &str) -> Arc<AsyncMutex<Entry>> {
+    fn entry(&self, key: &str) -> Arc<AsyncMutex<CacheEntry>> {
         let mut entries = self.entries();
         if entries.len() >= MAX_TOKENS && !entries.contains_key(key) {
-            let is_stale = |entry: &Arc<AsyncMutex<Entry>>| {
+            let is_stale = |entry: &Arc<AsyncMutex<CacheEntry>>| {
                 entry
                     .try_lock()
                     .is_ok_and(|entry| entry.token.as_ref().is_none_or(|token| token.stale_at <= Instant::now()))
@@ -99,7 +99,7 @@ impl TokenCache {
         Arc::clone(entries.entry(key.to_owned()).or_default())
     }
 
-    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Arc<AsyncMutex<Entry>>>> {
+    fn entries(&self) -> MutexGuard<'_, BTreeMap<String, Arc<AsyncMutex<CacheEntry>>>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

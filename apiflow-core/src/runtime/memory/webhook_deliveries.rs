@@ -11,7 +11,7 @@ use crate::ports::{
 #[derive(Default)]
 pub(super) struct WebhookTable {
     webhooks: BTreeMap<String, JobWebhook>,
-    /// By id.
+    /// The deliveries by their ids.
     deliveries: BTreeMap<String, Queued>,
 }
 

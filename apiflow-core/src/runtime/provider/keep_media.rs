@@ -21,7 +21,7 @@ const FIRST_PAUSE_MS: u64 = 200;
 const MAX_PAUSE_MS: u64 = 10_000;
 
 /// A piece of a file.
-enum Piece {
+enum StreamPiece {
     /// A range of what was taken out of the reply: its start and size.
     Range(u64, u64),
     Bytes(bytes::Bytes),
@@ -29,7 +29,7 @@ enum Piece {
 
 /// A file of a reply.
 struct ReplyFile {
-    pieces: Vec<Piece>,
+    pieces: Vec<StreamPiece>,
     mime: Option<String>,
     name: Option<String>,
 }
@@ -143,14 +143,14 @@ impl ReplyFile {
                 if let Some(fault) = &part.fault {
                     return Err(fault.clone());
                 }
-                file.pieces.push(Piece::Range(part.start, part.size));
+                file.pieces.push(StreamPiece::Range(part.start, part.size));
                 size += part.size;
                 file.name = file.name.or_else(|| part.name.clone());
                 part.mime.clone()
             } else {
                 let (mime, bytes) = decode_data_uri(piece)?;
                 size += bytes.len() as u64;
-                file.pieces.push(Piece::Bytes(bytes.into()));
+                file.pieces.push(StreamPiece::Bytes(bytes.into()));
                 mime
             };
             file.mime = file.mime.or(specific_mime(mime.as_deref()));
@@ -164,8 +164,8 @@ impl ReplyFile {
             .pieces
             .iter()
             .map(|piece| match piece {
-                Piece::Range(start, size) => media.bytes.read_range(*start, *size),
-                Piece::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
+                StreamPiece::Range(start, size) => media.bytes.read_range(*start, *size),
+                StreamPiece::Bytes(bytes) => stream::iter([Ok(bytes.clone())]).boxed(),
             })
             .collect();
         stream::iter(pieces).flatten().boxed()

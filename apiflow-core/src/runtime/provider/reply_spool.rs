@@ -15,7 +15,7 @@ const MAX_MEMORY_BYTES: usize = 1024 * 1024;
 /// Number of bytes that are read from or written to the file at once.
 const BLOCK_BYTES: usize = 256 * 1024;
 
-/// Collects bytes.
+/// Collects the bytes of a reply.
 #[derive(Default)]
 pub(super) struct ReplySpool {
     /// Bytes that are not in the file.
@@ -31,7 +31,7 @@ pub(super) enum SpooledBytes {
 }
 
 impl ReplySpool {
-    /// Appends bytes.
+    /// Appends bytes to the collected reply.
     pub(super) async fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.memory.extend_from_slice(bytes);
         let limit = if self.file.is_some() { BLOCK_BYTES } else { MAX_MEMORY_BYTES };

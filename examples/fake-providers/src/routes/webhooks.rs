@@ -16,7 +16,7 @@ use crate::prediction::View;
 use crate::signing::{REPLICATE_SECRET, sign_standard_webhook};
 use crate::state::State;
 
-/// All events.
+/// All events that webhooks can announce.
 const EVENTS: [&str; 4] = ["start", "output", "logs", "completed"];
 /// The secret of forged webhooks.
 const FORGED_SECRET: &str = "whsec_Zm9yZ2VkIGZvcmdlZCBmb3JnZWQ=";
