@@ -12,6 +12,10 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await admin.getByLabel('options').fill('{"a": [1]}');
 	await admin.getByRole('button', { name: 'Run' }).click();
 
+	const streams: string[] = [];
+	admin.on('request', (request) => {
+		if (request.url().endsWith('/events')) streams.push(request.url());
+	});
 	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
 	const steps = admin.getByRole('list', { name: 'Steps' }).locator('> li');
 	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('running');
@@ -19,6 +23,7 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('completed');
 	await expect(admin.getByRole('status')).toContainText('completed');
 	await expect(steps.filter({ hasText: 'completed' })).toHaveCount(2);
+	expect(streams.length, 'streams of events that were opened').toBeLessThanOrEqual(2);
 
 	const output = admin.getByRole('region', { name: 'Output', exact: true });
 	const picture = output.getByRole('img', { name: 'output_image' });

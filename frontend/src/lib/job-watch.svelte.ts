@@ -8,6 +8,8 @@ import { isActive } from '#lib/jobs.ts';
 export class JobWatch {
 	/** The query of the job, for errors and to fetch it again. */
 	readonly query: CreateQueryResult<Job, Error>;
+	/** Whether the job has not ended. Derived, so that a change of the job alone does not open its stream anew. */
+	readonly isActive: boolean = $derived.by(() => this.job !== undefined && isActive(this.job.status));
 	#feed = $state.raw<JobFeed | null>(null);
 
 	/** `id` returns the id of the job to follow; null for none. */
@@ -35,11 +37,6 @@ export class JobWatch {
 	/** The job; `undefined` until it was fetched. */
 	get job(): Job | undefined {
 		return this.query.data;
-	}
-
-	/** Whether the job has not ended. */
-	get isActive(): boolean {
-		return this.job !== undefined && isActive(this.job.status);
 	}
 
 	/** State of the event stream; null while there is none. */
