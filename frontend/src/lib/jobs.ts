@@ -4,6 +4,17 @@ import { plural, formatRemaining } from '#lib/format.ts';
 /** All job statuses, in lifecycle order. */
 export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
 
+/** Classes that fill a bar or mark of a step with the colour of its status. */
+export const STATUS_FILLS: Record<StepStatus, string> = {
+	running: 'bg-busy',
+	retrying: 'bg-warn',
+	suspended: 'bg-warn',
+	completed: 'bg-ok',
+	failed: 'bg-bad',
+	skipped: 'bg-muted',
+	cancelled: 'bg-muted'
+};
+
 /** Whether a job or step has not ended yet. */
 export function isActive(status: JobStatus | StepStatus): boolean {
 	switch (status) {

@@ -14,6 +14,14 @@ export interface Media {
 	details: string;
 }
 
+/** Types of inputs and outputs that are files. */
+export const MEDIA_KINDS = ['image', 'video', 'audio', 'file'] as const;
+
+/** Whether a type of an input or output is a file. */
+export function isMediaType(type: string): type is Media['kind'] {
+	return MEDIA_KINDS.some((kind) => kind === type);
+}
+
 /** The server's ids of artifacts. Source: `Artifact` in `openapi.json`. */
 const ARTIFACT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/;
 

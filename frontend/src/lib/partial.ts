@@ -18,7 +18,7 @@ export function partTitle(part: Part): string {
 }
 
 /** Whether a step can be run: it has its own id and is not an error handler. */
-export function isRunnable({ id, pointer }: LayoutNode): boolean {
+export function isRunnable({ id, pointer }: Pick<LayoutNode, 'id' | 'pointer'>): boolean {
 	return isWithin(pointer, '/value/modules') && id !== pointer;
 }
 

@@ -1,3 +1,5 @@
+import { MEDIA_KINDS } from './media.ts';
+
 /** How a form field is rendered and parsed. */
 export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'json' | 'image' | 'video' | 'audio' | 'file';
 
@@ -45,11 +47,9 @@ function object(value: unknown): Schema {
 	return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : {};
 }
 
-const MEDIA = ['image', 'video', 'audio', 'file'] as const;
-
 /** Kind of a property whose format names a medium. */
 function mediaKind({ format, contentMediaType }: Schema): FieldKind | undefined {
-	return MEDIA.find((kind) => format === kind || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${kind}/`)));
+	return MEDIA_KINDS.find((kind) => format === kind || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${kind}/`)));
 }
 
 function kindOf(types: string[]): FieldKind {
@@ -97,7 +97,7 @@ export function fieldsFromInputs(inputs: readonly DeclaredInput[]): Field[] {
 		name: input.name,
 		label: input.name,
 		description: input.description ?? '',
-		kind: input.enum?.length ? 'enum' : (MEDIA.find((kind) => kind === input.type) ?? kindOf([input.type])),
+		kind: input.enum?.length ? 'enum' : (MEDIA_KINDS.find((kind) => kind === input.type) ?? kindOf([input.type])),
 		required: (input.required ?? false) && input.value === undefined && input.default === undefined,
 		options: input.enum ?? [],
 		fallback: input.value === undefined ? input.default : input.value,

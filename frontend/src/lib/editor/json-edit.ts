@@ -1,5 +1,5 @@
 import { applyEdits, modify, type EditResult, type JSONPath } from 'jsonc-parser';
-import { parsePointer, valueAt } from '#lib/pointer.ts';
+import { formatPointer, parsePointer, valueAt } from '#lib/pointer.ts';
 
 /** A replacement of a range of text, in UTF-16 code units. */
 export interface TextChange {
@@ -78,7 +78,7 @@ function readPath(document: unknown, pointer: string): JSONPath {
 	let value = document;
 	return parsePointer(pointer).map((token) => {
 		const isArray = Array.isArray(value);
-		value = valueAt(value, `/${token.replaceAll('~', '~0').replaceAll('/', '~1')}`);
+		value = valueAt(value, formatPointer([token]));
 		return isArray ? Number(token) : token;
 	});
 }

@@ -1,3 +1,4 @@
+import { isMediaType, MEDIA_KINDS } from '#lib/media.ts';
 import { isWithin } from '#lib/pointer.ts';
 import { allModules, isObject } from './modules.ts';
 import { findExpressions, findReferences, renameInExpression } from './references.ts';
@@ -21,8 +22,6 @@ export const INPUT_TYPES: readonly { value: InputType; label: string }[] = [
 	{ value: 'object', label: 'Object' },
 	{ value: '', label: 'Anything' }
 ];
-
-const MEDIA: readonly InputType[] = ['image', 'video', 'audio', 'file'];
 
 /** An input of a workflow as the form shows it. */
 export interface InputField {
@@ -56,7 +55,7 @@ function requiredOf(schema: Schema): string[] {
 /** Type of a property: a media format counts as a type of its own. */
 export function typeOfProperty(property: Schema): InputType {
 	const { type, format, contentMediaType } = property;
-	const media = MEDIA.find((name) => format === name || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${name}/`)));
+	const media = MEDIA_KINDS.find((name) => format === name || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${name}/`)));
 	if (media && type !== 'number') return media;
 	const known = INPUT_TYPES.find(({ value }) => value === type);
 	return known?.value ?? '';
@@ -122,7 +121,7 @@ function changeProperty(property: Schema, change: InputChange): Schema {
 	const next = { ...property };
 	if (type !== undefined) {
 		for (const key of ['type', 'format', 'contentMediaType', 'items', 'enum', 'default']) delete next[key];
-		if (MEDIA.includes(type)) Object.assign(next, { type: ['string', 'object'], format: type });
+		if (isMediaType(type)) Object.assign(next, { type: ['string', 'object'], format: type });
 		else if (type !== '') next.type = type;
 	}
 	if (description !== undefined) setOrRemove(next, 'description', description || undefined);

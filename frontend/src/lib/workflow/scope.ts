@@ -1,6 +1,7 @@
 import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
-import { isWithin, valueAt } from '#lib/pointer.ts';
+import { isMediaType } from '#lib/media.ts';
+import { valueAt } from '#lib/pointer.ts';
 import { enclosingLoop, isObject, nodeIdOf, subflowIdOf, visibleModules, type Module, type PlacedModule } from './modules.ts';
 import { formatPath } from './references.ts';
 import { typeOfProperty } from './schema-builder.ts';
@@ -119,14 +120,12 @@ export function typeOf(value: unknown): string {
 	return typeof value;
 }
 
-const MEDIA = new Set(['image', 'video', 'audio', 'file']);
-
 /** Whether a value of one type can be used where another is expected. Unknown types fit everywhere. */
 export function isCompatible(found: string, expected: string): boolean {
 	if (found === '' || expected === '' || found === expected) return true;
 	if (expected === 'number') return found === 'integer';
-	if (expected === 'string') return MEDIA.has(found);
-	if (MEDIA.has(expected)) return found === 'string' || found === 'file' || (expected === 'file' && MEDIA.has(found));
+	if (expected === 'string') return isMediaType(found);
+	if (isMediaType(expected)) return found === 'string' || found === 'file' || (expected === 'file' && isMediaType(found));
 	return false;
 }
 
@@ -233,9 +232,4 @@ export function inputsOfSchema(schema: unknown): InputSpec[] {
 			fallback: fields.default
 		};
 	});
-}
-
-/** Whether a pointer belongs to the failure handler. */
-export function isInFailureHandler(pointer: string): boolean {
-	return isWithin(pointer, '/value/failure_module');
 }

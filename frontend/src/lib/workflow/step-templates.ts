@@ -1,5 +1,6 @@
 import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
+import { isMediaType } from '#lib/media.ts';
 import { isObject, type Module } from './modules.ts';
 import { isCompatible, type ScopeEntry } from './scope.ts';
 import { makeStepId } from './step-edits.ts';
@@ -165,19 +166,17 @@ export function connectInputs(module: Module, inputs: readonly { name: string; t
 	if (!isObject(module.value?.input_transforms)) return module;
 	const transforms: Record<string, unknown> = { ...module.value.input_transforms };
 	for (const input of inputs) {
-		if (!input.required && !MEDIA.has(input.type)) continue;
-		const found = MEDIA.has(input.type) || /image|video|audio|picture|photo/.test(input.name) ? findMediaOutput(input, scope) : undefined;
+		if (!input.required && !isMediaType(input.type)) continue;
+		const found = isMediaType(input.type) || /image|video|audio|picture|photo/.test(input.name) ? findMediaOutput(input, scope) : undefined;
 		const named = found ?? findInput(input, scope);
 		if (named) transforms[input.name] = { type: 'javascript', expr: named.expression };
 	}
 	return { ...module, value: { ...module.value, input_transforms: transforms } };
 }
 
-const MEDIA = new Set(['image', 'video', 'audio', 'file']);
-
 function findMediaOutput(input: { name: string; type: string }, scope: readonly ScopeEntry[]): ScopeEntry | undefined {
 	const outputs = scope.filter(({ expression }) => expression.startsWith('results')).flatMap(({ children }) => children.flatMap((output) => [output, ...(output.type === 'array' ? output.children : [])]));
-	const wanted = MEDIA.has(input.type) ? input.type : (/image|video|audio/.exec(input.name)?.[0] ?? 'image');
+	const wanted = isMediaType(input.type) ? input.type : (/image|video|audio/.exec(input.name)?.[0] ?? 'image');
 	return outputs.find(({ type }) => type === wanted) ?? outputs.find(({ label, type }) => label.includes(wanted) && isCompatible(type, input.type));
 }
 
