@@ -63,6 +63,11 @@ export class Draft<T extends AnyDocument> {
 		return this.#etag;
 	}
 
+	/** Text of the version that the draft is based on. */
+	get baseText(): string {
+		return this.#base;
+	}
+
 	/** Takes another version as the base, and a text that combines it with the user's changes. */
 	rebase({ data, etag }: Versioned<T>, text: string): void {
 		this.saved = data;

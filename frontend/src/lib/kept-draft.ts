@@ -5,6 +5,8 @@ export interface KeptDraft {
 	text: string;
 	/** ETag of the version that it is based on; null if the document was not saved. */
 	base: string | null;
+	/** Text of that version. Absent in what earlier versions of the page kept. */
+	baseText?: string;
 	/** When it was kept, as RFC 3339. */
 	at: string;
 }
