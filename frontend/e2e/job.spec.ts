@@ -51,6 +51,50 @@ test('a kept picture is shown from this server', async ({ admin, rest }) => {
 	await expect(file).toHaveURL(new RegExp(`/api/v1/artifacts/${kept.artifact}$`));
 });
 
+test('outputs come first: they are enlarged, saved and compared by keyboard', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [{ name: 'output_image', type: 'image', mapping: 'output' }] });
+	await rest.standIn({ delivery: 'local' });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	await admin.goto(`/jobs/${job.id}`);
+	await expect(admin).toHaveTitle(/^✓ Cartoon/);
+	const output = admin.getByRole('region', { name: 'Output', exact: true });
+	const graph = admin.getByRole('region', { name: 'Graph of the job' });
+	await expect(graph).toBeVisible();
+	expect((await output.boundingBox())!.y).toBeLessThan((await graph.boundingBox())!.y);
+
+	await output.getByRole('button', { name: 'Enlarge output_image' }).focus();
+	await admin.keyboard.press('Enter');
+	const viewer = admin.getByRole('dialog', { name: 'output_image' });
+	await expect(viewer.getByRole('img', { name: 'output_image' })).toBeVisible();
+	const [saved] = await Promise.all([admin.waitForEvent('download'), viewer.getByRole('link', { name: 'Download' }).click()]);
+	expect(saved.suggestedFilename()).toMatch(/\.png$/);
+	await admin.keyboard.press('Escape');
+	await expect(viewer).toHaveCount(0);
+
+	await output.getByRole('button', { name: 'Compare' }).click();
+	const dialog = admin.getByRole('dialog', { name: 'Compare pictures' });
+	await expect(dialog.getByLabel('Left')).toHaveValue(PICTURE);
+	await dialog.getByLabel('Left').selectOption({ label: 'add_hat_step: output_image' });
+	const [right, left] = await dialog.getByRole('img').all();
+	expect(await left!.getAttribute('src')).not.toBe(await right!.getAttribute('src'));
+	await dialog.getByRole('slider').focus();
+	await admin.keyboard.press('End');
+	await expect(left!).toHaveCSS('clip-path', 'inset(0px 0% 0px 0px)');
+	await admin.keyboard.press('Home');
+	await expect(left!).toHaveCSS('clip-path', 'inset(0px 100% 0px 0px)');
+});
+
+test('a link that has expired says so', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	await admin.route('https://replicate.delivery/**', (route) => route.fulfill({ status: 404 }));
+	await admin.goto(`/jobs/${job.id}`);
+	await expect(admin.getByRole('region', { name: 'Output', exact: true })).toContainText('The provider’s link may have expired');
+	await expect(admin.getByRole('region', { name: 'Output', exact: true }).getByRole('link', { name: /^output_image/ })).toBeVisible();
+	faults.length = 0;
+});
+
 test('the calls of a step are shown without its secret', async ({ admin, rest }) => {
 	const world = await rest.world();
 	const job = await rest.run(world.workflow, { input_image: PICTURE });
@@ -94,15 +138,24 @@ test('a retried step shows its attempts while it waits and afterwards', async ({
 	await expect(admin.getByText('1 retry')).toBeVisible();
 });
 
-test('a running job is cancelled', async ({ admin, rest }) => {
+test('a running job is cancelled after a question about its cost', async ({ admin, rest }) => {
 	const world = await rest.world();
+	const priced = node(world);
+	await rest.call('PUT', `/nodes/${world.node}`, { ...priced, data: { ...priced.data, price: { per_call: '0.04', currency: 'USD' } } });
 	await rest.standIn({ delay_ms: 600_000 });
 	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
 	await admin.goto(`/jobs/${id}`);
 	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li');
 	await expect(step).toContainText('running');
 	await expect(admin.getByText('live', { exact: true })).toBeVisible();
+	await expect(admin).toHaveTitle(/^▶ 0\/2 /);
 	await admin.getByRole('button', { name: 'Cancel' }).click();
+	const dialog = admin.getByRole('alertdialog');
+	await expect(dialog.getByRole('list', { name: 'Calls that may still be billed' })).toContainText(/add_hat_step.*0.04 USD per call/);
+	await dialog.getByRole('button', { name: 'Keep running' }).click();
+	await expect(admin.getByRole('status')).toContainText('running');
+	await admin.getByRole('button', { name: 'Cancel' }).click();
+	await dialog.getByRole('button', { name: 'Cancel the job' }).click();
 	await expect(admin.getByRole('status')).toContainText('cancelled');
 	await expect(step).toContainText('cancelled');
 	await admin.getByRole('button', { name: 'Delete' }).click();

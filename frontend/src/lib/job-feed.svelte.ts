@@ -31,6 +31,7 @@ export class JobFeed {
 		source.addEventListener('open', () => (this.state = 'live'));
 		source.addEventListener('message', () => this.#soon());
 		source.addEventListener('progress', () => this.#soon());
+		source.addEventListener('logs', () => this.#soon());
 		source.addEventListener('end', () => this.#end());
 		// The browser reconnects by itself with the last event id. It gives up only if the server refuses.
 		source.addEventListener('error', () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { detectMedia, findMedia, readArtifact } from './media.ts';
+import { detectMedia, downloadUrl, fileName, findMedia, largePreview, readArtifact } from './media.ts';
 
 const origin = 'http://localhost:8000';
 
@@ -66,4 +66,15 @@ describe('findMedia', () => {
 		expect(findMedia(many, origin, 3)).toHaveLength(3);
 	});
 	it('finds nothing in plain values', () => expect(findMedia({ a: 1, b: null, c: 'text' }, origin)).toEqual([]));
+});
+
+describe('large previews, downloads and names', () => {
+	const own = `${origin}/api/v1/artifacts/o1f`;
+	it.each([
+		[{ url: own, preview: `${own}?w=640` }, `${own}?w=1280`, `${own}?download=true`, 'best'],
+		[{ url: 'https://a.example/x%20y.png', preview: 'https://a.example/x%20y.png' }, 'https://a.example/x%20y.png', 'https://a.example/x%20y.png', 'x y.png'],
+		[{ url: 'data:image/png;base64,AAAA', preview: 'data:image/png;base64,AAAA' }, 'data:image/png;base64,AAAA', 'data:image/png;base64,AAAA', 'best']
+	])('of %j', (media, large, download, name) => {
+		expect([largePreview(media), downloadUrl(media, origin), fileName({ ...media, kind: 'image', label: 'best' })]).toEqual([large, download, name]);
+	});
 });

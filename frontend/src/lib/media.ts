@@ -34,6 +34,9 @@ const MIN_THUMBNAIL_BYTES = 100_000;
 /** Width of thumbnails: twice the width at which most are shown, for dense screens. */
 const THUMBNAIL_WIDTH_PX = 640;
 
+/** Width of previews that fill the page. Source: `GET /artifacts/{id}?w=`. */
+const LARGE_WIDTH_PX = 1280;
+
 const EXTENSIONS: Record<string, Media['kind']> = {
 	...byKind('image', 'png jpg jpeg gif webp avif svg bmp'),
 	...byKind('video', 'mp4 webm mov m4v ogv'),
@@ -116,4 +119,20 @@ export function findMedia(value: unknown, origin: string, limit = 24): Media[] {
 	};
 	visit(value, '');
 	return [...found.values()];
+}
+
+/** The preview of an image at a width for large views; the image itself if it has no thumbnails. */
+export function largePreview({ url, preview }: Pick<Media, 'url' | 'preview'>): string {
+	return preview === url ? url : preview.replace(/w=\d+$/, `w=${LARGE_WIDTH_PX}`);
+}
+
+/** Address from which a browser saves a file; it saves those of other origins only after opening them. */
+export function downloadUrl(media: Pick<Media, 'url'>, origin: string): string {
+	return media.url.startsWith(`${origin}/api/`) ? `${media.url}?download=true` : media.url;
+}
+
+/** Name under which a file is saved. */
+export function fileName({ url, label, kind }: Pick<Media, 'url' | 'label' | 'kind'>): string {
+	const last = url.startsWith('data:') ? '' : (URL.parse(url)?.pathname.split('/').at(-1) ?? '');
+	return last.includes('.') ? decodeURIComponent(last) : label || kind;
 }
