@@ -17,4 +17,9 @@ it('arrangeDocuments searches all words and sorts', () => {
 	]);
 });
 
+it('arrangeDocuments puts what ran last first, and what never ran last', () => {
+	const ranAt = ({ id }: Workflow) => ({ a: '2026-01-01T00:00:00Z', c: '2026-01-02T00:00:00Z' })[id];
+	expect(arrangeDocuments(all, '', 'run', ranAt).map(({ id }) => id)).toEqual(['c', 'a', 'b']);
+});
+
 it('listNames', () => expect([listNames(['a']), listNames(['a', 'b', 'c', 'd', 'e'])]).toEqual(['a', 'a, b, c and 2 more']));

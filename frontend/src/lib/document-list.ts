@@ -1,7 +1,7 @@
 import type { AnyDocument } from '#lib/kinds.ts';
 
 /** Orders of a list. */
-export type DocumentOrder = 'updated' | 'name' | 'created';
+export type DocumentOrder = 'updated' | 'name' | 'created' | 'run';
 
 /** Orders with their labels. */
 export const DOCUMENT_ORDERS: readonly { value: DocumentOrder; label: string }[] = [
@@ -10,23 +10,36 @@ export const DOCUMENT_ORDERS: readonly { value: DocumentOrder; label: string }[]
 	{ value: 'name', label: 'Name' }
 ];
 
-/** Documents that match a search in their name, id and description, sorted. Several words must all match. */
-export function arrangeDocuments<T extends AnyDocument>(documents: readonly T[], search: string, order: DocumentOrder): T[] {
-	const words = search.toLowerCase().split(/\s+/).filter(Boolean);
-	const matching = documents.filter((document) => {
-		const { name, id } = document;
-		const description = 'description' in document && typeof document.description === 'string' ? document.description : '';
-		const text = `${name} ${id} ${description}`.toLowerCase();
-		return words.every((word) => text.includes(word));
-	});
-	const newest = (one: string, other: string) => Date.parse(other) - Date.parse(one);
+/** The order of documents that can be run. */
+export const LAST_RUN_ORDER = { value: 'run', label: 'Last run' } as const;
+
+/** Whether texts contain all words of a search. */
+export function matchesSearch(search: string, ...texts: readonly string[]): boolean {
+	const text = texts.join(' ').toLowerCase();
+	return search
+		.toLowerCase()
+		.split(/\s+/)
+		.every((word) => text.includes(word));
+}
+
+const byName = (one: AnyDocument, other: AnyDocument) => one.name.localeCompare(other.name, 'en', { numeric: true, sensitivity: 'base' });
+
+/**
+ * Documents that match a search in their name, id and description, sorted. Several words must all match. `ranAt` returns
+ * when a document was run last; those that never ran come last.
+ */
+export function arrangeDocuments<T extends AnyDocument>(documents: readonly T[], search: string, order: DocumentOrder, ranAt: (document: T) => string | undefined = () => undefined): T[] {
+	const matching = documents.filter((document) => matchesSearch(search, document.name, document.id, 'description' in document ? document.description : ''));
+	const newest = (timeOf: (document: T) => string | undefined) => (one: T, other: T) => Date.parse(timeOf(other) ?? '1970-01-01') - Date.parse(timeOf(one) ?? '1970-01-01');
 	switch (order) {
 		case 'updated':
-			return matching.sort((one, other) => newest(one.updated_at, other.updated_at));
+			return matching.sort(newest((document) => document.updated_at));
 		case 'created':
-			return matching.sort((one, other) => newest(one.created_at, other.created_at));
+			return matching.sort(newest((document) => document.created_at));
+		case 'run':
+			return matching.sort(newest(ranAt));
 		case 'name':
-			return matching.sort((one, other) => one.name.localeCompare(other.name, 'en', { numeric: true, sensitivity: 'base' }));
+			return matching.sort(byName);
 	}
 }
 
