@@ -1,6 +1,7 @@
 import type { Documents } from '#lib/api/documents.ts';
 import type { Versioned } from '#lib/api/client.ts';
 import { toProblemError, toProblems, problemsOfError, type ProblemError } from '#lib/api/problem.ts';
+import { findJsonFaults } from '#lib/editor/json-faults.ts';
 import { formatJson } from '#lib/format.ts';
 import { editableFields, type AnyDocument, type Kind } from '#lib/kinds.ts';
 import type { Problem } from '#lib/problems.ts';
@@ -37,6 +38,9 @@ export class Draft<T extends AnyDocument> {
 			return undefined;
 		}
 	});
+
+	/** What keeps the text from being JSON, and duplicate keys. */
+	readonly faults: Problem[] = $derived.by(() => findJsonFaults(this.text));
 
 	/** Whether there are unsaved changes. */
 	readonly dirty: boolean = $derived(this.text !== this.#base);

@@ -1,5 +1,13 @@
+import type { TextChange } from '#lib/editor/json-edit.ts';
+import type { Range } from '#lib/editor/pointers.ts';
+
+/** A safe fix, with the label of its button: the value to set at a pointer, or changes of the text. */
+export type Fix = { label: string; pointer: string; value: unknown } | { label: string; changes: readonly TextChange[] };
+
 /** A problem in a document, as shown in the editor and in lists. */
 export interface Problem {
+	/** Stable code of the kind of problem, in kebab case. */
+	code?: string;
 	/** Severity of the problem. */
 	severity: 'error' | 'warning' | 'hint';
 	/** JSON Pointer into the edited text. */
@@ -8,8 +16,10 @@ export interface Problem {
 	message: string;
 	/** Position inside the string at the pointer, counted from 1. */
 	span?: { line: number; column: number } | null;
-	/** A safe fix: the value to set at a pointer, and the button label. */
-	fix?: { label: string; pointer: string; value: unknown } | null;
+	/** Its place in the text, if the pointer does not name it: that of a fault of the JSON itself. */
+	range?: Range;
+	/** A safe fix. */
+	fix?: Fix | null;
 }
 
 /** Merges problems without duplicates, errors first, otherwise in the given order. */

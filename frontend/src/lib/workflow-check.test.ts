@@ -23,7 +23,7 @@ function core(load: () => Promise<void> = () => Promise.resolve()) {
 it('returns problems at their place in the text', async () => {
 	const check = new WorkflowCheck(core(), '/nodes');
 	await check.check(1, catalog);
-	expect(check.problems).toEqual([{ severity: 'error', pointer: '/nodes/value', message: '1', span: undefined }]);
+	expect(check.problems).toEqual([{ code: 'x', severity: 'error', pointer: '/nodes/value', message: '1', span: undefined }]);
 	expect(check.layout).toEqual(layout);
 });
 

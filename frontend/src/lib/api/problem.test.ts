@@ -37,7 +37,7 @@ it('toProblems keeps severity and span, and moves the fix too', () => {
 	const span = { line: 1, column: 4 };
 	const fix = { label: 'rename', pointer: '/b', value: 1 };
 	expect(toProblems([{ code: 'x', severity: 'warning', pointer: '/a', message: 'm', span, fix }], '/nodes')).toEqual([
-		{ severity: 'warning', pointer: '/nodes/a', message: 'm', span, fix: { ...fix, pointer: '/nodes/b' } }
+		{ code: 'x', severity: 'warning', pointer: '/nodes/a', message: 'm', span, fix: { ...fix, pointer: '/nodes/b' } }
 	]);
 });
 

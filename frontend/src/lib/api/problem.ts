@@ -43,7 +43,8 @@ function isProblemBody(value: unknown): value is ProblemBody {
 
 /** Converts diagnostics of a document to problems, with `prefix` added to their JSON Pointers. */
 export function toProblems(diagnostics: readonly Diagnostic[], prefix: string): Problem[] {
-	return diagnostics.map(({ severity, pointer, message, help, span, fix }) => ({
+	return diagnostics.map(({ code, severity, pointer, message, help, span, fix }) => ({
+		code,
 		severity,
 		pointer: prefix + pointer,
 		message: help ? `${message}: ${help}` : message,

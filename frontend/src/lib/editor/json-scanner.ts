@@ -1,0 +1,120 @@
+import type { Range } from './pointers.ts';
+
+/** The closing bracket of each opening one. */
+export const CLOSING = { '{': '}', '[': ']' } as const;
+
+/** A fault inside a string. */
+export interface StringFault {
+	at: number;
+	length: number;
+}
+
+const SPACE = /[\s\ufeff]*/y;
+const COMMENT = /\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
+const WORD = /[^\s,:{}[\]"'`]+/y;
+/** The part of a string up to a quote, a fault or the end of the line. */
+// eslint-disable-next-line no-control-regex -- JSON forbids control characters in strings
+const STRING_PART = /(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*/y;
+
+/** Whether a character can be part of a number, a literal or a name without quotes. */
+export function isWordCharacter(character: string): boolean {
+	return character !== '' && !/[\s,:{}[\]"'`=]/.test(character);
+}
+
+/** Reads the tokens of a text that may not be valid JSON. */
+export class JsonScanner {
+	/** Position of the next character. */
+	at = 0;
+
+	/** The text that is read. */
+	readonly text: string;
+
+	constructor(text: string) {
+		this.text = text;
+	}
+
+	/** Whether everything was read. */
+	get atEnd(): boolean {
+		return this.at >= this.text.length;
+	}
+
+	/** The next character; empty at the end. */
+	get current(): string {
+		return this.text[this.at] ?? '';
+	}
+
+	/** Number of the line of a position, from 1. */
+	lineAt(position: number): number {
+		return this.text.slice(0, position).split('\n').length;
+	}
+
+	/** Skips space and comments. Returns the comments. */
+	skipSpace(): Range[] {
+		const comments: Range[] = [];
+		for (;;) {
+			this.#match(SPACE);
+			const from = this.at;
+			const next = this.current;
+			if ((next !== '/' && next !== '#') || this.#match(COMMENT) === '') return comments;
+			comments.push({ from, to: this.at });
+		}
+	}
+
+	/** Reads a word: a number, a literal, or a name without quotes. */
+	readWord(): string {
+		return this.#match(WORD) || this.text.slice(this.at, ++this.at);
+	}
+
+	/** Reads a string in double quotes up to its end or the end of its line. */
+	readString(): { closed: boolean; faults: StringFault[] } {
+		const faults: StringFault[] = [];
+		this.at++;
+		for (;;) {
+			this.#match(STRING_PART);
+			const next = this.current;
+			if (next === '"') {
+				this.at++;
+				return { closed: true, faults };
+			}
+			if (next === '' || next === '\n' || next === '\r') return { closed: false, faults };
+			const length = next === '\\' && this.at + 1 < this.text.length && this.text[this.at + 1] !== '\n' ? 2 : 1;
+			faults.push({ at: this.at, length });
+			this.at += length;
+		}
+	}
+
+	/** Reads a string in other quotes. Returns its content; null if it isn't closed in its line. */
+	readQuoted(quote: string): string | null {
+		const pattern = new RegExp(`${quote}((?:[^${quote}\\\\\\n]|\\\\.)*)${quote}`, 'y');
+		pattern.lastIndex = this.at;
+		const found = pattern.exec(this.text);
+		if (!found) {
+			this.at = this.#endOfLine();
+			return null;
+		}
+		this.at = pattern.lastIndex;
+		return (found[1] ?? '').replace(/\\(['`])/g, '$1');
+	}
+
+	/** The value of a string literal. One with faults is read as it stands. */
+	stringValue(from: number, to: number): string {
+		const raw = this.text.slice(from, to);
+		try {
+			return JSON.parse(raw) as string;
+		} catch {
+			return raw.replace(/^"|"$/g, '');
+		}
+	}
+
+	#endOfLine(): number {
+		const end = this.text.indexOf('\n', this.at);
+		return end < 0 ? this.text.length : end;
+	}
+
+	#match(pattern: RegExp): string {
+		pattern.lastIndex = this.at;
+		const found = pattern.exec(this.text)?.[0] ?? '';
+		this.at += found.length;
+		return found;
+	}
+}
