@@ -1,0 +1,127 @@
+import type { Documents } from '#lib/api/documents.ts';
+import type { Versioned } from '#lib/api/client.ts';
+import { problemsOfError } from '#lib/api/problem.ts';
+import { findJsonFaults } from '#lib/editor/json-faults.ts';
+import { FormSubmission } from '#lib/form-submission.svelte.ts';
+import { formatJson } from '#lib/format.ts';
+import { editableFields, type AnyDocument } from '#lib/kinds.ts';
+import { mergeProblems, type Problem } from '#lib/problems.ts';
+import { isObject } from '#lib/workflow/modules.ts';
+
+type Document = Record<string, unknown>;
+
+/** How a kind of document is shown as a form. */
+export interface FormShape<F> {
+	/** Reads a document. The id of a saved document is added to it. */
+	read: (document: Document) => F;
+	/** Writes the form into the document. What the form does not show stays as it is. */
+	write: (before: Document, form: F) => Document;
+	/** What prevents the form from being written; empty if nothing does. */
+	fault?: (form: F) => string;
+}
+
+/** Finds problems of a document while it is edited. */
+export type DocumentCheck = (document: Document) => Promise<Problem[]>;
+
+/** A document that is edited in a dialog: as a form in tabs, and as JSON in the tab `json`. */
+export class DocumentForm<T extends AnyDocument, F> {
+	/** The form. */
+	form: F;
+	/** The JSON in its tab. */
+	json = $state('');
+	/** The saved document; null for a new one. */
+	readonly saved: T | null;
+	/** Whether the id follows the name. */
+	isIdFree = $state(false);
+	readonly submission = new FormSubmission();
+
+	readonly #shape: FormShape<F>;
+	readonly #etag: string | null;
+	#tab = $state('');
+	#document = $state.raw<Document>({});
+	/** What the check found, and for which document. */
+	#checked = $state.raw<Problem[]>([]);
+	#turn = 0;
+
+	/** `tab` is the first tab. */
+	constructor(shape: FormShape<F>, from: Versioned<T> | null, tab: string) {
+		this.#shape = shape;
+		this.saved = from?.data ?? null;
+		this.#etag = from?.etag ?? null;
+		this.#document = from ? editableFields(from.data) : {};
+		this.#tab = tab;
+		this.isIdFree = from === null;
+		this.form = $state(this.#read());
+	}
+
+	/** Faults of the JSON, if its tab is open. */
+	readonly faults: Problem[] = $derived.by(() => (this.#tab === 'json' ? findJsonFaults(this.json) : []));
+
+	/** What the server gets; `undefined` if the JSON or the form can't be read. */
+	readonly value: Document | undefined = $derived.by(() => {
+		if (this.#tab !== 'json') return this.#shape.fault?.(this.form) ? undefined : this.#written();
+		try {
+			const value: unknown = JSON.parse(this.json);
+			return isObject(value) ? value : undefined;
+		} catch {
+			return undefined;
+		}
+	});
+
+	/** All problems: of the JSON, of the last save, and of the check. */
+	readonly problems: Problem[] = $derived.by(() => {
+		const notObject: Problem = { code: 'wrong-type', severity: 'error', pointer: '', message: 'the document must be an object: write it in `{` and `}`' };
+		const shapeless = this.#tab === 'json' && this.value === undefined && this.faults.length === 0 ? [notObject] : [];
+		return mergeProblems(this.faults, shapeless, this.value === undefined ? [] : this.#checked);
+	});
+
+	/** The open tab. */
+	get tab(): string {
+		return this.#tab;
+	}
+
+	/** Opens a tab, with what was entered in the other one. Stays if that can't be read. */
+	set tab(next: string) {
+		const { value } = this;
+		if (next === this.#tab) return;
+		if (next === 'json' || this.#tab === 'json') {
+			if (value === undefined) return;
+			this.#document = value;
+			if (next === 'json') this.json = formatJson(value);
+			else this.form = this.#read();
+		}
+		this.#tab = next;
+	}
+
+	/** The error at a field: what the server said, else what the check found. */
+	errorAt(pointer: string): string | undefined {
+		const refused = problemsOfError(this.submission.problem, '').find((problem) => problem.pointer === pointer);
+		// A field that was not reached yet is not blamed for being empty.
+		const found = this.#checked.find((problem) => problem.pointer === pointer && problem.severity === 'error' && problem.code !== 'missing-field');
+		return refused?.message ?? found?.message;
+	}
+
+	/** Checks the document. Results of earlier calls are discarded. */
+	async check(find: DocumentCheck): Promise<void> {
+		const turn = ++this.#turn;
+		const { value } = this;
+		const found = value === undefined ? [] : await find(this.saved ? { ...value, id: this.saved.id } : value);
+		if (turn === this.#turn) this.#checked = found;
+	}
+
+	/** Saves the document, unless another version was saved since it was opened. */
+	async save(documents: Documents<T>): Promise<T> {
+		const { data } = this.saved ? await documents.replace(this.saved.id, this.value, this.#etag) : await documents.create(this.value);
+		return data;
+	}
+
+	#read(): F {
+		return this.#shape.read(this.saved ? { ...this.#document, id: this.saved.id } : this.#document);
+	}
+
+	/** The document as the form has it. The id of a saved document is in its address. */
+	#written(): Document {
+		const { id, ...rest } = this.#shape.write(this.#document, this.form);
+		return this.saved || id === undefined ? rest : { id, ...rest };
+	}
+}

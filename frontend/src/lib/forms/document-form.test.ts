@@ -1,0 +1,65 @@
+import { describe, expect, it } from 'vitest';
+import { ProblemError } from '#lib/api/problem.ts';
+import type { Connector } from '#lib/api/types.ts';
+import { readConnector, writeConnector } from './connector-form.ts';
+import { DocumentForm } from './document-form.svelte.ts';
+
+const SHAPE = { read: readConnector, write: writeConnector };
+const saved = { id: 'c', name: 'C', base_url: 'https://a.example', method: 'POST', header: {}, created_at: '', updated_at: '', diagnostics: [], data: { media_hosts: ['x'] } } as unknown as Connector;
+const open = () => new DocumentForm(SHAPE, { data: saved, etag: '"1"' }, 'form');
+
+describe('DocumentForm', () => {
+	it('takes what was entered to the other tab and back, and keeps what the form does not show', () => {
+		const state = open();
+		state.form.name = 'D';
+		state.tab = 'json';
+		expect(JSON.parse(state.json)).toMatchObject({ name: 'D', data: { media_hosts: ['x'] } });
+		state.json = state.json.replace('"D"', '"E"');
+		state.tab = 'form';
+		expect(state.form.name).toBe('E');
+		expect(state.value).toMatchObject({ name: 'E', data: { media_hosts: ['x'] } });
+	});
+
+	it('stays in the JSON tab while its text can’t be read, and says why', () => {
+		const state = open();
+		state.tab = 'json';
+		state.json = '{"name": }';
+		state.tab = 'form';
+		expect(state.tab).toBe('json');
+		expect(state.value).toBeUndefined();
+		expect(state.problems).toMatchObject([{ code: 'malformed-json' }]);
+		state.json = '[]';
+		expect(state.problems).toMatchObject([{ code: 'wrong-type' }]);
+	});
+
+	it('writes the id of a new document only', () => {
+		expect(open().value).not.toHaveProperty('id');
+		const state = new DocumentForm<Connector, ReturnType<typeof readConnector>>(SHAPE, null, 'form');
+		state.form.id = 'x';
+		expect(state.value).toMatchObject({ id: 'x' });
+	});
+
+	it('shows errors at their fields, but does not blame empty ones', async () => {
+		const state = open();
+		await state.check(() =>
+			Promise.resolve([
+				{ code: 'bad-url', severity: 'error', pointer: '/base_url', message: 'bad' },
+				{ code: 'missing-field', severity: 'error', pointer: '/name', message: 'missing' }
+			])
+		);
+		expect([state.errorAt('/base_url'), state.errorAt('/name')]).toEqual(['bad', undefined]);
+		expect(state.problems).toHaveLength(2);
+		state.submission.problem = new ProblemError({ type: '', title: '', status: 422, code: '', detail: '', errors: [{ pointer: '/name', message: 'refused' }] });
+		expect(state.errorAt('/name')).toBe('refused');
+	});
+
+	it('discards the result of an earlier check', async () => {
+		const state = open();
+		let finish = () => {};
+		const older = state.check(() => new Promise((resolve) => (finish = () => resolve([{ severity: 'error', pointer: '', message: 'old' }]))));
+		await state.check(() => Promise.resolve([]));
+		finish();
+		await older;
+		expect(state.problems).toEqual([]);
+	});
+});
