@@ -66,9 +66,21 @@ describe('toGraph', () => {
 	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));
 });
 
-it('findDropEdge finds the nearest edge that takes a step', () => {
-	const edge = (id: string, label_x: number, insert_at: string | null) => ({ ...layout.edges[0]!, id, label_x, insert_at });
-	const edges = [edge('near', 10, null), edge('next', 40, '/value/modules/1'), edge('far', 80, '/value/modules/2')];
-	expect(findDropEdge({ ...layout, edges }, 12, 0)?.id).toBe('next');
-	expect(findDropEdge({ ...layout, edges }, 500, 0)).toBeUndefined();
+describe('findDropEdge', () => {
+	const edge = (id: string, label_x: number, label_y: number, insert_at: string | null) => ({ ...layout.edges[0]!, id, label_x, label_y, insert_at });
+	const edges = [edge('none', 100, 30, null), edge('first', 110, 60, '/value/modules/1'), edge('second', 110, 170, '/value/modules/2'), edge('inside', 110, 280, '/value/modules/2/value/modules/0')];
+	const check = (x: number, y: number, ...dragged: string[]) => findDropEdge({ ...layout, edges }, { x, y, width: 220, height: 64 }, dragged)?.id;
+
+	it('takes the place that the card covers best, else a near one', () => {
+		expect(check(0, 20, '/value/modules/5')).toBe('first');
+		expect(check(0, 90, '/value/modules/5')).toBe('second');
+		expect(check(150, 170, '/value/modules/5')).toBe('second');
+		expect(check(400, 100, '/value/modules/5')).toBeUndefined();
+	});
+	it('leaves out places that change nothing', () => {
+		expect(check(0, 140, '/value/modules/2')).toBeUndefined();
+		expect(check(0, 140, '/value/modules/1')).toBeUndefined();
+		expect(check(0, 260, '/value/modules/2')).toBeUndefined();
+		expect(check(0, 140, '/value/modules/2', '/value/modules/7')).toBe('second');
+	});
 });

@@ -78,18 +78,41 @@ export function countProblems(nodes: readonly LayoutNode[], problems: readonly P
 	return found;
 }
 
-/** Largest distance in pixels at which a dropped card is inserted on an edge. */
-const MAX_DROP_DISTANCE = 90;
+/** A rectangle in pixels of the layout. */
+export interface Rectangle {
+	x: number;
+	y: number;
+	width: number;
+	height: number;
+}
 
-/** The edge on which a card dropped at a point is inserted; `undefined` if none is near. */
-export function findDropEdge(layout: Layout, x: number, y: number): LayoutEdge | undefined {
+/** Largest distance in pixels between a dropped card and the edge on which it is inserted. */
+const MAX_DROP_DISTANCE = 48;
+
+/**
+ * The edge on which a dropped card is inserted: the one whose insertion place the card covers or is nearest to.
+ * `undefined` if none is near, or if the place is where the dragged steps are already, or inside one of them.
+ */
+export function findDropEdge(layout: Layout, card: Rectangle, dragged: readonly string[]): LayoutEdge | undefined {
 	let nearest: LayoutEdge | undefined;
-	let shortest = MAX_DROP_DISTANCE;
+	let shortest = Infinity;
 	for (const edge of layout.edges) {
-		const distance = Math.hypot(edge.label_x - x, edge.label_y - y);
-		if (edge.insert_at !== null && distance < shortest) [nearest, shortest] = [edge, distance];
+		const { insert_at, label_x, label_y } = edge;
+		if (insert_at === null) continue;
+		const dx = Math.max(card.x - label_x, 0, label_x - card.x - card.width);
+		const dy = Math.max(card.y - label_y, 0, label_y - card.y - card.height);
+		if (Math.hypot(dx, dy) > MAX_DROP_DISTANCE) continue;
+		const distance = Math.hypot(card.x + card.width / 2 - label_x, card.y + card.height / 2 - label_y);
+		if (distance < shortest) [nearest, shortest] = [edge, distance];
 	}
-	return nearest;
+	return nearest && !isOwnPlace(nearest.insert_at ?? '', dragged) ? nearest : undefined;
+}
+
+/** Whether moving steps to a place would change nothing, or put one of them into itself. */
+function isOwnPlace(place: string, dragged: readonly string[]): boolean {
+	if (dragged.some((pointer) => isWithin(place, pointer) && (place !== pointer || dragged.length === 1))) return true;
+	const before = place.replace(/\d+$/, (index) => String(Number(index) - 1));
+	return dragged.length === 1 && before === dragged[0];
 }
 
 /**

@@ -33,7 +33,9 @@ export interface GraphContext {
 	moduleAt(pointer: string): Module | undefined;
 	/** State of a card's step in the run that is shown. */
 	runOf(id: string): CardRun | undefined;
-	/** Id of the edge on which the dragged card would be inserted. */
+	/** Whether cards are being dragged. */
+	readonly isDragging: boolean;
+	/** Id of the edge on which the dragged cards would be inserted. */
 	readonly dropEdge: string | undefined;
 	/** Lets the user choose a step to insert. Absent if the graph is read-only. */
 	insert?: (at: string) => void;

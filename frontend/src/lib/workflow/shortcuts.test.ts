@@ -15,5 +15,8 @@ it.each([
 	[press('d'), false, 'disable'],
 	[press('c', ctrl), false, null],
 	[press('?', { shiftKey: true }), false, 'help'],
-	[press('n', { altKey: true }), false, null]
+	[press('n', { altKey: true }), false, null],
+	[press('ArrowUp', { altKey: true }), false, 'move-up'],
+	[press('ArrowUp', { altKey: true }), true, null],
+	[press('ArrowDown', { shiftKey: true }), false, 'extend-next']
 ])('%j, typing %s: %s', (key, typing, action) => expect(findAction(key, typing)).toBe(action));

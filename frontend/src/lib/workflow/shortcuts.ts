@@ -6,8 +6,11 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+C, Ctrl+X, Ctrl+V', action: 'Copy, cut, paste steps' },
 	{ keys: 'Ctrl+A', action: 'Select all steps' },
 	{ keys: '↑ ↓', action: 'Select the previous or next step' },
+	{ keys: 'Shift+↑ ↓', action: 'Add the previous or next step to the selection' },
+	{ keys: 'Alt+↑ ↓', action: 'Move the selected steps, also into and out of loops and branches' },
+	{ keys: 'Shift+drag', action: 'Select the steps in a rectangle' },
 	{ keys: 'F2', action: 'Rename the selected step' },
-	{ keys: 'D', action: 'Disable or enable the selected step' },
+	{ keys: 'D', action: 'Disable or enable the selected steps' },
 	{ keys: 'Esc', action: 'Select nothing' },
 	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
 	{ keys: 'Ctrl+S', action: 'Save' },
@@ -25,6 +28,10 @@ export type EditorAction =
 	| 'select-all'
 	| 'previous'
 	| 'next'
+	| 'extend-previous'
+	| 'extend-next'
+	| 'move-up'
+	| 'move-down'
 	| 'rename'
 	| 'disable'
 	| 'clear'
@@ -46,8 +53,8 @@ export interface KeyPress {
 
 /** The action that a key starts; `null` for none. `typing` is whether the focus is in a field, where only few keys count. */
 export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress, typing: boolean): EditorAction | null {
-	if (altKey) return null;
 	const held = ctrlKey || metaKey;
+	if (altKey) return typing || held ? null : key === 'ArrowUp' ? 'move-up' : key === 'ArrowDown' ? 'move-down' : null;
 	const name = key.length === 1 ? key.toLowerCase() : key;
 	if (held && name === 's') return 'save';
 	if (held && name === 'Enter') return 'run';
@@ -73,9 +80,9 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 		case 'Backspace':
 			return 'remove';
 		case 'ArrowUp':
-			return 'previous';
+			return shiftKey ? 'extend-previous' : 'previous';
 		case 'ArrowDown':
-			return 'next';
+			return shiftKey ? 'extend-next' : 'next';
 		case 'F2':
 			return 'rename';
 		case 'd':

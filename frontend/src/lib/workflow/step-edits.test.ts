@@ -37,7 +37,7 @@ const ids = (value: unknown, list = '/nodes/value/modules') => (valueAt(value, l
 describe('insert', () => {
 	it('puts a module at its place with an id of its own', () => {
 		const { edit, select } = editor().insert('/value/modules/1', [script('a')]);
-		expect([ids(edit.value), select]).toEqual([['a', 'a_2', 'b', 'each', 'choice', 'last'], '/value/modules/1']);
+		expect([ids(edit.value), select]).toEqual([['a', 'a_2', 'b', 'each', 'choice', 'last'], ['/value/modules/1']]);
 	});
 	it('creates a missing list', () => {
 		const { edit } = new StepEditor('{"nodes": {}}', '/nodes').insert('/value/modules/0', [script('a')]);
@@ -71,7 +71,12 @@ describe('duplicate', () => {
 		expect(ids(edit.value)).toEqual(['a', 'b', 'each', 'each_2', 'choice', 'last']);
 		expect(ids(edit.value, '/nodes/value/modules/3/value/modules')).toEqual(['inner_2', 'second_2']);
 		expect(valueAt(edit.value, '/nodes/value/modules/3/value/modules/1/value/input_transforms/x/expr')).toBe('results.inner_2');
-		expect(select).toBe('/value/modules/3');
+		expect(select).toEqual(['/value/modules/3']);
+	});
+	it('copies several steps, and what is inside a copied loop once', () => {
+		const { edit, select } = editor().duplicate(['/value/modules/2/value/modules/0', '/value/modules/0', '/value/modules/2', '/value/failure_module']);
+		expect(ids(edit.value)).toEqual(['a', 'b', 'each', 'a_2', 'each_2', 'choice', 'last']);
+		expect(select).toEqual(['/value/modules/3', '/value/modules/4']);
 	});
 });
 
@@ -83,15 +88,24 @@ describe('move', () => {
 		['/value/modules/3/value/branches/0/modules/0', '/value/modules/0', ['left', 'a', 'b', 'each', 'choice', 'last'], '/value/modules/0'],
 		['/value/modules/0', '/value/modules/3/value/default/0', ['b', 'each', 'choice', 'last'], '/value/modules/2/value/default/0']
 	])('%s to %s', (from, to, order, place) => {
-		const moved = editor().move(from, to);
-		expect([ids(moved?.edit.value), moved?.select]).toEqual([order, place]);
+		const moved = editor().move([from], to);
+		expect([ids(moved?.edit.value), moved?.select]).toEqual([order, [place]]);
 		const id = valueAt(flow, `${from}/id`);
 		expect(valueAt(moved?.edit.value, `/nodes${place}/id`)).toBe(id);
 		expect(moduleIds(valueAt(moved?.edit.value, '/nodes'))).toEqual(moduleIds(flow));
 	});
-	it('refuses to move a loop into itself', () => {
-		expect(editor().move('/value/modules/2', '/value/modules/2/value/modules/0')).toBeNull();
+	it('keeps the order of several steps', () => {
+		const moved = editor().move(['/value/modules/4', '/value/modules/0', '/value/modules/2/value/modules/1'], '/value/modules/3/value/branches/0/modules/1');
+		expect(ids(moved?.edit.value)).toEqual(['b', 'each', 'choice']);
+		expect(ids(moved?.edit.value, '/nodes/value/modules/2/value/branches/0/modules')).toEqual(['left', 'a', 'second', 'last']);
+		expect(moved?.select).toEqual([1, 2, 3].map((index) => `/value/modules/2/value/branches/0/modules/${index}`));
 	});
+	it.each([
+		['into itself', ['/value/modules/2'], '/value/modules/2/value/modules/0'],
+		['to its own place', ['/value/modules/2'], '/value/modules/2'],
+		['behind itself', ['/value/modules/2'], '/value/modules/3'],
+		['out of no list', ['/value/failure_module'], '/value/modules/0']
+	])('does not move a step %s', (_, from, to) => expect(editor().move(from, to)).toBeNull());
 });
 
 describe('rename', () => {
@@ -104,14 +118,14 @@ describe('rename', () => {
 describe('setDisabled', () => {
 	it('keeps the own condition of a step', () => {
 		const own = JSON.stringify({ nodes: { value: { modules: [{ ...script('a'), skip_if: { expr: 'flow_input.x || y' } }] } } });
-		const off = new StepEditor(own, '/nodes').setDisabled('/value/modules/0', true).edit;
+		const off = new StepEditor(own, '/nodes').setDisabled(['/value/modules/0'], true).edit;
 		const module = valueAt(off.value, '/nodes/value/modules/0') as Module;
 		expect([isDisabled(module), module.skip_if]).toEqual([true, { expr: 'true || (flow_input.x || y)' }]);
-		expect(new StepEditor(off.text, '/nodes').setDisabled('/value/modules/0', false).edit.value).toEqual(JSON.parse(own));
+		expect(new StepEditor(off.text, '/nodes').setDisabled(['/value/modules/0'], false).edit.value).toEqual(JSON.parse(own));
 	});
 	it('leaves no trace of a step without a condition', () => {
-		const off = editor().setDisabled('/value/modules/0', true).edit;
-		expect(new StepEditor(off.text, '/nodes').setDisabled('/value/modules/0', false).edit.text).toBe(text);
+		const off = editor().setDisabled(['/value/modules/0'], true).edit;
+		expect(new StepEditor(off.text, '/nodes').setDisabled(['/value/modules/0'], false).edit.text).toBe(text);
 	});
 });
 

@@ -6,8 +6,8 @@ import { findExpressions, findReferences, renameInExpression } from './reference
 /** Result of an edit of steps. */
 export interface StepEdit {
 	edit: JsonEdit;
-	/** JSON Pointer of the step to select afterwards, in the OpenFlow document; null for none. */
-	select: string | null;
+	/** JSON Pointers of the steps to select afterwards, in the OpenFlow document. */
+	select: readonly string[];
 	/** Ids of steps that the edit removed and other steps still refer to, each with the ids of the latter. */
 	dangling: Record<string, string[]>;
 }
@@ -35,49 +35,58 @@ export class StepEditor {
 	insert(at: string, modules: readonly Module[]): StepEdit {
 		const edit = this.#edit();
 		const split = splitPlace(at);
-		renameTogether(modules, moduleIds(this.#document)).forEach((copy, offset) => {
-			const place = split ? `${split.list}/${split.index + offset}` : at;
-			if (split) edit.insert(this.#prefix + place, copy);
-			else edit.set(this.#prefix + place, copy);
+		const copies = renameTogether(split ? modules : modules.slice(0, 1), moduleIds(this.#document));
+		const places = copies.map((_, offset) => (split ? `${split.list}/${split.index + offset}` : at));
+		copies.forEach((copy, offset) => {
+			if (split) edit.insert(this.#prefix + places[offset], copy);
+			else edit.set(this.#prefix + at, copy);
 		});
-		return { edit, select: modules.length > 0 ? at : null, dangling: {} };
+		return { edit, select: places, dangling: {} };
 	}
 
 	/** Removes steps with what is inside them. */
 	remove(pointers: readonly string[]): StepEdit {
 		const edit = this.#edit();
-		const outermost = pointers.filter((pointer) => !pointers.some((other) => other !== pointer && isWithin(pointer, other)));
+		const outermost = findOutermost(pointers);
 		// From the last to the first, so that the pointers stay true.
-		for (const pointer of sortByPlace(outermost).reverse()) edit.remove(this.#prefix + pointer);
-		return { edit, select: null, dangling: this.#findDangling(edit, outermost) };
+		for (const pointer of outermost.toReversed()) edit.remove(this.#prefix + pointer);
+		return { edit, select: [], dangling: this.#findDangling(edit, outermost) };
 	}
 
 	/** Inserts copies of steps behind them. References among the copied steps lead to the copies. */
 	duplicate(pointers: readonly string[]): StepEdit {
-		const sorted = sortByPlace(pointers);
+		const sorted = findOutermost(pointers).filter((pointer) => splitPlace(pointer) !== null);
 		const last = splitPlace(sorted.at(-1) ?? '');
-		if (!last) return { edit: this.#edit(), select: null, dangling: {} };
+		if (!last) return { edit: this.#edit(), select: pointers, dangling: {} };
 		return this.insert(`${last.list}/${last.index + 1}`, this.copy(sorted));
 	}
 
 	/** Copies of steps, to be pasted elsewhere. */
 	copy(pointers: readonly string[]): Module[] {
-		return sortByPlace(pointers).flatMap((pointer) => {
+		return findOutermost(pointers).flatMap((pointer) => {
 			const placed = moduleAt(this.#document, pointer);
 			return placed ? [structuredClone(placed.module)] : [];
 		});
 	}
 
-	/** Moves a step before the place `to`; null if that place is inside the step. */
-	move(from: string, to: string): StepEdit | null {
-		const placed = moduleAt(this.#document, from);
-		const source = splitPlace(from);
+	/**
+	 * Moves steps before the place `to`, in document order; null if that place is inside one of them, if one of them is in
+	 * no list, or if nothing would change.
+	 */
+	move(pointers: readonly string[], to: string): StepEdit | null {
+		const sources = findOutermost(pointers);
+		const modules = sources.flatMap((pointer) => (splitPlace(pointer) ? (moduleAt(this.#document, pointer)?.module ?? []) : []));
 		const target = splitPlace(to);
-		if (!placed || !source || !target || isWithin(to, from)) return null;
-		const edit = this.#edit().remove(this.#prefix + from);
-		const place = afterRemoval(to, from);
-		edit.insert(this.#prefix + place, placed.module);
-		return { edit, select: place, dangling: {} };
+		if (!target || modules.length === 0 || modules.length < sources.length) return null;
+		if (sources.some((pointer) => isWithin(to, pointer) && to !== pointer)) return null;
+		const edit = this.#edit();
+		for (const pointer of sources.toReversed()) edit.remove(this.#prefix + pointer);
+		const place = splitPlace(sources.reduceRight(afterRemoval, to));
+		if (!place) return null;
+		const select = modules.map((_, offset) => `${place.list}/${place.index + offset}`);
+		modules.forEach((module, offset) => edit.insert(`${this.#prefix}${select[offset]}`, module));
+		const isSame = JSON.stringify(edit.value) === JSON.stringify(JSON.parse(this.#text));
+		return isSame ? null : { edit, select, dangling: {} };
 	}
 
 	/** Renames a step, with all references to it. */
@@ -91,21 +100,22 @@ export class StepEditor {
 			if (valueAt(this.#document, '/value/early_return') === before) edit.set(`${this.#prefix}/value/early_return`, id);
 		}
 		edit.set(`${this.#prefix}${pointer}/id`, id);
-		return { edit, select: pointer, dangling: {} };
+		return { edit, select: [pointer], dangling: {} };
 	}
 
-	/** Disables a step, or enables it again. An own `skip_if` comes back. */
-	setDisabled(pointer: string, disabled: boolean): StepEdit {
+	/** Disables steps, or enables them again. Their own `skip_if` comes back. */
+	setDisabled(pointers: readonly string[], disabled: boolean): StepEdit {
 		const edit = this.#edit();
-		const at = `${this.#prefix}${pointer}/skip_if`;
-		const module = moduleAt(this.#document, pointer)?.module;
-		const expression = readSkip(module);
-		if (module && isDisabled(module) !== disabled) {
+		for (const pointer of pointers) {
+			const at = `${this.#prefix}${pointer}/skip_if`;
+			const module = moduleAt(this.#document, pointer)?.module;
+			const expression = readSkip(module);
+			if (!module || isDisabled(module) === disabled) continue;
 			if (disabled) edit.set(at, { expr: expression ? `${SKIP_PREFIX}${expression})` : SKIP_ALWAYS });
 			else if (expression === SKIP_ALWAYS) edit.remove(at);
 			else edit.set(`${at}/expr`, expression.slice(SKIP_PREFIX.length, -1));
 		}
-		return { edit, select: pointer, dangling: {} };
+		return { edit, select: pointers, dangling: {} };
 	}
 
 	#edit(): JsonEdit {
@@ -181,6 +191,11 @@ function renameReferences(value: unknown, names: ReadonlyMap<string, string>): v
 		if (key === 'expr' && typeof inner === 'string') container[key] = renameInExpression(inner, names);
 		else renameReferences(inner, names);
 	}
+}
+
+/** The pointers that are not within another of them, in document order. */
+function findOutermost(pointers: readonly string[]): string[] {
+	return sortByPlace(pointers.filter((pointer) => !pointers.some((other) => other !== pointer && isWithin(pointer, other))));
 }
 
 /** Sorts pointers in document order. */

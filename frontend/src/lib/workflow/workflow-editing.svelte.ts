@@ -5,8 +5,10 @@ import type { Draft } from '#lib/draft.svelte.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
+import { findNextPlace } from './places.ts';
+import { describeBrokenReferences } from './reference-check.ts';
 import { listInputs, listScope, type InputSpec, type LastRun, type ScopeEntry } from './scope.ts';
-import { makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
+import { isDisabled, makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
 import { inputRenames } from './schema-builder.ts';
 import { connectInputs, type StepTemplate } from './step-templates.ts';
 
@@ -87,11 +89,13 @@ export class WorkflowEditing {
 		if (step) this.#text()?.show(this.#prefix + step.pointer);
 	}
 
-	/** Selects the step before (-1) or behind (1) the selected one, in document order. */
-	selectNext(by: 1 | -1): void {
+	/** Selects the step before (-1) or behind (1) the selected one, in document order; `add` keeps the others selected. */
+	selectNext(by: 1 | -1, add = false): void {
 		const at = this.stepIds.indexOf(this.selected.at(-1) ?? '');
 		const next = this.stepIds[at < 0 ? (by > 0 ? 0 : this.stepIds.length - 1) : at + by];
-		if (next !== undefined) this.select(next);
+		if (next === undefined) return;
+		if (add) this.selected = [...this.selected.filter((id) => id !== next), next];
+		else this.select(next);
 	}
 
 	/** Values that an expression at a place can use. */
@@ -116,7 +120,7 @@ export class WorkflowEditing {
 	/** Inserts copied steps. Returns whether there were any. */
 	paste(at: string, text: string): boolean {
 		const modules = readModules(text);
-		if (modules.length > 0) this.#perform((editor) => editor.insert(at, modules));
+		if (modules.length > 0) this.#performChecked('Pasted', (editor) => editor.insert(at, modules));
 		return modules.length > 0;
 	}
 
@@ -150,9 +154,16 @@ export class WorkflowEditing {
 		if (this.selectedSteps.length > 0) this.#perform((editor) => editor.duplicate(this.selectedSteps.map(({ pointer }) => pointer)));
 	}
 
-	/** Moves a step to a place; nothing happens if the place is inside the step. */
-	move(from: string, to: string): void {
-		this.#perform((editor) => editor.move(from, to));
+	/** Moves steps before a place, and names the references that this breaks. Nothing happens if the place is inside one of the steps. */
+	move(pointers: readonly string[], to: string): void {
+		this.#performChecked('Moved', (editor) => editor.move(pointers, to));
+	}
+
+	/** Moves the selected steps one place up (-1) or down (1), also into and out of loops and branches. */
+	moveSelected(by: 1 | -1): void {
+		const pointers = this.stepIds.flatMap((id) => (this.selected.includes(id) ? (this.find(id)?.pointer ?? []) : []));
+		const place = findNextPlace(this.document, pointers, by);
+		if (place !== null) this.move(pointers, place);
 	}
 
 	/** Renames a step, with all references. */
@@ -160,9 +171,16 @@ export class WorkflowEditing {
 		this.#perform((editor) => editor.rename(pointer, id));
 	}
 
-	/** Disables the selected steps, or enables them if all are disabled. */
+	/** Disables a step, or enables it again. */
 	setDisabled(pointer: string, disabled: boolean): void {
-		this.#perform((editor) => editor.setDisabled(pointer, disabled));
+		this.#perform((editor) => editor.setDisabled([pointer], disabled));
+	}
+
+	/** Disables the selected steps, or enables them if all are disabled. */
+	toggleDisabled(): void {
+		const steps = this.selectedSteps;
+		const disabled = steps.some(({ module }) => !isDisabled(module));
+		if (steps.length > 0) this.#perform((editor) => editor.setDisabled(steps.map(({ pointer }) => pointer), disabled));
 	}
 
 	/** Sets values at pointers of the OpenFlow document as one undo step; `undefined` removes. */
@@ -209,16 +227,24 @@ export class WorkflowEditing {
 		return this.editable ? new StepEditor(this.#draft.text, this.#prefix) : null;
 	}
 
+	/** Performs an edit that may break references, and names these. `verb` says what it did. */
+	#performChecked(verb: string, action: (editor: StepEditor) => StepEdit | null): void {
+		const before = this.document;
+		const result = this.#perform(action);
+		const after = result && valueAt(result.edit.value, this.#prefix);
+		const broken = describeBrokenReferences(before, after);
+		if (result && broken) this.#notify(`${verb} ${this.selected.join(', ')}. ${broken}`, () => this.undo());
+	}
+
 	#perform(action: (editor: StepEditor) => StepEdit | null): StepEdit | null {
 		const editor = this.#editor();
 		const result = editor && action(editor);
 		if (!result) return null;
 		this.#text()?.apply(result.edit.changes);
-		if (result.select === null) this.selected = [];
-		else {
-			const id = moduleAt(this.document, result.select)?.module.id;
-			this.select(id || result.select);
-		}
+		const after = valueAt(result.edit.value, this.#prefix);
+		const ids = result.select.map((pointer) => moduleAt(after, pointer)?.module.id || pointer);
+		if (ids.length === 1 && ids[0]) this.select(ids[0]);
+		else this.selected = ids;
 		return result;
 	}
 }

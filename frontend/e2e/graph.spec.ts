@@ -1,0 +1,165 @@
+import type { Locator, Page } from '@playwright/test';
+import { expect, test, workflow, type Rest, type World } from './fixtures.ts';
+
+const graph = (page: Page) => page.getByRole('region', { name: 'Workflow graph' });
+const details = (page: Page) => page.getByRole('complementary', { name: 'Details' });
+const cards = (page: Page) => graph(page).locator('.svelte-flow__node-card');
+const card = (page: Page, id: string) => graph(page).locator(`.svelte-flow__node-card[data-id="${id}"]`);
+const undo = (page: Page) => page.getByRole('button', { name: 'Undo', exact: true }).first();
+
+test.use({ viewport: { width: 1400, height: 1000 } });
+
+function script(id: string, node: string, expr = 'flow_input.input_image') {
+	const input_transforms = { prompt: { type: 'static', value: id }, input_image: { type: 'javascript', expr } };
+	return { id, value: { type: 'script', path: `node/${node}`, input_transforms } };
+}
+
+/** Saves a workflow with two steps, a loop, and a choice of two branches. Each of them has one step, which refers to the first. */
+async function saveNested(rest: Rest): Promise<World> {
+	const world = await rest.world();
+	const document = workflow(world);
+	const call = (id: string, expr?: string) => script(id, world.node, expr);
+	const modules: object[] = [
+		call('one'),
+		call('two', 'results.one.output_image'),
+		{ id: 'loop', value: { type: 'forloopflow', iterator: { type: 'static', value: [1] }, skip_failures: false, modules: [call('inner', 'results.one.output_image')] } },
+		{
+			id: 'choice',
+			value: { type: 'branchone', branches: [{ summary: 'Left', expr: 'true', modules: [call('left', 'results.one.output_image')] }], default: [call('right')] }
+		}
+	];
+	await rest.call('PUT', `/workflows/${world.workflow}`, { ...document, nodes: { ...document.nodes, value: { modules } } });
+	return world;
+}
+
+/** Saves the changes, and returns the steps in their order: `one two loop(inner) choice(left|right)`. */
+async function savedOrder(page: Page, rest: Rest, { workflow }: World): Promise<string> {
+	await page.keyboard.press('ControlOrMeta+s');
+	await expect(page.getByText('Saved', { exact: true })).toBeVisible();
+	interface Value { modules?: Step[]; branches?: { modules: Step[] }[]; default?: Step[] }
+	interface Step { id: string; value: Value }
+	const describe = (list: Step[]): string => list.map(({ id, value }) => `${id}${inside(value)}`).join(' ');
+	const inside = ({ modules, branches, default: other }: Value): string => {
+		const lists = modules ? [modules] : branches ? [...branches.map((branch) => branch.modules), ...(other ? [other] : [])] : [];
+		return lists.length > 0 ? `(${lists.map(describe).join('|')})` : '';
+	};
+	const { nodes } = await rest.call<{ nodes: { value: { modules: Step[] } } }>('GET', `/workflows/${workflow}`);
+	return describe(nodes.value.modules);
+}
+
+async function open(page: Page, { workflow }: World): Promise<void> {
+	await page.goto(`/workflows/${workflow}`);
+	await expect(cards(page).first()).toBeVisible();
+}
+
+async function middle(of: Locator): Promise<{ x: number; y: number }> {
+	const box = await of.boundingBox();
+	if (!box) throw new Error('not visible');
+	return { x: box.x + box.width / 2, y: box.y + box.height / 2 };
+}
+
+/** Drags a card to the edge above another one, with the real mouse, and holds it there. */
+async function dragAbove(page: Page, from: Locator, to: Locator): Promise<void> {
+	const [start, end] = [await middle(from), await middle(to)];
+	await page.mouse.move(start.x, start.y);
+	await page.mouse.down();
+	await page.mouse.move(start.x + 8, start.y + 8, { steps: 2 });
+	await page.mouse.move(end.x, end.y - 50, { steps: 8 });
+	await expect(graph(page).getByText('Move here')).toBeVisible();
+}
+
+test('steps are dragged to other edges, into and out of loops and branches', async ({ admin, rest }) => {
+	const world = await saveNested(rest);
+	await open(admin, world);
+	await dragAbove(admin, card(admin, 'two'), card(admin, 'inner'));
+	await admin.mouse.up();
+	await expect(details(admin).getByLabel('id', { exact: true })).toHaveValue('two');
+	expect(await savedOrder(admin, rest, world)).toBe('one loop(two inner) choice(left|right)');
+	await expect(admin.getByText(/^Moved/)).toHaveCount(0);
+
+	await dragAbove(admin, card(admin, 'inner'), card(admin, 'right'));
+	await admin.mouse.up();
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe('one loop(two) choice(left|inner right)');
+
+	// Out of the loop, before the step that it reads: the broken reference is named, and undone.
+	await dragAbove(admin, card(admin, 'two'), card(admin, 'one'));
+	await admin.mouse.up();
+	await expect(admin.getByText('Moved two. two reads the result of one, which is not available there.')).toBeVisible();
+	await admin.getByRole('listitem').filter({ hasText: 'Moved two' }).getByRole('button', { name: 'Undo' }).click();
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe('one loop(two) choice(left|inner right)');
+});
+
+test('Escape cancels dragging, and a card dropped beside the graph goes back', async ({ admin, rest }) => {
+	const world = await saveNested(rest);
+	await open(admin, world);
+	const before = await middle(card(admin, 'one'));
+	await dragAbove(admin, card(admin, 'one'), card(admin, 'inner'));
+	await admin.keyboard.press('Escape');
+	await expect(graph(admin).getByText('Move here')).toHaveCount(0);
+	await admin.mouse.up();
+	expect(await middle(card(admin, 'one'))).toEqual(before);
+	await admin.mouse.down();
+	await admin.mouse.move(before.x - 400, before.y + 300, { steps: 5 });
+	await admin.mouse.up();
+	expect(await middle(card(admin, 'one'))).toEqual(before);
+	await expect(admin.getByText('Unsaved changes')).toHaveCount(0);
+});
+
+test('several steps are selected with a rectangle, with Shift and with the keyboard, and changed together', async ({ admin, rest, context }) => {
+	await context.grantPermissions(['clipboard-read', 'clipboard-write']);
+	const world = await saveNested(rest);
+	await open(admin, world);
+	const [first, second] = [(await card(admin, 'one').boundingBox())!, (await card(admin, 'two').boundingBox())!];
+	await admin.keyboard.down('Shift');
+	await admin.mouse.move(first.x - 30, first.y - 10);
+	await admin.mouse.down();
+	await admin.mouse.move(second.x + 100, second.y + 20, { steps: 6 });
+	await admin.mouse.up();
+	await expect(details(admin).getByRole('heading', { name: '2 steps selected' })).toBeVisible();
+	await card(admin, 'right').click();
+	await admin.keyboard.up('Shift');
+	await expect(details(admin).getByRole('heading', { name: '3 steps selected' })).toBeVisible();
+
+	// All of them are dragged by one of them, and keep their order.
+	await dragAbove(admin, card(admin, 'two'), card(admin, 'left'));
+	await admin.mouse.up();
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe('loop(inner) choice(one two right left|)');
+	await expect(details(admin).getByRole('heading', { name: '3 steps selected' })).toBeVisible();
+
+	await admin.keyboard.press('ControlOrMeta+d');
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe('loop(inner) choice(one two right one_2 two_2 right_2 left|)');
+	await admin.keyboard.press('ControlOrMeta+x');
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe('loop(inner) choice(one two right left|)');
+
+	// Pasted into another workflow, the references among the steps lead to the pasted ones.
+	const other = await rest.world();
+	await open(admin, other);
+	await cards(admin).last().click();
+	await admin.keyboard.press('ControlOrMeta+v');
+	await expect(details(admin).getByRole('heading', { name: '3 steps selected' })).toBeVisible();
+	expect(await savedOrder(admin, rest, other)).toBe('add_hat_step cartoon_step one_2 two_2 right_2');
+	const saved = await rest.call('GET', `/workflows/${other.workflow}`);
+	expect(JSON.stringify(saved)).toContain('results.one_2.output_image');
+
+	await admin.keyboard.press('ControlOrMeta+a');
+	await expect(details(admin).getByRole('heading', { name: '5 steps selected' })).toBeVisible();
+	await admin.keyboard.press('Delete');
+	await expect(cards(admin)).toHaveCount(0);
+	await undo(admin).click();
+	await expect(cards(admin)).toHaveCount(5);
+});
+
+test('steps are moved with the keyboard, into a loop and out of it', async ({ admin, rest }) => {
+	const world = await saveNested(rest);
+	await open(admin, world);
+	await card(admin, 'one').click();
+	const orders = ['two one loop(inner) choice(left|right)', 'two loop(one inner) choice(left|right)', 'two loop(inner one) choice(left|right)', 'two loop(inner) one choice(left|right)'];
+	for (const order of orders) {
+		await admin.keyboard.press('Alt+ArrowDown');
+		await expect.poll(() => savedOrder(admin, rest, world)).toBe(order);
+	}
+	await admin.keyboard.press('Alt+ArrowUp');
+	await expect.poll(() => savedOrder(admin, rest, world)).toBe(orders[2]!);
+	await admin.keyboard.press('Shift+ArrowUp');
+	await expect(details(admin).getByRole('heading', { name: '2 steps selected' })).toBeVisible();
+});
