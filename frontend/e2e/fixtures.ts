@@ -223,7 +223,7 @@ interface Fixtures {
 	rest: Rest;
 	/** A page logged in as the admin. */
 	admin: Page;
-	/** Console errors of the page. A test that expects one empties the list. */
+	/** Errors and warnings in the console of the page. A test that expects one removes it from the list. */
 	faults: string[];
 }
 
@@ -253,11 +253,11 @@ export const test = base.extend<Fixtures, { token: string }>({
 			const faults: string[] = [];
 			page.on('pageerror', (error) => faults.push(error.stack ?? error.message));
 			page.on('console', (message) => {
-				if (message.type() === 'error') faults.push(`${message.text()} (${message.location().url})`);
+				if (['error', 'warning'].includes(message.type())) faults.push(`${message.text()} (${message.location().url})`);
 			});
 			await page.route('https://replicate.delivery/**', (route) => route.fulfill({ contentType: 'image/png', body: PIXEL }));
 			await use(faults);
-			expect(faults, 'errors in the console').toEqual([]);
+			expect(faults, 'errors and warnings in the console').toEqual([]);
 		},
 		{ auto: true }
 	],
