@@ -15,7 +15,7 @@ export default defineConfig({
 			adapter: adapter({ pages: '../apiflow-server/page', assets: '../apiflow-server/page', fallback: 'index.html', precompress: true }),
 			typescript: {
 				config: (config) => {
-					config.include.push('../e2e/**/*.ts', '../playwright.config.ts');
+					config.include.push('../e2e/**/*.ts', '../bench/**/*.ts', '../screenshots/**/*.ts', '../playwright.config.ts');
 				}
 			},
 			csp: {
@@ -40,5 +40,5 @@ export default defineConfig({
 	build: { target: 'es2023', assetsInlineLimit: 0 },
 	server: { host: '127.0.0.1', proxy },
 	preview: { host: '127.0.0.1', proxy },
-	test: { include: ['src/**/*.test.ts'], environment: 'node' }
+	test: { include: ['src/**/*.test.ts', 'bench/**/*.test.ts'], environment: 'node' }
 });

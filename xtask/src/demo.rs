@@ -64,7 +64,7 @@ async fn start_programs(programs: &BuiltPrograms) -> Result<(ApiflowServer, Fake
     let provider = FakeProvider::start(&programs.fake_providers, PROVIDER_DELAY, PROVIDER_BEHAVIOUR).await?;
     let token = ("REPLICATE_API_TOKEN", provider.host().to_owned(), format!("r8_{}", generate_password()));
     let settings =
-        ServerSettings { allowed_hosts: provider.host().to_owned(), secrets: vec![token], database_url: None };
+        ServerSettings { allowed_hosts: provider.host().to_owned(), secrets: vec![token], ..ServerSettings::default() };
     Ok((ApiflowServer::start(&programs.server, settings).await?, provider))
 }
 

@@ -1,11 +1,15 @@
-//! `cargo xtask build | demo | test | ci | bench | fuzz | simulate | openapi | docs | package`.
+//! `cargo xtask build | demo | test | ci | bench | page-bench | screenshots | fuzz | simulate | openapi | docs | package`.
 
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use xtask::page_bench::PageBenchOptions;
+use xtask::screenshots::ScreenshotOptions;
 use xtask::simulation::SimulationOptions;
 use xtask::tool::tool;
-use xtask::{Result, build, ci, demo, docs, openapi, packages, run_until_interrupt, simulation, test};
+use xtask::{
+    Result, build, ci, demo, docs, openapi, packages, page_bench, run_until_interrupt, screenshots, simulation, test,
+};
 
 /// The tasks of this repository.
 #[derive(Parser)]
@@ -39,6 +43,10 @@ enum Task {
     Ci,
     /// Measure apiflow beside loops written by hand; `cargo xtask bench --help` lists the rows.
     Bench(ForwardedArguments),
+    /// Measure the page of the release server in Chromium and write the table into docs/performance.md.
+    PageBench(PageBenchOptions),
+    /// Make pictures of all pages and dialogs with the demo; `--film` makes the animated picture of README.md.
+    Screenshots(ScreenshotOptions),
     /// Search for documents that make the core panic, overflow its stack or not terminate.
     Fuzz(ForwardedArguments),
     /// Run the simulation of the engine with more seeds than the tests do.
@@ -85,6 +93,8 @@ async fn run_task(task: Task) -> Result {
         Task::Test { only } => test::run(&only).await,
         Task::Ci => ci::run().await,
         Task::Bench(arguments) => run_bench(&arguments.options).await,
+        Task::PageBench(options) => page_bench::run(&options).await,
+        Task::Screenshots(options) => screenshots::run(&options).await,
         Task::Fuzz(arguments) => {
             tool("cargo").args(["run", "--package", "xtask-fuzz", "--"]).args(&arguments.options).run().await
         }

@@ -32,6 +32,8 @@ pub struct ServerSettings {
     pub secrets: Vec<(&'static str, String, String)>,
     /// `DATABASE_URL`; the default is a file in the data folder.
     pub database_url: Option<String>,
+    /// Whether the server is a demo, with the nodes of the library and stand-ins of its own.
+    pub is_demo: bool,
 }
 
 /// A running `apiflow serve`.
@@ -59,9 +61,9 @@ impl ApiflowServer {
         let log = File::create(folder.path().join("server.log")).map_err(no_log)?;
         let errors = log.try_clone().map_err(no_log)?;
         let mut command = Command::new(program);
+        command.arg("serve");
         settings.apply_to(&mut command);
         command
-            .arg("serve")
             .env("APIFLOW_LISTEN", url.trim_start_matches("http://"))
             .env("PUBLIC_API_URL", &url)
             .env("APIFLOW_DATA", folder.path().join("data"))
@@ -129,6 +131,7 @@ impl ServerSettings {
         // Environment variables that are meant for another server must not reach this one.
         command.env_clear().envs(std::env::vars_os().filter(|(name, _)| name == "PATH" || name == "RUST_LOG"));
         command.env("APIFLOW_ALLOW_HOSTS", self.allowed_hosts);
+        command.args(self.is_demo.then_some("--demo"));
         let listed: Vec<_> = self.secrets.iter().map(|(name, host, _)| format!("{name}@{host}")).collect();
         command.env("APIFLOW_SECRETS_FROM_ENV", listed.join(","));
         command.envs(self.secrets.into_iter().map(|(name, _, value)| (name, value)));

@@ -1,0 +1,71 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { test, type World } from '../e2e/fixtures.ts';
+import { branchedWorkflow, straightWorkflow } from '../e2e/large-workflows.ts';
+import { report } from './report.ts';
+import { median } from './statistics.ts';
+
+const world: World = { connector: 'c', node: 'n', workflow: 'w', unique: 'bench' };
+const FOLDER = process.env.APIFLOW_WASM_PKG ?? join(import.meta.dirname, '../src/lib/wasm/pkg');
+
+/** The functions of the WebAssembly module that are measured. */
+interface CoreModule {
+	default(source: { module_or_path: string }): Promise<unknown>;
+	validate(workflow: string, catalog: string): string;
+	layout(workflow: string, options: string): string;
+}
+
+const catalog = (workflows: Record<string, unknown>) => ({
+	connectors: { c: { id: 'c', name: 'C', base_url: 'https://api.example/v1', method: 'POST' } },
+	nodes: {
+		n: {
+			id: 'n',
+			name: 'N',
+			connector_id: 'c',
+			input: [{ name: 'prompt', type: 'string', required: true }, { name: 'input_image', type: 'string', required: true }],
+			output: [{ name: 'output_image', type: 'string', mapping: 'output' }],
+			data: { path: '/x' }
+		}
+	},
+	workflows
+});
+
+const saved = Object.fromEntries(Array.from({ length: 300 }, (_, index) => [`saved_${index}`, straightWorkflow(world, 'saved', 20).nodes]));
+
+const rows: [name: string, document: unknown, workflows: Record<string, unknown>, hasLayout: boolean, target: number][] = [
+	['validate + layout, 200 steps in sequence', straightWorkflow(world, 'w', 200).nodes, {}, true, 5],
+	['validate + layout, 200 steps with loops and branches', branchedWorkflow(world, 'w', 200).nodes, {}, true, 5],
+	['validate 2 steps beside 300 saved workflows', straightWorkflow(world, 'w', 2).nodes, saved, false, 2]
+];
+
+for (const [name, document, workflows, hasLayout, target] of rows) {
+	test(name, async ({ admin }) => {
+		await admin.route('**/page-bench-wasm/**', (route) => {
+			const file = new URL(route.request().url()).pathname.split('/').at(-1)!;
+			const contentType = file.endsWith('.wasm') ? 'application/wasm' : 'text/javascript';
+			return route.fulfill({ contentType, body: readFileSync(join(FOLDER, file)) });
+		});
+		await admin.route('**/page-bench-blank', (route) => route.fulfill({ contentType: 'text/html', body: '<title>Bench</title>' }));
+		await admin.goto('/page-bench-blank');
+		const times = await admin.evaluate(
+			async ({ document, catalog, hasLayout }) => {
+				const core = (await import(`${location.origin}/page-bench-wasm/apiflow_wasm.js`)) as CoreModule;
+				await core.default({ module_or_path: `${location.origin}/page-bench-wasm/apiflow_wasm_bg.wasm` });
+				const measured: { core: number[]; floor: number[] } = { core: [], floor: [] };
+				for (let turn = 0; turn < 60; turn++) {
+					const start = performance.now();
+					const text = JSON.stringify(document);
+					core.validate(text, JSON.stringify(catalog));
+					if (hasLayout) JSON.parse(core.layout(text, '{}'));
+					const middle = performance.now();
+					JSON.parse(JSON.stringify(document));
+					measured.floor.push(performance.now() - middle);
+					measured.core.push(middle - start);
+				}
+				return measured;
+			},
+			{ document, catalog: catalog(workflows), hasLayout }
+		);
+		report({ name, quantity: 'ms, median', value: median(times.core), floor: median(times.floor), target });
+	});
+}
