@@ -15,5 +15,6 @@ export default defineConfig({
 	reporter: 'list',
 	timeout: 600_000,
 	globalTeardown: './report.ts',
+	expect: { timeout: 60_000 },
 	use: { ...tests.use, trace: 'off', viewport: { width: 1600, height: 1000 } }
 });
