@@ -44,7 +44,7 @@ test('the founding workflow is built by hand, run and watched, without its text'
 	await insertNode(admin, world, 'last');
 	await details(admin).getByRole('textbox', { name: /^prompt/ }).fill('Add a hat');
 	await details(admin).getByRole('button', { name: 'Connect input_image to a value' }).click();
-	await admin.getByRole('button', { name: 'photo' }).click();
+	await admin.getByRole('treeitem', { name: 'photo' }).click();
 	await expect(details(admin).getByRole('textbox', { name: 'Expression of input_image' })).toHaveText('flow_input.photo');
 
 	await insertNode(admin, world, 'last');

@@ -16,7 +16,7 @@ function standIn(): string {
 }
 
 /** A one-pixel image, served for URLs that do not exist. */
-const PIXEL = Buffer.from(
+export const PIXEL = Buffer.from(
 	'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
 	'base64'
 );

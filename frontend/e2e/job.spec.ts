@@ -9,7 +9,8 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await expect(admin.getByText('a value is required')).toBeVisible();
 	await admin.getByLabel('input_image').fill(PICTURE);
 	await admin.getByLabel('style').selectOption('vintage');
-	await admin.getByLabel('options').fill('{"a": [1]}');
+	await admin.getByRole('button', { name: 'JSON of options' }).click();
+	await admin.getByLabel('options as JSON').fill('{"a": [1]}');
 	await admin.getByRole('button', { name: 'Run' }).click();
 
 	const streams: string[] = [];

@@ -24,7 +24,7 @@ describe('fieldsFromSchema', () => {
 			'scale:number',
 			'sharp:boolean',
 			'style:enum',
-			'extra:json',
+			'extra:object',
 			'any:json'
 		]);
 	});
@@ -105,5 +105,32 @@ describe('media', () => {
 	it.each(['https://example.com/a.png', artifact])('come back as they were: %j', (value) => {
 		const answers = answersFromInput([photo!], { photo: value });
 		expect(parseAnswers([photo!], answers).input).toEqual({ photo: value });
+	});
+});
+
+describe('objects, lists and bounds', () => {
+	const form = fieldsFromSchema({
+		properties: {
+			size: { type: 'integer', minimum: 1, maximum: 8 },
+			code: { type: 'string', pattern: '^[a-z]+$' },
+			options: { type: 'object', properties: { steps: { type: 'integer', maximum: 5 } }, required: ['steps'] },
+			tags: { type: 'array', items: { type: 'string' } }
+		}
+	});
+	it.each([
+		[{ size: '9' }, { size: 'must be at most 8' }],
+		[{ code: 'A' }, { code: 'must match ^[a-z]+$' }],
+		[{ options: '{"steps": 6}' }, { options: 'steps: must be at most 5' }],
+		[{ options: '{}' }, { options: 'steps: a value is required' }],
+		[{ tags: '["a", 1]' }, { tags: '[1]: must be a text' }],
+		[{ tags: '["a"]', options: '{"steps": 5}', size: '8' }, {}]
+	])('checks %j', (answers, errors) => expect(parseAnswers(form, answers as Record<string, string>).errors).toEqual(errors));
+	it('shows a value of another kind as JSON when a job is rerun', () => {
+		expect(fieldsForRerun(form, { options: 'text', tags: ['a'] }).map(({ name, kind }) => [name, kind])).toEqual([
+			['size', 'integer'],
+			['code', 'text'],
+			['options', 'json'],
+			['tags', 'array']
+		]);
 	});
 });

@@ -1,7 +1,8 @@
-import { MEDIA_KINDS } from './media.ts';
+import { findFault } from '#lib/values/value-rows.ts';
+import { ANY_VALUE, readDeclaredInput, readSchema, type DeclaredInput, type ValueSchema } from '#lib/values/value-schema.ts';
 
 /** How a form field is rendered and parsed. */
-export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'json' | 'image' | 'video' | 'audio' | 'file';
+export type FieldKind = 'text' | 'number' | 'integer' | 'boolean' | 'enum' | 'object' | 'array' | 'json' | 'image' | 'video' | 'audio' | 'file';
 
 /** A form field for one property of a JSON Schema. */
 export interface Field {
@@ -16,11 +17,13 @@ export interface Field {
 	fallback: unknown;
 	/** Whether the text field has several lines. */
 	long: boolean;
+	/** What is known about the value. */
+	schema: ValueSchema;
 }
 
 /**
- * Values entered by the user, by field: text, the index of an option, or for media a URL or the JSON of a kept file. An
- * empty string means "not set".
+ * Values entered by the user, by field: text, the index of an option, the JSON of an object or a list, or for media a URL
+ * or the JSON of a kept file. An empty string means "not set".
  */
 export type Answers = Record<string, string>;
 
@@ -30,88 +33,36 @@ export interface ParsedAnswers {
 	errors: Record<string, string>;
 }
 
-/** The parts of a node input that a form needs. */
-export interface DeclaredInput {
-	name: string;
-	type: string;
-	required?: boolean | null;
-	default?: unknown;
-	value?: unknown;
-	description?: string | null;
-	enum?: unknown[] | null;
-}
-
 type Schema = Record<string, unknown>;
 
 function object(value: unknown): Schema {
 	return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as Schema) : {};
 }
 
-/** Kind of a property whose format names a medium. */
-function mediaKind({ format, contentMediaType }: Schema): FieldKind | undefined {
-	return MEDIA_KINDS.find((kind) => format === kind || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${kind}/`)));
+function kindOf({ kind, options }: ValueSchema): FieldKind {
+	if (options.length > 0) return 'enum';
+	return kind === 'string' ? 'text' : kind === '' ? 'json' : kind;
 }
 
-function kindOf(types: string[]): FieldKind {
-	const [type, more] = types.filter((name) => name !== 'null');
-	if (more) return 'json';
-	switch (type) {
-		case 'string':
-			return 'text';
-		case 'number':
-		case 'integer':
-		case 'boolean':
-			return type;
-		default:
-			return 'json';
-	}
+function toField(name: string, required: boolean, schema: ValueSchema): Field {
+	const { title, description, options, fallback, long } = schema;
+	return { name, label: title || name, description, kind: kindOf(schema), required, options, fallback, long, schema };
 }
 
 /** Form fields of an object schema, in schema order (those in `order` first). */
 export function fieldsFromSchema(schema: unknown): Field[] {
-	const root = object(schema);
-	const properties = object(root.properties);
-	const required = Array.isArray(root.required) ? root.required : [];
-	const order = Array.isArray(root.order) ? root.order.filter((name) => name in properties) : [];
-	const names = [...new Set<string>([...order, ...Object.keys(properties)])];
-	return names.map((name) => {
-		const property = object(properties[name]);
-		const options = Array.isArray(property.enum) ? property.enum : [];
-		const types = [property.type ?? []].flat().filter((type) => typeof type === 'string');
-		return {
-			name,
-			label: typeof property.title === 'string' && property.title ? property.title : name,
-			description: typeof property.description === 'string' ? property.description : '',
-			kind: options.length > 0 ? 'enum' : (mediaKind(property) ?? kindOf(types)),
-			required: required.includes(name),
-			options,
-			fallback: property.default,
-			long: isLong(name, property)
-		};
-	});
+	const { properties, required } = readSchema({ ...object(schema), type: 'object' });
+	return properties.map(([name, inner]) => toField(name, required.includes(name), inner));
 }
 
 /** Form fields of a node's inputs. */
 export function fieldsFromInputs(inputs: readonly DeclaredInput[]): Field[] {
-	return inputs.map((input) => ({
-		name: input.name,
-		label: input.name,
-		description: input.description ?? '',
-		kind: input.enum?.length ? 'enum' : (MEDIA_KINDS.find((kind) => kind === input.type) ?? kindOf([input.type])),
-		required: (input.required ?? false) && input.value === undefined && input.default === undefined,
-		options: input.enum ?? [],
-		fallback: input.value === undefined ? input.default : input.value,
-		long: isLong(input.name, {})
-	}));
-}
-
-function isLong(name: string, property: Schema): boolean {
-	return /prompt|text|description|message/i.test(name) || property.format === 'textarea';
+	return inputs.map((input) => toField(input.name, (input.required ?? false) && input.value === undefined && input.default === undefined, readDeclaredInput(input)));
 }
 
 /** A JSON field for a value without a known structure. */
 export function jsonField(name: string, label: string, description: string, fallback?: unknown): Field {
-	return { name, label, description, kind: 'json', required: false, options: [], fallback, long: true };
+	return { name, label, description, kind: 'json', required: false, options: [], fallback, long: true, schema: ANY_VALUE };
 }
 
 /**
@@ -122,9 +73,9 @@ export function fieldsForRerun(fields: readonly Field[], input: unknown): Field[
 	if (fields.length === 0) return [];
 	const given = object(input);
 	const shown = fields.map((field) => {
-		const same = parseAnswers([field], answersFromInput([field], given)).input[field.name];
-		const fits = !Object.hasOwn(given, field.name) || JSON.stringify(same) === JSON.stringify(given[field.name]);
-		return { ...field, required: false, kind: fits ? field.kind : ('json' as const) };
+		const { input: same, errors } = parseAnswers([field], answersFromInput([field], given));
+		const fits = !Object.hasOwn(given, field.name) || (!(field.name in errors) && JSON.stringify(same[field.name]) === JSON.stringify(given[field.name]));
+		return fits ? { ...field, required: false } : { ...field, required: false, kind: 'json' as const, schema: ANY_VALUE };
 	});
 	const others = Object.keys(given).filter((name) => !fields.some((field) => field.name === name));
 	return [...shown, ...others.map((name) => jsonField(name, name, ''))];
@@ -147,8 +98,9 @@ export function parseAnswers(fields: readonly Field[], answers: Answers): Parsed
 			continue;
 		}
 		const read = parse(field, text);
-		if ('error' in read) errors[field.name] = read.error;
-		else input[field.name] = read.value;
+		const fault = 'error' in read ? read.error : findFault(read.value, field.schema);
+		if ('value' in read) input[field.name] = read.value;
+		if (fault) errors[field.name] = fault;
 	}
 	return { input, errors };
 }
@@ -173,6 +125,8 @@ function parse(field: Field, text: string): { value: unknown } | { error: string
 		case 'audio':
 		case 'file':
 			return { value: parseMediaAnswer(text) };
+		case 'object':
+		case 'array':
 		case 'json':
 			try {
 				return { value: JSON.parse(text) as unknown };
@@ -219,10 +173,26 @@ export function answersFromInput(fields: readonly Field[], input: unknown): Answ
 			case 'file':
 				answers[field.name] = typeof value === 'string' ? value : value === null ? '' : JSON.stringify(value);
 				break;
+			case 'object':
+			case 'array':
 			case 'json':
 				answers[field.name] = JSON.stringify(value, null, 2);
 				break;
 		}
 	}
 	return answers;
+}
+
+/** The value of the answer of an object or a list; `undefined` if it is not set. */
+export function readJsonAnswer(text: string): unknown {
+	try {
+		return text === '' ? undefined : (JSON.parse(text) as unknown);
+	} catch {
+		return undefined;
+	}
+}
+
+/** The answer for an object or a list. */
+export function writeJsonAnswer(value: unknown): string {
+	return value === undefined ? '' : JSON.stringify(value, null, 2);
 }

@@ -1,12 +1,13 @@
-import { isMediaType, MEDIA_KINDS } from '#lib/media.ts';
+import { isMediaType } from '#lib/media.ts';
 import { isWithin } from '#lib/pointer.ts';
+import { kindOfSchema, type ValueKind } from '#lib/values/value-schema.ts';
 import { allModules, isObject } from './modules.ts';
 import { findExpressions, findReferences, renameInExpression } from './references.ts';
 
 type Schema = Record<string, unknown>;
 
 /** Types of a workflow's inputs. Media are strings in JSON Schema, with a format that names them. */
-export type InputType = 'string' | 'image' | 'video' | 'audio' | 'file' | 'number' | 'integer' | 'boolean' | 'object' | 'array' | '';
+export type InputType = ValueKind;
 
 /** Types to choose from, with their labels. */
 export const INPUT_TYPES: readonly { value: InputType; label: string }[] = [
@@ -54,11 +55,7 @@ function requiredOf(schema: Schema): string[] {
 
 /** Type of a property: a media format counts as a type of its own. */
 export function typeOfProperty(property: Schema): InputType {
-	const { type, format, contentMediaType } = property;
-	const media = MEDIA_KINDS.find((name) => format === name || (typeof contentMediaType === 'string' && contentMediaType.startsWith(`${name}/`)));
-	if (media && type !== 'number') return media;
-	const known = INPUT_TYPES.find(({ value }) => value === type);
-	return known?.value ?? '';
+	return kindOfSchema(property);
 }
 
 /** Inputs of a workflow, in the order of its schema. */

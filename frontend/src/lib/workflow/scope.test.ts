@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
-import { filterScope, isCompatible, listInputs, listScope, readPlainPath, typeOf, type ScopeEntry } from './scope.ts';
+import { filterScope, isCompatible, readPlainPath, sortByFit } from './scope-search.ts';
+import { listScope, type ScopeEntry, type ScopeSite } from './scope.ts';
+import { listInputs } from './step-inputs.ts';
 
 const node = {
 	id: 'flux',
@@ -60,6 +62,41 @@ it('offers the first of several outputs by itself', () => {
 	expect(step?.children[0]).toMatchObject({ type: 'array', children: [{ expression: 'results.first.images[0]', type: 'image' }] });
 });
 
+describe('the scope of a place', () => {
+	const asked = {
+		schema: { properties: { photos: { type: 'array', items: { type: 'string', format: 'image' } }, size: { type: 'object', properties: { width: { type: 'integer' } } } } },
+		value: {
+			modules: [
+				{ ...call('ask'), suspend: { required_events: 1, resume_form: { schema: { properties: { note: { type: 'string' } } } } } },
+				{ id: 'each', value: { type: 'forloopflow', iterator: { type: 'javascript', expr: 'flow_input.photos' }, modules: [call('inner')] } },
+				{ id: 'choice', value: { type: 'branchone', branches: [{ modules: [call('left')] }, { modules: [call('right')] }], default: [] } }
+			],
+			failure_module: call('failure')
+		}
+	};
+	const run = { input: { photos: [artifact] }, results: new Map<string, unknown>() };
+	const paths = (pointer: string, site?: ScopeSite) => flatten(listScope(asked, pointer, catalog, run, site)).filter((path) => !/\.(artifact|url|mime)$/.test(path));
+	it.each<[string, ScopeSite, string[]]>([
+		['/value/modules/1', 'input', ['resume', 'resume.note', 'resumes', 'approvers', 'results.ask', 'results.ask.image', ...['', '.photos', '.photos[0]', '.size', '.size.width'].map((path) => `flow_input${path}`)]],
+		['/value/modules/0', 'retry', ['result', 'result.image', 'error', 'error.name', 'error.message', 'error.step_id', 'flow_input', 'flow_input.photos', 'flow_input.photos[0]', 'flow_input.size', 'flow_input.size.width']],
+		['/value/modules/0', 'sleep', ['result', 'result.image', 'flow_input', 'flow_input.photos', 'flow_input.photos[0]', 'flow_input.size', 'flow_input.size.width']]
+	])('at %s for %s', (pointer, site, expected) => expect(paths(pointer, site)).toEqual(expected));
+	it.each([
+		['/value/modules/1/value/modules/0', ['flow_input.iter.value', 'results.ask', 'flow_input']],
+		['/value/modules/2/value/branches/1/modules/0', ['results.each', 'results.ask', 'flow_input']],
+		['/value/modules/3', ['results.choice', 'results.right', 'results.left', 'results.each', 'results.ask', 'flow_input']],
+		['/value/failure_module', ['error', 'results.choice', 'results.right', 'results.left', 'results.each', 'results.ask', 'flow_input']]
+	])('at %s are only earlier steps', (pointer, expected) => expect(listScope(asked, pointer, catalog, run).map(({ expression }) => expression)).toEqual(expected));
+	it('gives the item of a loop the type and the value of what its list contains', () => {
+		expect(listScope(asked, '/value/modules/1/value/modules/0', catalog, run)[0]).toMatchObject({ type: 'image', sample: artifact });
+		expect(listScope(asked, '/value/modules/2', catalog, run).find(({ label }) => label === 'each')?.type).toBe('array');
+	});
+	it('puts what fits first', () => {
+		const sorted = sortByFit(listScope(asked, '/value/modules/2', catalog, run), 'image');
+		expect(sorted.map(({ expression }) => expression)).toEqual(['results.ask', 'flow_input', 'results.each']);
+	});
+});
+
 it('filterScope keeps what leads to a match', () => {
 	const found = filterScope(scope('/value/modules/2'), 'mime');
 	expect(flatten(found)).toEqual(['results.first', 'results.first.image', 'results.first.image.mime']);
@@ -85,19 +122,17 @@ it.each([
 	['object', 'string', false]
 ])('isCompatible(%s, %s)', (found, expected, fits) => expect(isCompatible(found, expected)).toBe(fits));
 
-it('typeOf recognizes artifacts', () => expect([typeOf(artifact), typeOf([]), typeOf(1), typeOf(null)]).toEqual(['image', 'array', 'number', '']));
-
 describe('listInputs', () => {
 	it('lists inputs of the node, then others', () => {
 		const inputs = listInputs({ value: { type: 'script', path: 'node/flux', input_transforms: { seed: {} } } }, catalog);
-		expect(inputs.map(({ name, required, undeclared, maximum }) => [name, required, undeclared, maximum])).toEqual([
+		expect(inputs.map(({ name, required, undeclared, schema }) => [name, required, undeclared, schema.maximum])).toEqual([
 			['prompt', true, false, null],
 			['steps', false, false, 8],
 			['seed', false, true, null]
 		]);
 	});
 	it('lists inputs of a sub-flow', () => {
-		expect(listInputs({ value: { type: 'flow', path: 'workflow/sub' } }, catalog)).toMatchObject([{ name: 'size', required: true, enum: [1, 2] }]);
+		expect(listInputs({ value: { type: 'flow', path: 'workflow/sub' } }, catalog)).toMatchObject([{ name: 'size', required: true, schema: { options: [1, 2] } }]);
 	});
 	it('lists what is given to an unknown node', () => {
 		expect(listInputs({ value: { type: 'script', path: 'node/gone', input_transforms: { x: {} } } }, catalog)).toMatchObject([{ name: 'x', undeclared: false }]);

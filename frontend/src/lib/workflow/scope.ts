@@ -1,10 +1,10 @@
 import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
-import { isMediaType } from '#lib/media.ts';
-import { valueAt } from '#lib/pointer.ts';
-import { enclosingLoop, isObject, nodeIdOf, subflowIdOf, visibleModules, type Module, type PlacedModule } from './modules.ts';
+import { isWithin, valueAt } from '#lib/pointer.ts';
+import { ANY_VALUE, kindOfValue, readSchema, type ValueSchema } from '#lib/values/value-schema.ts';
+import { enclosingLoop, isObject, moduleAt, nodeIdOf, splitPlace, visibleModules, type Module, type PlacedModule } from './modules.ts';
 import { formatPath } from './references.ts';
-import { typeOfProperty } from './schema-builder.ts';
+import { findEntry } from './scope-search.ts';
 
 /** A value that an expression can refer to, with the values inside it. */
 export interface ScopeEntry {
@@ -33,51 +33,103 @@ const MAX_CHILDREN = 30;
 /** How deep values are shown. */
 const MAX_DEPTH = 5;
 
+/** Where an expression is used, which decides what it can read. Source: OpenFlow, names in scope. */
+export type ScopeSite = 'input' | 'stop' | 'retry' | 'sleep';
+
 /** Everything that an expression at a place in an OpenFlow document can refer to. */
-export function listScope(document: unknown, pointer: string, catalog: Catalog, lastRun: LastRun | null): ScopeEntry[] {
+export function listScope(document: unknown, pointer: string, catalog: Catalog, lastRun: LastRun | null, site: ScopeSite = 'input'): ScopeEntry[] {
+	const inputs = flowInput(document, lastRun);
+	const own = site === 'input' ? [] : ownResult(document, pointer, catalog, lastRun);
+	if (site === 'retry') return [...own, FAILURE, inputs];
+	if (site === 'sleep') return [...own, inputs];
+	const isHandler = isWithin(pointer, '/value/failure_module');
 	const loop = enclosingLoop(document, pointer);
+	const visible = visibleModules(document, pointer).reverse();
 	return [
-		...(loop ? [loopItem(loop)] : []),
-		...visibleModules(document, pointer)
-			.reverse()
-			.flatMap((placed) => stepEntry(placed, catalog, lastRun)),
-		flowInput(document, lastRun)
+		...own,
+		...(isHandler ? [FAILURE] : []),
+		...(loop ? [loopItem(loop, document, catalog, lastRun)] : []),
+		...(site === 'input' ? approvalEntries(document, pointer) : []),
+		...visible.flatMap((placed) => stepEntry(placed, catalog, lastRun)),
+		inputs
+	];
+}
+
+/** The failure that the failure handler and a condition to retry can read. */
+const FAILURE: ScopeEntry = {
+	...bare('error', 'error', 'object', 'The failure'),
+	children: [bare('name', 'error.name', 'string', 'Kind of failure: rate_limited, timeout, …'), bare('message', 'error.message', 'string', 'What went wrong'), bare('step_id', 'error.step_id', 'string', 'The step that failed')]
+};
+
+function bare(label: string, expression: string, type: string, description: string): ScopeEntry {
+	return { label, expression, type, description, sample: undefined, children: [] };
+}
+
+/** The result of the step itself, for conditions that are checked after it ran. */
+function ownResult(document: unknown, pointer: string, catalog: Catalog, lastRun: LastRun | null): ScopeEntry[] {
+	const placed = moduleAt(document, pointer);
+	if (!placed) return [];
+	const [found] = stepEntry(placed, catalog, lastRun, 'result');
+	return [found ? { ...found, label: 'result', description: 'Result of this step' } : bare('result', 'result', '', 'Result of this step')];
+}
+
+/** What the step behind an approval can read of it. */
+function approvalEntries(document: unknown, pointer: string): ScopeEntry[] {
+	const place = splitPlace(pointer);
+	const before = place && place.index > 0 ? moduleAt(document, `${place.list}/${place.index - 1}`)?.module : undefined;
+	const suspend = before?.suspend;
+	if (!isObject(suspend) || !(Number(suspend.required_events) > 0)) return [];
+	const form = isObject(suspend.resume_form) ? readSchema({ ...(isObject(suspend.resume_form.schema) ? suspend.resume_form.schema : {}), type: 'object' }) : ANY_VALUE;
+	return [
+		declaredEntry('resume', 'resume', { ...form, kind: 'object', description: `Answer to the approval of ${before?.id ?? 'the step before'}` }, undefined),
+		bare('resumes', 'resumes', 'array', 'All answers, if several approvals are needed'),
+		bare('approvers', 'approvers', 'array', 'Users who answered')
 	];
 }
 
 function flowInput(document: unknown, lastRun: LastRun | null): ScopeEntry {
-	const properties = valueAt(document, '/schema/properties');
-	const declared = isObject(properties) ? properties : {};
-	const sample = lastRun?.input;
-	const names = [...new Set([...Object.keys(declared), ...Object.keys(sample ?? {})])];
-	const children = names.map((name) => {
-		const schema = isObject(declared[name]) ? declared[name] : {};
-		return entry(name, formatPath('flow_input', [name]), sample?.[name], {
-			type: typeOfProperty(schema),
-			description: typeof schema.description === 'string' ? schema.description : ''
-		});
+	const schema = readSchema({ ...(isObject(valueAt(document, '/schema')) ? (valueAt(document, '/schema') as object) : {}), type: 'object' });
+	const found = declaredEntry('Workflow inputs', 'flow_input', { ...schema, description: '' }, lastRun?.input);
+	const declared = new Set(schema.properties.map(([name]) => name));
+	const others = Object.keys(lastRun?.input ?? {}).filter((name) => !declared.has(name));
+	return { ...found, children: [...found.children, ...others.map((name) => entry(name, formatPath('flow_input', [name]), lastRun?.input[name], { type: '', description: '' }))] };
+}
+
+/** A value that a schema declares, with what is inside it. */
+function declaredEntry(label: string, expression: string, schema: ValueSchema, sample: unknown, depth = 0): ScopeEntry {
+	const found = entry(label, expression, sample, { type: schema.kind, description: schema.description }, depth);
+	if (depth >= MAX_DEPTH) return found;
+	if (schema.properties.length > 0) {
+		const given = isObject(sample) ? sample : {};
+		return { ...found, children: schema.properties.map(([name, inner]) => declaredEntry(name, formatPath(expression, [name]), inner, given[name], depth + 1)) };
+	}
+	if (schema.items && schema.items.kind !== '') {
+		const first = declaredEntry('first', formatPath(expression, [0]), schema.items, Array.isArray(sample) ? sample[0] : undefined, depth + 1);
+		return { ...found, children: [{ ...first, description: first.description || 'The first of them' }, ...found.children.slice(1)] };
+	}
+	return found;
+}
+
+/** The item of a loop, with the type and the last value of what its list contains. */
+function loopItem({ pointer, module }: PlacedModule, document: unknown, catalog: Catalog, lastRun: LastRun | null): ScopeEntry {
+	const iterator = isObject(module.value?.iterator) ? module.value.iterator : {};
+	const list = typeof iterator.expr === 'string' ? findEntry(iterator.expr, listScope(document, pointer, catalog, lastRun)) : undefined;
+	const samples = iterator.type === 'static' ? iterator.value : list?.sample;
+	const item = entry(`Item of ${module.id ?? 'the loop'}`, 'flow_input.iter.value', Array.isArray(samples) ? samples[0] : undefined, {
+		type: list?.children.find(({ expression }) => expression.endsWith('[0]'))?.type ?? '',
+		description: 'The current item of the loop'
 	});
-	return { label: 'Workflow inputs', expression: 'flow_input', type: 'object', description: '', sample, children };
+	return { ...item, children: [...item.children, bare('index', 'flow_input.iter.index', 'integer', 'Number of the item, from 0')] };
 }
 
-function loopItem({ module }: PlacedModule): ScopeEntry {
-	return {
-		label: `Item of ${module.id ?? 'the loop'}`,
-		expression: 'flow_input.iter.value',
-		type: '',
-		description: 'The current item of the loop',
-		sample: undefined,
-		children: [entry('index', 'flow_input.iter.index', undefined, { type: 'integer', description: 'Number of the item, from 0' })]
-	};
-}
-
-function stepEntry({ module }: PlacedModule, catalog: Catalog, lastRun: LastRun | null): ScopeEntry[] {
+function stepEntry({ module }: PlacedModule, catalog: Catalog, lastRun: LastRun | null, root?: string): ScopeEntry[] {
 	if (!module.id) return [];
-	const expression = formatPath('results', [module.id]);
+	const expression = root ?? formatPath('results', [module.id]);
 	const sample = lastRun?.results.get(module.id);
 	const outputs = declaredOutputs(module, catalog);
 	const own = outputs.map((output) => outputEntry(output, expression, isObject(sample) ? sample[output.name] : undefined));
-	const found = entry(module.id, expression, sample, { type: '', description: module.summary ?? '' });
+	const isList = String(module.value?.type).endsWith('loopflow') || module.value?.type === 'branchall';
+	const found = entry(module.id, expression, sample, { type: isList ? 'array' : '', description: module.summary ?? '' });
 	return [own.length > 0 ? { ...found, type: 'object', children: own } : found];
 }
 
@@ -98,7 +150,7 @@ export function declaredOutputs(module: Module, catalog: Catalog): Node['output'
 }
 
 function entry(label: string, expression: string, sample: unknown, about: { type: string; description: string }, depth = 1): ScopeEntry {
-	return { label, expression, sample, type: about.type || typeOf(sample), description: about.description, children: depth < MAX_DEPTH ? inner(expression, sample, depth) : [] };
+	return { label, expression, sample, type: about.type || kindOfValue(sample), description: about.description, children: depth < MAX_DEPTH ? inner(expression, sample, depth) : [] };
 }
 
 function inner(expression: string, sample: unknown, depth: number): ScopeEntry[] {
@@ -110,126 +162,4 @@ function inner(expression: string, sample: unknown, depth: number): ScopeEntry[]
 	return Object.entries(sample)
 		.slice(0, MAX_CHILDREN)
 		.map(([key, value]) => entry(key, formatPath(expression, [key]), value, nothing, depth + 1));
-}
-
-/** Type of a value in the words of a node's declaration; empty if it is unknown. */
-export function typeOf(value: unknown): string {
-	if (value === undefined || value === null) return '';
-	if (Array.isArray(value)) return 'array';
-	if (isObject(value)) return typeof value.artifact === 'string' && typeof value.mime === 'string' ? (value.mime.split('/')[0] ?? 'file') : 'object';
-	return typeof value;
-}
-
-/** Whether a value of one type can be used where another is expected. Unknown types fit everywhere. */
-export function isCompatible(found: string, expected: string): boolean {
-	if (found === '' || expected === '' || found === expected) return true;
-	if (expected === 'number') return found === 'integer';
-	if (expected === 'string') return isMediaType(found);
-	if (isMediaType(expected)) return found === 'string' || found === 'file' || (expected === 'file' && isMediaType(found));
-	return false;
-}
-
-/** Entries that match a search, with those above and inside them. */
-export function filterScope(entries: readonly ScopeEntry[], search: string): ScopeEntry[] {
-	const wanted = search.trim().toLowerCase();
-	if (wanted === '') return [...entries];
-	return entries.flatMap((found) => {
-		if (found.label.toLowerCase().includes(wanted) || found.expression.toLowerCase().includes(wanted)) return [found];
-		const children = filterScope(found.children, wanted);
-		return children.length > 0 ? [{ ...found, children }] : [];
-	});
-}
-
-/** Value of an expression in the last run, if the expression is a plain path; `undefined` if it is unknown. */
-export function readPlainPath(expression: string, scope: readonly ScopeEntry[]): unknown {
-	const wanted = expression.trim().replaceAll('?.', '.');
-	const search = (entries: readonly ScopeEntry[]): unknown => {
-		for (const found of entries) {
-			if (found.expression === wanted) return found.sample;
-			if (isPrefix(found.expression, wanted)) {
-				const value = search(found.children);
-				if (value !== undefined) return value;
-			}
-		}
-		return undefined;
-	};
-	return search(scope);
-}
-
-function isPrefix(expression: string, wanted: string): boolean {
-	return wanted.startsWith(expression) && /^[.[]/.test(wanted.slice(expression.length));
-}
-
-/** An input of a step: of its node, or of its sub-flow. */
-export interface InputSpec {
-	name: string;
-	type: string;
-	required: boolean;
-	description: string;
-	enum: unknown[];
-	minimum: number | null;
-	maximum: number | null;
-	/** Value that applies if nothing is given; `undefined` if there is none. */
-	fallback: unknown;
-	/** Whether the document gives it although nothing declares it. */
-	undeclared: boolean;
-}
-
-/** Inputs of a step: those that are declared, then others that the document gives. */
-export function listInputs(module: Module, catalog: Catalog): InputSpec[] {
-	const declared = declaredInputs(module, catalog);
-	const transforms = module.value?.input_transforms;
-	const others = isObject(transforms) ? Object.keys(transforms).filter((name) => !declared.some((input) => input.name === name)) : [];
-	return [...declared, ...others.map((name) => ({ ...BARE_INPUT, name, undeclared: declared.length > 0 }))];
-}
-
-const BARE_INPUT: Omit<InputSpec, 'name'> = {
-	type: '',
-	required: false,
-	description: '',
-	enum: [],
-	minimum: null,
-	maximum: null,
-	fallback: undefined,
-	undeclared: false
-};
-
-function declaredInputs(module: Module, catalog: Catalog): InputSpec[] {
-	const node = catalog.nodes[nodeIdOf(module) ?? ''];
-	if (node) {
-		return node.input.map((input) => ({
-			...BARE_INPUT,
-			name: input.name,
-			type: input.type,
-			required: (input.required ?? false) && input.value === undefined && input.default === undefined,
-			description: input.description ?? '',
-			enum: input.enum ?? [],
-			minimum: input.minimum ?? null,
-			maximum: input.maximum ?? null,
-			fallback: input.value === undefined ? input.default : input.value
-		}));
-	}
-	const flow = catalog.workflows[subflowIdOf(module) ?? ''];
-	return flow === undefined ? [] : inputsOfSchema(valueAt(flow, '/schema'));
-}
-
-/** Inputs of a workflow, from its JSON Schema. */
-export function inputsOfSchema(schema: unknown): InputSpec[] {
-	const properties = isObject(schema) && isObject(schema.properties) ? schema.properties : {};
-	const required = isObject(schema) && Array.isArray(schema.required) ? schema.required : [];
-	return Object.entries(properties).map(([name, property]) => {
-		const fields = isObject(property) ? property : {};
-		const number = (value: unknown) => (typeof value === 'number' ? value : null);
-		return {
-			...BARE_INPUT,
-			name,
-			type: typeOfProperty(fields),
-			required: required.includes(name) && fields.default === undefined,
-			description: typeof fields.description === 'string' ? fields.description : '',
-			enum: Array.isArray(fields.enum) ? fields.enum : [],
-			minimum: number(fields.minimum),
-			maximum: number(fields.maximum),
-			fallback: fields.default
-		};
-	});
 }

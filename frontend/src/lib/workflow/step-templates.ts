@@ -2,7 +2,8 @@ import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import { isMediaType } from '#lib/media.ts';
 import { isObject, type Module } from './modules.ts';
-import { isCompatible, type ScopeEntry } from './scope.ts';
+import { isCompatible } from './scope-search.ts';
+import type { ScopeEntry } from './scope.ts';
 import { makeStepId } from './step-edits.ts';
 
 /** Something that can be inserted into a workflow. */

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { describeBounds, formatTyped, parseTyped, readTransform } from './transforms.ts';
+import { formatTyped, parseTyped, readTransform } from './transforms.ts';
 
 it.each([
 	['5', 'integer', { value: 5 }],
@@ -21,8 +21,6 @@ it.each([
 	[{ a: 1 }, 'object', '{\n  "a": 1\n}'],
 	[5, 'number', '5']
 ])('formatTyped(%j, %s)', (value, type, text) => expect(formatTyped(value, type)).toBe(text));
-
-it('describeBounds', () => expect([describeBounds(0, 1, 8), describeBounds(9, 1, 8), describeBounds(4, 1, 8)]).toEqual(['must be at least 1', 'must be at most 8', '']));
 
 it('readTransform refuses other forms', () => {
 	expect([readTransform({ type: 'javascript' }), readTransform({ type: 'ai' }), readTransform(5)]).toEqual([{ type: 'javascript', expr: '' }, null, null]);

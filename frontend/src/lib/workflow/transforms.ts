@@ -10,7 +10,7 @@ export function readTransform(value: unknown): InputTransform | null {
 	return value.type === 'static' ? { type: 'static', value: value.value } : null;
 }
 
-/** Whether a text is a template for a value: with `{` it would be JSON. */
+/** Reads the text of a field as a value of a type. A text that is no JSON is a string where any value is allowed. */
 export function parseTyped(text: string, type: string): { value: unknown } | { error: string } {
 	switch (type) {
 		case 'number':
@@ -42,12 +42,4 @@ export function formatTyped(value: unknown, type: string): string {
 	if (value === undefined || value === null) return '';
 	if (typeof value === 'string' && type !== 'object' && type !== 'array') return value;
 	return JSON.stringify(value, null, 2);
-}
-
-/** Error of a number outside of its bounds; empty if there is none. */
-export function describeBounds(value: unknown, minimum: number | null, maximum: number | null): string {
-	if (typeof value !== 'number') return '';
-	if (minimum !== null && value < minimum) return `must be at least ${minimum}`;
-	if (maximum !== null && value > maximum) return `must be at most ${maximum}`;
-	return '';
 }

@@ -7,8 +7,9 @@ import { valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
 import { findNextPlace } from './places.ts';
 import { describeBrokenReferences } from './reference-check.ts';
-import { listInputs, listScope, type InputSpec, type LastRun, type ScopeEntry } from './scope.ts';
+import { listScope, type LastRun, type ScopeEntry, type ScopeSite } from './scope.ts';
 import { isDisabled, makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
+import { listInputs, type InputSpec } from './step-inputs.ts';
 import { inputRenames } from './schema-builder.ts';
 import { connectInputs, type StepTemplate } from './step-templates.ts';
 
@@ -99,8 +100,8 @@ export class WorkflowEditing {
 	}
 
 	/** Values that an expression at a place can use. */
-	scopeAt(pointer: string): ScopeEntry[] {
-		return listScope(this.document, pointer, this.catalog, this.lastRun);
+	scopeAt(pointer: string, site?: ScopeSite): ScopeEntry[] {
+		return listScope(this.document, pointer, this.catalog, this.lastRun, site);
 	}
 
 	/** Inputs of a step. */

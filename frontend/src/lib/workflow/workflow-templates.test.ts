@@ -4,7 +4,7 @@ import type { Node } from '#lib/api/types.ts';
 import { valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, nodeIdOf } from './modules.ts';
 import { findReferences } from './references.ts';
-import { inputsOfSchema } from './scope.ts';
+import { inputsOfSchema } from './step-inputs.ts';
 import { WORKFLOW_TEMPLATES } from './workflow-templates.ts';
 
 const folder = new URL('../../../../library/', import.meta.url);

@@ -1,0 +1,12 @@
+import { expect, it } from 'vitest';
+import { describeLiveValue } from './live-value.ts';
+
+it.each([
+	[{ artifact: 'o1', mime: 'image/png', name: 'hat.png', width: 8, height: 4 }, 'hat.png 8 × 4'],
+	[{ artifact: 'o1', mime: 'audio/mp3' }, 'audio/mp3'],
+	['a\n b', 'a b'],
+	[[1, 2], '[1,2]'],
+	[[1, 2, 3, 4], '4 items'],
+	[null, 'null'],
+	['x'.repeat(200), `${'x'.repeat(120)}…`]
+])('describeLiveValue(%j)', (value, text) => expect(describeLiveValue(value)).toBe(text));
