@@ -15,4 +15,4 @@ pub use self::id::{ID_RULE, MAX_ID_CHARS, is_valid_id};
 pub(crate) use self::path::{JsonPath, PathMatch, scalar_text};
 pub(crate) use self::place::Place;
 pub use self::pointer::pointer_push;
-pub(crate) use self::type_words::{describe_type, describe_with_length};
+pub(crate) use self::type_words::{describe_type, describe_with_length, display_number};

@@ -6,6 +6,7 @@
 mod accepted_inputs;
 mod approvals;
 mod checker;
+mod completion;
 mod constants;
 mod expression_fixes;
 mod expression_scope;
@@ -29,6 +30,7 @@ mod visibility;
 
 use serde_json::Value;
 
+pub use completion::{Completion, Completions, complete_expression};
 pub use json_schema::{
     AppliesTo, MAX_SCHEMAS_PER_VALUE, SchemaKeyword, bad_default, check_json_schema, schema_keyword,
 };

@@ -70,6 +70,16 @@ impl ValueType {
         }
     }
 
+    /// Returns the type with this name in declarations.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::NAMES.iter().find(|(known, _)| *known == word).map(|(_, value_type)| *value_type)
+    }
+
+    /// Returns the type's name in declarations: `array`, `image`.
+    pub(crate) fn word(self) -> &'static str {
+        Self::NAMES.iter().find(|(_, known)| *known == self).map_or("", |(word, _)| word)
+    }
+
     /// Returns the type with its article: `an array`, `an image`.
     pub(crate) fn name(self) -> &'static str {
         match self {

@@ -1,26 +1,28 @@
 //! The core in the browser: takes and returns JSON strings, and has no logic of its own.
 
+mod catalog_handle;
+
+pub use catalog_handle::CatalogHandle;
+
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::{Diagnostic, codes};
+use apiflow_core::layout as layouts;
 use apiflow_core::layout::LayoutOptions;
-use apiflow_core::{layout as layouts, validate as validator};
 use serde::Serialize;
 use serde_json::Value;
 use wasm_bindgen::prelude::wasm_bindgen;
 
-/// Validates a workflow; returns a JSON array of diagnostics.
+/// Validates a workflow once; returns a JSON array of diagnostics. Checks of many texts use a [`CatalogHandle`].
 ///
 /// `workflow` is an OpenFlow document, `catalog` an object of `connectors`, `nodes` and `workflows` by id; both are
 /// JSON strings. A string that is not JSON, or a catalog of another shape, is reported as a diagnostic too.
 #[wasm_bindgen]
 #[must_use]
 pub fn validate(workflow: &str, catalog: &str) -> String {
-    let checked = read_json(workflow, "workflow").and_then(|document| {
-        let catalog = read_json(catalog, "catalog")?;
-        let catalog = Catalog::from_json(&catalog).map_err(|faults| unreadable_catalog(&faults))?;
-        Ok(validator::validate_workflow(&document, &catalog))
-    });
-    write_json(&checked.unwrap_or_else(|fault| vec![*fault]))
+    match CatalogHandle::read(catalog) {
+        Ok(handle) => handle.validate(workflow, ""),
+        Err(fault) => write_json(&[*fault]),
+    }
 }
 
 /// Lays out the steps of a workflow; returns a JSON object of `nodes` and `edges`, or `null` if a string is not JSON.
@@ -41,10 +43,13 @@ pub fn version() -> String {
     env!("CARGO_PKG_VERSION").to_owned()
 }
 
-fn unreadable_catalog(faults: &[Diagnostic]) -> Box<Diagnostic> {
-    let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.message)).collect();
-    let message = format!("the catalog cannot be read: {}", faults.join("; "));
-    Box::new(Diagnostic::new_error(codes::MALFORMED_JSON, "", message))
+fn read_catalog(catalog: &str) -> Result<Catalog, Box<Diagnostic>> {
+    let catalog = read_json(catalog, "catalog")?;
+    Catalog::from_json(&catalog).map_err(|faults| {
+        let faults: Vec<String> = faults.iter().map(|fault| format!("{}: {}", fault.pointer, fault.message)).collect();
+        let message = format!("the catalog cannot be read: {}", faults.join("; "));
+        Box::new(Diagnostic::new_error(codes::MALFORMED_JSON, "", message))
+    })
 }
 
 fn read_json(text: &str, what: &str) -> Result<Value, Box<Diagnostic>> {
@@ -54,5 +59,5 @@ fn read_json(text: &str, what: &str) -> Result<Value, Box<Diagnostic>> {
 }
 
 fn write_json(value: &impl Serialize) -> String {
-    serde_json::to_string(value).expect("diagnostics and layouts are plain data")
+    serde_json::to_string(value).expect("diagnostics, layouts and completions are plain data")
 }

@@ -94,6 +94,7 @@ async fn run_wasm_tests() -> Result<TestReport> {
     let cases = list_files(&folder, ".mjs")?;
     let node = tool("node").args(["--test", "--test-reporter=tap"]).args(cases);
     let node = node.env("APIFLOW_WASM_PKG", wasm::CORE_MODULE.output_dir());
+    let node = node.env("APIFLOW_WASM_DECLARATIONS_PKG", wasm::DECLARATIONS_MODULE.output_dir());
     run_and_read(Runner::Node, node.env("APIFLOW_WASM_DRY_RUN_PKG", wasm::DRY_RUN_MODULE.output_dir())).await
 }
 

@@ -22,6 +22,14 @@ pub struct WasmModule {
 pub const CORE_MODULE: WasmModule =
     WasmModule { package: "apiflow-wasm", name: "apiflow_wasm", folder: "pkg", max_size_bytes: 350 * 1024 };
 
+/// The checks of connectors and nodes: loaded with their forms.
+pub const DECLARATIONS_MODULE: WasmModule = WasmModule {
+    package: "apiflow-wasm-declarations",
+    name: "apiflow_wasm_declarations",
+    folder: "pkg-declarations",
+    max_size_bytes: 160 * 1024,
+};
+
 /// The dry run with its JavaScript engine: loaded when it is first used.
 pub const DRY_RUN_MODULE: WasmModule = WasmModule {
     package: "apiflow-wasm-dry-run",
@@ -29,6 +37,9 @@ pub const DRY_RUN_MODULE: WasmModule = WasmModule {
     folder: "pkg-dry-run",
     max_size_bytes: 2 * 1024 * 1024,
 };
+
+/// All of them.
+const MODULES: [WasmModule; 3] = [CORE_MODULE, DECLARATIONS_MODULE, DRY_RUN_MODULE];
 
 /// Builds the modules and their JavaScript.
 ///
@@ -38,9 +49,9 @@ pub async fn build_modules() -> Result {
     machine::ensure_wasm_target().await?;
     let mut arguments = vec!["build", "--target", machine::WASM_TARGET, "--profile", "wasm"];
     // Together, so that they share their dependencies: the linker removes from each what it does not use.
-    arguments.extend([CORE_MODULE, DRY_RUN_MODULE].iter().flat_map(|module| ["-p", module.package]));
+    arguments.extend(MODULES.iter().flat_map(|module| ["-p", module.package]));
     cargo_progress::run_cargo(tool("cargo").args(arguments).env(FLAGS_VARIABLE, remap_flags())).await?;
-    for module in [CORE_MODULE, DRY_RUN_MODULE] {
+    for module in MODULES {
         module.write_bindings().await?;
     }
     Ok(())
@@ -51,8 +62,11 @@ pub async fn build_modules() -> Result {
 /// # Errors
 /// A module is too large.
 pub async fn check_sizes() -> Result<String> {
-    let (core, dry_run) = (CORE_MODULE.check_size().await?, DRY_RUN_MODULE.check_size().await?);
-    Ok(format!("{core}\n{dry_run}"))
+    let mut lines = Vec::new();
+    for module in MODULES {
+        lines.push(module.check_size().await?);
+    }
+    Ok(lines.join("\n"))
 }
 
 impl WasmModule {

@@ -83,7 +83,7 @@ fn input_fault(input: &NodeInput, value: Option<&Value>) -> Option<String> {
 }
 
 fn item_fault(input: &NodeInput, value: &Value) -> Option<String> {
-    let wanted: ValueType = serde_json::from_value(input.items.as_ref()?.get("type")?.clone()).ok()?;
+    let wanted = ValueType::from_word(input.items.as_ref()?.get("type")?.as_str()?)?;
     let (index, odd) = value.as_array()?.iter().enumerate().find(|(_, item)| !wanted.matches(item))?;
     Some(format!("element {index} must be {}, not {}", wanted.describe(), describe_with_length(odd)))
 }

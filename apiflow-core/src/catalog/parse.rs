@@ -117,7 +117,7 @@ fn read_type(fields: &mut Fields<'_, '_>) -> Option<ValueType> {
         return None;
     }
     let word = fields.read_word("type", &ValueType::NAMES.map(|(word, _)| word))?;
-    ValueType::NAMES.iter().find(|(known, _)| *known == word).map(|(_, value_type)| *value_type)
+    ValueType::from_word(word)
 }
 
 fn read_input(mut fields: Fields<'_, '_>) -> Option<NodeInput> {

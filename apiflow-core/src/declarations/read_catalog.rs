@@ -117,11 +117,11 @@ fn read_output(fields: &mut Fields<'_, '_>) -> NodeOutput {
 
 fn read_type(fields: &mut Fields<'_, '_>) -> ValueType {
     let word = required_text(fields, "type");
-    let found = ValueType::NAMES.iter().find(|(name, _)| *name == word);
+    let found = ValueType::from_word(&word);
     if found.is_none() && !word.is_empty() {
         fields.note_fault(codes::BAD_VALUE, "type", format!("`type` cannot be `{word}`"));
     }
-    found.map_or(ValueType::String, |(_, value_type)| *value_type)
+    found.unwrap_or(ValueType::String)
 }
 
 fn read_owners(fields: &mut Fields<'_, '_>) -> BTreeMap<String, String> {

@@ -13,7 +13,7 @@ use oxc_span::{GetSpan as _, Span as Bytes};
 use super::builtin_properties::is_natural;
 use super::expression_reader::Reader;
 use super::line_index::Lines;
-use super::plain_path::{PlacedPath, Segment, parse_index};
+use super::plain_path::{PlacedPath, Segment};
 use crate::diagnostic::Span;
 
 /// What an expression refers to. Empty for a source with a syntax error, which [`super::check_syntax`] reports.
@@ -141,12 +141,18 @@ impl<'n, 'a> Key<'n, 'a> {
             return Self::from_name(text.value.as_str(), text.span);
         }
         if let Expression::NumericLiteral(number) = expression
-            && let Some(number) = parse_index(&number.value.to_string())
+            && let Some(index) = to_index(number.value)
         {
-            return Self::Literal(Segment::Index(number), expression.span());
+            return Self::Literal(Segment::Index(index), expression.span());
         }
         Self::Computed(expression)
     }
+}
+
+/// Returns a number as an index, if it is one.
+fn to_index(number: f64) -> Option<u32> {
+    // Not through its decimal digits: formatting floats is a large part of the page's WebAssembly.
+    (number.fract() == 0.0 && (0.0..f64::from(u32::MAX)).contains(&number)).then_some(number as u32)
 }
 
 /// Splits one member access.

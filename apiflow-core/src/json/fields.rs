@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::type_words::describe_with_length;
+use super::type_words::{describe_with_length, display_number};
 use super::{Place, pointer_push};
 use crate::diagnostic::suggest::{did_you_mean, list_all, nearest_name};
 use crate::diagnostic::{Diagnostic, codes};
@@ -117,6 +117,7 @@ impl<'d, 's> Fields<'d, 's> {
     pub(crate) fn number_from(&mut self, key: &'static str, least: f64) -> Option<f64> {
         let number = self.read_number(key)?;
         if number < least {
+            let (least, number) = (display_number(least), display_number(number));
             self.note_fault(codes::BAD_VALUE, key, format!("`{key}` must be at least {least}, not {number}"));
             return None;
         }

@@ -1,6 +1,5 @@
 //! The inputs that a step accepts, by a node's declaration or by a sub-flow's schema.
 
-use serde::Deserialize as _;
 use serde_json::Value;
 
 use super::result_shape::{closed_properties, type_of_schema};
@@ -103,7 +102,7 @@ fn of_input(input: &NodeInput) -> AcceptedInput<'_> {
 
 /// Returns the type of an array's elements, if it is declared.
 fn declared_type(items: &Value) -> Option<ValueType> {
-    ValueType::deserialize(items.get("type")?).ok()
+    ValueType::from_word(items.get("type")?.as_str()?)
 }
 
 fn of_property<'a>(name: &'a str, property: &'a Value, required: bool) -> AcceptedInput<'a> {

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::Value;
 
 use super::approvals::waits_for_approval;
+use super::completion::ExpressionAtCursor;
 use super::json_schema::check_json_schema;
 use super::result_shape::{Shape, closed_properties};
 use super::steps::Steps;
@@ -58,6 +59,8 @@ pub(super) struct Checker<'a> {
     /// Current depth of nested sub-flows.
     pub(super) inside: usize,
     pub(super) reader: Reader,
+    /// The expression that is being completed, if this check is done for that.
+    pub(super) completing: Option<ExpressionAtCursor>,
     broken: &'a BTreeSet<String>,
     findings: &'a mut Findings,
 }
@@ -91,6 +94,7 @@ impl<'a> Checker<'a> {
             flow_shapes: BTreeMap::new(),
             inside: 0,
             reader: Reader::default(),
+            completing: None,
             broken,
             findings,
         }

@@ -7,7 +7,7 @@ use super::checker::Checker;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::fixes;
 use crate::diagnostic::{codes, suggest};
-use crate::json::describe_type;
+use crate::json::{describe_type, display_number};
 use crate::openflow::Place;
 
 /// Help of findings about Windmill's variables.
@@ -93,10 +93,20 @@ impl Checker<'_> {
         let Some(number) = value.as_f64() else { return };
         let message = match (slot.minimum, slot.maximum) {
             (Some(least), _) if number < least => {
-                format!("input `{}` must be at least {least}, found {number}", slot.name)
+                format!(
+                    "input `{}` must be at least {}, found {}",
+                    slot.name,
+                    display_number(least),
+                    display_number(number)
+                )
             }
             (_, Some(most)) if number > most => {
-                format!("input `{}` must be at most {most}, found {number}", slot.name)
+                format!(
+                    "input `{}` must be at most {}, found {}",
+                    slot.name,
+                    display_number(most),
+                    display_number(number)
+                )
             }
             (_, _) => return,
         };

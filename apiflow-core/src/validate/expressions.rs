@@ -47,6 +47,7 @@ impl<'a> Checker<'a> {
         site: Site,
         step: Option<usize>,
     ) -> Shape<'a> {
+        self.complete_at_cursor(place, site, step);
         if source.trim().is_empty() {
             self.check_not_empty(place, site);
             return Shape::Any;
@@ -103,7 +104,7 @@ impl<'a> Checker<'a> {
             given = self.step_result(&Use { here, root: "results", reference, all });
         }
         match &reading.path {
-            Some(path) if path.segments.is_empty() => self.shape_of_name(&path.root, here),
+            Some(path) if path.segments.is_empty() => self.shape_of_name(&path.root, here.site, here.step),
             Some(path) => {
                 let references = &reading.references;
                 let literal = references.results.first().or(references.flow_input.first());
@@ -342,10 +343,10 @@ impl<'a> Checker<'a> {
     }
 
     /// Returns the shape of the value of a name.
-    fn shape_of_name(&mut self, name: &str, here: &Expression<'_>) -> Shape<'a> {
-        let before = match (name, here.site) {
+    pub(super) fn shape_of_name(&mut self, name: &str, site: Site, step: Option<usize>) -> Shape<'a> {
+        let before = match (name, site) {
             ("previous_result", Site::Transform) | ("previous_result" | "result", Site::Predicate | Site::Iterator) => {
-                here.step.and_then(|step| self.steps.step_before(step))
+                step.and_then(|step| self.steps.step_before(step))
             }
             (_, _) => None,
         };
@@ -389,7 +390,7 @@ fn without_braces(found: Diagnostic, source: &str) -> Diagnostic {
 }
 
 /// Formats a member access.
-fn member_access(of: &str, key: &str) -> String {
+pub(super) fn member_access(of: &str, key: &str) -> String {
     if expression_fixes::is_identifier(key) {
         format!("{of}.{key}")
     } else {
@@ -398,7 +399,7 @@ fn member_access(of: &str, key: &str) -> String {
 }
 
 /// Returns how many loops further out the loop of an `iter` is; `None` for another name.
-fn iter_depth(key: &str) -> Option<usize> {
+pub(super) fn iter_depth(key: &str) -> Option<usize> {
     let rest = key.strip_prefix("iter")?;
     let parents = rest.split("_parent");
     let depth = parents.clone().count() - 1;

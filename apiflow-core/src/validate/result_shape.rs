@@ -91,6 +91,29 @@ impl<'a> Shape<'a> {
         }
     }
 
+    /// Returns the parts of the value that are known by name, each with its description.
+    pub(super) fn named_members(&self) -> Vec<(&'a str, Shape<'a>, &'a str)> {
+        match self {
+            Self::Outputs(node) => {
+                node.output.iter().map(|one| (one.name.as_str(), of_output(one), one.description.as_str())).collect()
+            }
+            Self::Schema(schema) if type_of_schema(schema).is_none_or(|known| known == ValueType::Object) => {
+                let properties = schema.get("properties").and_then(Value::as_object).into_iter().flatten();
+                properties.map(|(name, one)| (name.as_str(), Self::Schema(one), description_of(one))).collect()
+            }
+            Self::Any | Self::List(_) | Self::Schema(_) | Self::Type(_) => match self.value_type() {
+                Some(known) if known.is_media() => {
+                    ARTIFACT_FIELDS.iter().map(|(name, known)| (*name, Self::Type(*known), "")).collect()
+                }
+                Some(ValueType::Array) => vec![
+                    ("length", Self::Type(ValueType::Integer), "number of elements"),
+                    ("0", self.item_shape(), "the first element"),
+                ],
+                Some(_) | None => Vec::new(),
+            },
+        }
+    }
+
     /// Returns the common shape of two alternatives; `Any` if they differ.
     pub(super) fn merge_with(self, other: Shape<'a>) -> Shape<'a> {
         match (&self, &other) {
@@ -201,6 +224,10 @@ pub(super) fn type_of_schema(schema: &Value) -> Option<ValueType> {
         "array" => ValueType::Array,
         _ => return None,
     })
+}
+
+fn description_of(schema: &Value) -> &str {
+    schema.get("description").and_then(Value::as_str).unwrap_or_default()
 }
 
 /// Returns the properties of an object with this schema, if it lists them and allows no others.

@@ -9,6 +9,7 @@ use crate::catalog::ValueType;
 use crate::diagnostic::Diagnostic;
 use crate::diagnostic::codes;
 use crate::diagnostic::fixes;
+use crate::json::display_number;
 use crate::openflow::{InputTransform, NumberOrTransform, Place};
 
 impl<'a> Checker<'a> {
@@ -88,7 +89,7 @@ impl<'a> Checker<'a> {
 
     fn at_least_zero(&mut self, number: f64, place: &Place<'_>, name: &str) {
         if number < 0.0 {
-            let message = format!("`{name}` must not be negative, found {number}");
+            let message = format!("`{name}` must not be negative, found {}", display_number(number));
             self.push(Diagnostic::new_error(codes::WRONG_TYPE, place.pointer(), message));
         }
     }

@@ -1,6 +1,10 @@
 import { createContext } from 'svelte';
+import { DeclarationsCheck } from '#lib/declarations-check.ts';
 import { DryRuns, startDryRunWorker, type DryRunOutcome, type DryRunRequest, type DryRunWorker } from '#lib/dry-run.ts';
 import type { Connector, Diagnostic, Node } from '#lib/api/types.ts';
+import type { Layout } from '#lib/graph/flow.ts';
+import { valueAt } from '#lib/pointer.ts';
+import { loadWasm, WasmInstance, type Loader } from './wasm-instance.ts';
 
 /** Documents that a workflow may refer to, in the format of the core. Names of secrets are not available here. */
 export interface Catalog {
@@ -10,38 +14,84 @@ export interface Catalog {
 	workflows: Record<string, unknown>;
 }
 
+/** A catalog inside the module. Arguments and results are JSON strings; `pointer` is that of the OpenFlow document within a text. */
+export interface CatalogHandle {
+	check(text: string, pointer: string): string;
+	complete(text: string, pointer: string, expression: string, before: string): string;
+	free(): void;
+}
+
 /** Functions of the core's WebAssembly module. Arguments and results are JSON strings. */
 export interface CoreModule {
-	validate(workflow: string, catalog: string): string;
+	CatalogHandle: new (catalog: string) => CatalogHandle;
 	layout(workflow: string, options: string): string;
 	version(): string;
 }
 
-/** Creates an instance of the module that shares nothing with earlier instances. */
-export type Loader = (instance: number) => Promise<CoreModule>;
+/** Findings about a workflow, and its layout; null if the text can't be read. */
+export interface CheckedWorkflow {
+	diagnostics: Diagnostic[];
+	layout: Layout | null;
+}
+
+/** A completion of an expression. */
+export interface ExpressionCompletion {
+	/** The name that is offered. */
+	label: string;
+	/** The text that replaces what is before the cursor. */
+	insert: string;
+	kind: 'name' | 'step' | 'input' | 'member';
+	/** Type of the value, as in declarations; empty if unknown. */
+	type: string;
+	description: string;
+}
+
+/** What can be written at a cursor in an expression. */
+export interface ExpressionCompletions {
+	/** Number of characters before the cursor that a completion replaces. */
+	replaced: number;
+	options: ExpressionCompletion[];
+}
+
+/** An OpenFlow document within a text, which is passed on as it is. */
+export interface WorkflowText {
+	text: string;
+	/** JSON Pointer of the OpenFlow document. */
+	pointer: string;
+}
 
 /** The core in the browser: the same validator and layout as on the server. */
 export class Core {
-	readonly #load: Loader;
+	/** Checks connectors and nodes. */
+	readonly declarations: DeclarationsCheck;
+
+	readonly #module: WasmInstance<CoreModule>;
 	readonly #dryRuns: DryRuns;
-	#instance = 0;
-	#module: Promise<CoreModule> | undefined;
+	/** The catalog of the last call, which stays in the module until another one is passed. */
+	#kept: { module: CoreModule; catalog: Catalog; handle: CatalogHandle } | undefined;
 
 	/** Creates the core. Nothing is loaded until the first call. */
-	constructor(load: Loader, startWorker: () => DryRunWorker = startDryRunWorker) {
-		this.#load = load;
+	constructor(load: Loader<CoreModule>, startWorker: () => DryRunWorker = startDryRunWorker, declarations = new DeclarationsCheck()) {
+		this.#module = new WasmInstance(load);
 		this.#dryRuns = new DryRuns(startWorker);
+		this.declarations = declarations;
 	}
 
-	/** Validates an OpenFlow document. If the core itself fails, this is returned as a diagnostic. */
-	async validate(document: unknown, catalog: Catalog): Promise<Diagnostic[]> {
-		const found = await this.#call((core) => core.validate(JSON.stringify(document), JSON.stringify(catalog)));
-		return 'value' in found ? (JSON.parse(found.value) as Diagnostic[]) : [found.failure];
+	/** Validates a workflow and lays it out. If the core itself fails, this is returned as a diagnostic. */
+	async check({ text, pointer }: WorkflowText, catalog: Catalog): Promise<CheckedWorkflow> {
+		const found = await this.#module.call((core) => this.#handle(core, catalog).check(text, pointer));
+		return 'value' in found ? (JSON.parse(found.value) as CheckedWorkflow) : { diagnostics: [found.failure], layout: null };
+	}
+
+	/** Completes an expression: `expression` is its JSON Pointer within the OpenFlow document, `before` its text before the cursor. Null if the core fails. */
+	async complete({ text, pointer }: WorkflowText, catalog: Catalog, expression: string, before: string): Promise<ExpressionCompletions | null> {
+		const found = await this.#module.call((core) => this.#handle(core, catalog).complete(text, pointer, expression, before));
+		return 'value' in found ? (JSON.parse(found.value) as ExpressionCompletions) : null;
 	}
 
 	/** Computes the layout of an OpenFlow document; `null` if the core fails or can't parse it. */
 	async layout<T>(document: unknown, options: object): Promise<T | null> {
-		const found = await this.#call((core) => core.layout(JSON.stringify(document), JSON.stringify(options)));
+		const found = await this.#module.call((core) => core.layout(JSON.stringify(document), JSON.stringify(options)));
 		return 'value' in found ? (JSON.parse(found.value) as T | null) : null;
 	}
 
@@ -50,42 +100,48 @@ export class Core {
 		return this.#dryRuns.run(request);
 	}
 
-	/** Calls the module. After a trap, its memory is in an unknown state, so the next call creates a new instance. */
-	async #call(run: (core: CoreModule) => string): Promise<{ value: string } | { failure: Diagnostic }> {
-		const module = (this.#module ??= this.#load(this.#instance++));
-		try {
-			return { value: run(await module) };
-		} catch (error) {
-			if (module === this.#module) this.#module = undefined;
-			return { failure: failure(error) };
-		}
+	/** Returns the catalog in the module; reads it if it is another one than before, or if the module is. */
+	#handle(module: CoreModule, catalog: Catalog): CatalogHandle {
+		if (this.#kept?.module === module && this.#kept.catalog === catalog) return this.#kept.handle;
+		if (this.#kept?.module === module) this.#kept.handle.free();
+		this.#kept = undefined;
+		const { connectors, nodes, workflows } = catalog;
+		const handle = new module.CatalogHandle(JSON.stringify({ connectors, nodes, workflows }));
+		this.#kept = { module, catalog, handle };
+		return handle;
 	}
-}
-
-function failure(error: unknown): Diagnostic {
-	const message = error instanceof Error ? error.message : String(error);
-	return {
-		code: 'core-failed',
-		severity: 'warning',
-		pointer: '',
-		message: `the validator failed in this browser (${message})`,
-		help: 'the server checks the workflow when you save it'
-	};
 }
 
 const glue = import.meta.glob<string>('./wasm/pkg/apiflow_wasm.js', { query: '?url', import: 'default', eager: true });
 const binary = import.meta.glob<string>('./wasm/pkg/apiflow_wasm_bg.wasm', { query: '?url', import: 'default', eager: true });
 
-/** Loads the module built by `cargo xtask build`. Each instance is a separate module, so that a trap affects only that instance. */
+/** Loads the module built by `cargo xtask build`. */
 export async function loadCore(instance: number): Promise<CoreModule> {
-	const [script] = Object.values(glue);
-	const [wasm] = Object.values(binary);
-	if (script === undefined || wasm === undefined) throw new Error('the WebAssembly module is not built; run `cargo xtask build`');
-	const module = (await import(/* @vite-ignore */ `${script}?instance=${instance}`)) as CoreModule & {
-		default(source: { module_or_path: string }): Promise<unknown>;
-	};
-	await module.default({ module_or_path: wasm });
-	return module;
+	const module = await loadWasm<CoreModule>(Object.values(glue)[0], Object.values(binary)[0], instance);
+	return 'CatalogHandle' in module ? module : withoutHandles(module);
+}
+
+/** Adds a catalog to a module that was built before catalogs could stay in it. */
+function withoutHandles(module: { validate(workflow: string, catalog: string): string; layout(workflow: string, options: string): string; version(): string }): CoreModule {
+	class TextCatalog implements CatalogHandle {
+		readonly #catalog: string;
+
+		constructor(catalog: string) {
+			this.#catalog = catalog;
+		}
+
+		check(text: string, pointer: string): string {
+			const flow = JSON.stringify(valueAt(JSON.parse(text), pointer) ?? null);
+			return `{"diagnostics":${module.validate(flow, this.#catalog)},"layout":${module.layout(flow, '{}')}}`;
+		}
+
+		complete(): string {
+			return '{"replaced":0,"options":[]}';
+		}
+
+		free() {}
+	}
+	return { CatalogHandle: TextCatalog, layout: module.layout, version: module.version };
 }
 
 /** Context of the core. */

@@ -20,13 +20,10 @@ export class WorkflowCheck {
 		this.#prefix = prefix;
 	}
 
-	/** Validates a document. Results of earlier calls are discarded. */
-	async check(document: unknown, catalog: Catalog): Promise<void> {
+	/** Validates the edited text, which is valid JSON. Results of earlier calls are discarded. */
+	async check(text: string, catalog: Catalog): Promise<void> {
 		const turn = ++this.#turn;
-		const [diagnostics, layout] = await Promise.all([
-			this.#core.validate(document, catalog),
-			this.#core.layout<Layout>(document, {})
-		]);
+		const { diagnostics, layout } = await this.#core.check({ text, pointer: this.#prefix }, catalog);
 		if (turn !== this.#turn) return;
 		this.problems = toProblems(diagnostics, this.#prefix);
 		if (layout) this.layout = layout;
