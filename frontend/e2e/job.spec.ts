@@ -164,16 +164,6 @@ test('a running job is cancelled after a question about its cost', async ({ admi
 	await expect(admin).toHaveURL('/jobs');
 });
 
-test('a single node is run', async ({ admin, rest }) => {
-	const world = await rest.world();
-	await admin.goto(`/nodes/${world.node}/run`);
-	await admin.getByLabel('prompt').fill('Add a hat');
-	await admin.getByLabel('input_image').fill(PICTURE);
-	await admin.getByRole('button', { name: 'Run' }).click();
-	await expect(admin.getByRole('status')).toContainText('completed');
-	await expect(admin.getByRole('link', { name: `node ${world.node}` })).toBeVisible();
-});
-
 test('an input error from the server is shown at its field', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}/run`);

@@ -8,7 +8,7 @@ test('a secret is created on the spot, shown by name only, replaced and deleted'
 	const dialog = admin.getByRole('dialog', { name: 'New connector' });
 	await dialog.getByLabel('Name', { exact: true }).fill(`With key ${unique}`);
 	await dialog.getByLabel('Base URL').fill('https://api.example/v1');
-	await dialog.getByLabel('Way').selectOption('bearer');
+	await dialog.getByLabel('Method of authentication').selectOption('bearer');
 	await dialog.getByLabel('Secret').selectOption('New secret…');
 	const secret = admin.getByRole('dialog', { name: 'New secret' });
 	await secret.getByLabel('Name').fill(name);
@@ -122,8 +122,15 @@ test('a connector of the old form is edited without loss', async ({ admin, rest 
 	const dialog = admin.getByRole('dialog');
 	await expect(dialog.getByLabel('Secret')).toHaveValue('E2E_REPLICATE_TOKEN');
 	await dialog.getByLabel('Name', { exact: true }).fill(`Renamed ${world.unique}`);
+	await dialog.getByRole('tab', { name: 'Request' }).click();
+	await dialog.getByLabel('Body template (JSON)').fill('{"fixed": 1}');
+	await dialog.getByLabel('Hosts of files').fill('*.example.com');
+	await dialog.getByRole('tab', { name: 'Limits and price' }).click();
+	await dialog.getByLabel('Calls per window').fill('10');
+	await dialog.getByLabel('Per call').fill('0.1');
 	await dialog.getByRole('button', { name: 'Save' }).click();
 	await expect(dialog).toHaveCount(0);
 	const saved = await rest.call<{ name: string; header: object; data: object }>('GET', `/connectors/${world.connector}`);
-	expect(saved).toMatchObject({ name: `Renamed ${world.unique}`, header: { Authorization: 'Bearer $E2E_REPLICATE_TOKEN' }, data: { errors: { message: 'detail' }, limits: { in_flight: 2 } } });
+	expect(saved).toMatchObject({ name: `Renamed ${world.unique}`, header: { Authorization: 'Bearer $E2E_REPLICATE_TOKEN' }, body: { fixed: 1 } });
+	expect(saved.data).toEqual({ errors: { message: 'detail' }, limits: { in_flight: 2, requests: { count: 10, window_s: 60 } }, media_hosts: ['*.example.com'], price: { currency: 'USD', per_call: '0.1' } });
 });

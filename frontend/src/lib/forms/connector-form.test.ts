@@ -24,6 +24,7 @@ describe('the form of a connector', () => {
 		{ id: 'b', name: 'B', base_url: 'https://b', method: 'POST', header: { Authorization: 'Key $FAL_KEY' } },
 		{ id: 'c', name: 'C', base_url: 'https://c', method: 'POST', data: { auth: { kind: 'basic', user: 'me', password: '$P' }, query: { v: '1' } } },
 		{ id: 'd', name: 'D', base_url: 'https://d', method: 'POST', data: { auth: { kind: 'aws_sigv4', region: 'x' } } },
+		{ id: 'f', name: 'F', base_url: 'https://f', method: 'POST', body: { model: '{{ input.model }}' }, data: { hosts: ['files.f', { host: 'up.f', credentials: true }], media_hosts: ['*.f'], price: { currency: 'USD', per_call: 1 } } },
 		{ id: 'e', name: 'E', base_url: 'https://e', method: 'POST', data: { auth: { kind: 'query', name: 'key', value: '$K' }, limits: { requests: { count: 10, window_s: 5 } } } }
 	])('writes what it has read: $id', (document) => {
 		expect(writeConnector(document, readConnector(document))).toEqual(document);

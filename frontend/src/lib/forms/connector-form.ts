@@ -1,10 +1,6 @@
 import { isObject } from '#lib/workflow/modules.ts';
-
-/** A header or query parameter. */
-export interface Pair {
-	name: string;
-	value: string;
-}
+import { readPairs, writePairs, type Pair } from './pairs.ts';
+import { readPrice, writePrice, type PriceForm } from './price-form.ts';
 
 /** Ways to authenticate that the form offers. Others are edited as JSON. */
 export type AuthKind = 'none' | 'bearer' | 'header' | 'query' | 'basic' | 'other';
@@ -22,6 +18,13 @@ export interface ConnectorForm {
 	requests: number | undefined;
 	windowS: number | undefined;
 	timeoutS: number | undefined;
+	/** Template of the body of nodes that have none, as JSON; empty for none. */
+	body: string;
+	/** Further hosts, one per line. Those with credentials are kept as they are. */
+	hosts: string;
+	/** Hosts of the provider's files, one per line. */
+	mediaHosts: string;
+	price: PriceForm;
 }
 
 type Document = Record<string, unknown>;
@@ -40,10 +43,6 @@ const text = (value: unknown) => (typeof value === 'string' ? value : '');
 const number = (value: unknown) => (typeof value === 'number' ? value : undefined);
 const object = (value: unknown): Document => (isObject(value) ? value : {});
 
-function toPairs(value: unknown): Pair[] {
-	return Object.entries(object(value)).map(([name, found]) => ({ name, value: typeof found === 'string' ? found : JSON.stringify(found) }));
-}
-
 /** Splits `Bearer $NAME` into its prefix and the secret's name; null if it has another form. */
 function splitSecret(value: string): { prefix: string; secret: string } | null {
 	const found = /^([^$]*)\$([A-Za-z_]\w*)$/.exec(value);
@@ -54,12 +53,23 @@ function isAuthorization(name: string): boolean {
 	return name.toLowerCase() === 'authorization';
 }
 
+/** Error in the body template; empty if there is none. */
+export function describeBodyFault({ body }: { body: string }): string {
+	if (body.trim() === '') return '';
+	try {
+		JSON.parse(body);
+		return '';
+	} catch (error) {
+		return `invalid JSON: ${error instanceof Error ? error.message : String(error)}`;
+	}
+}
+
 /** Reads a connector for the form. */
 export function readConnector(document: Document): ConnectorForm {
 	const data = object(document.data);
 	const limits = object(data.limits);
 	const requests = object(limits.requests);
-	const { auth, headers } = readAuth(data.auth, toPairs(document.header));
+	const { auth, headers } = readAuth(data.auth, readPairs(document.header));
 	return {
 		name: text(document.name),
 		id: text(document.id),
@@ -67,12 +77,29 @@ export function readConnector(document: Document): ConnectorForm {
 		method: text(document.method) || 'POST',
 		auth,
 		headers,
-		query: toPairs(data.query),
+		query: readPairs(data.query),
 		inFlight: number(limits.in_flight),
 		requests: number(requests.count),
 		windowS: number(requests.window_s),
-		timeoutS: number(data.timeout_s)
+		timeoutS: number(data.timeout_s),
+		body: document.body === undefined || document.body === null ? '' : JSON.stringify(document.body, null, 2),
+		hosts: toLines(data.hosts),
+		mediaHosts: toLines(data.media_hosts),
+		price: readPrice(data.price)
 	};
+}
+
+/** The entries of a list that are texts, one per line. */
+function toLines(value: unknown): string {
+	return Array.isArray(value) ? value.filter((entry) => typeof entry === 'string').join('\n') : '';
+}
+
+/** Writes lines back into a list. Entries that are not texts stay, at the end. */
+function fromLines(before: unknown, lines: string): { list?: unknown[] } {
+	const entered = lines.split(/[\s,]+/).filter(Boolean);
+	const others = Array.isArray(before) ? before.filter((entry) => typeof entry !== 'string') : [];
+	const list = [...entered, ...others];
+	return list.length > 0 ? { list } : {};
 }
 
 const NO_AUTH: ConnectorForm['auth'] = { kind: 'none', name: '', prefix: '', secret: '', user: '' };
@@ -99,19 +126,19 @@ function readDeclaredAuth(auth: Document): ConnectorForm['auth'] {
 	return { ...NO_AUTH, kind: 'other' };
 }
 
-/** Writes the form into a connector. What the form does not show stays as it is. */
+/** Writes the form into a connector. What the form does not show stays as it is. `body` must be valid JSON. */
 export function writeConnector(before: Document, form: ConnectorForm): Document {
-	const { auth: oldAuth, limits: oldLimits, query: _query, timeout_s: _timeout, ...otherData } = object(before.data);
+	const { auth: oldAuth, limits: oldLimits, query: oldQuery, timeout_s: _timeout, hosts: oldHosts, media_hosts: oldMediaHosts, price: oldPrice, ...otherData } = object(before.data);
 	const data: Document = { ...otherData };
-	const header: Document = Object.fromEntries(form.headers.filter(({ name }) => name).map(({ name, value }) => [name, value]));
+	const header: Document = writePairs(before.header, form.headers) ?? {};
 	const { kind, name, prefix, secret, user } = form.auth;
 	if (kind === 'other') data.auth = oldAuth;
 	else if (kind === 'bearer' && secret) header.Authorization = `Bearer $${secret}`;
 	else if (kind === 'header' && secret) header[name || 'Authorization'] = `${prefix}$${secret}`;
 	else if (kind === 'query' && secret) data.auth = { kind: 'query', name, value: `${prefix}$${secret}` };
 	else if (kind === 'basic' && secret) data.auth = { kind: 'basic', user, password: `$${secret}` };
-	const query = form.query.filter((pair) => pair.name);
-	if (query.length > 0) data.query = Object.fromEntries(query.map((pair) => [pair.name, pair.value]));
+	const query = writePairs(oldQuery, form.query);
+	if (query) data.query = query;
 	const { in_flight: _inFlight, requests: _requests, ...otherLimits } = object(oldLimits);
 	const limits: Document = {
 		...otherLimits,
@@ -120,7 +147,13 @@ export function writeConnector(before: Document, form: ConnectorForm): Document 
 	};
 	if (Object.keys(limits).length > 0) data.limits = limits;
 	if (form.timeoutS !== undefined) data.timeout_s = form.timeoutS;
-	const { header: _header, data: _data, ...rest } = before;
+	const hosts = fromLines(oldHosts, form.hosts).list;
+	const mediaHosts = fromLines(oldMediaHosts, form.mediaHosts).list;
+	const price = writePrice(oldPrice, form.price);
+	if (hosts) data.hosts = hosts;
+	if (mediaHosts) data.media_hosts = mediaHosts;
+	if (price) data.price = price;
+	const { header: _header, data: _data, body: _body, ...rest } = before;
 	return {
 		...rest,
 		...(form.id ? { id: form.id } : {}),
@@ -128,6 +161,7 @@ export function writeConnector(before: Document, form: ConnectorForm): Document 
 		base_url: form.baseUrl,
 		method: form.method,
 		...(Object.keys(header).length > 0 ? { header } : {}),
+		...(form.body.trim() === '' ? {} : { body: JSON.parse(form.body) as unknown }),
 		...(Object.keys(data).length > 0 ? { data } : {})
 	};
 }

@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { describeBodyFault, emptyInput, formatMapping, fromFieldText, readNode, toFieldText, writeNode } from './node-form.ts';
+import { describeBodyFault } from './connector-form.ts';
+import { emptyInput, formatMapping, fromFieldText, readNode, toFieldText, writeNode } from './node-form.ts';
 
 const folder = new URL('../../../../library/', import.meta.url);
 const nodes = readdirSync(folder, { recursive: true, encoding: 'utf8' })

@@ -1,4 +1,6 @@
 import { isObject } from '#lib/workflow/modules.ts';
+import { readPairs, writePairs, type Pair } from './pairs.ts';
+import { readPrice, writePrice, type PriceForm } from './price-form.ts';
 
 /** Types of inputs and outputs. Source: `ValueType` in `openapi.json`. */
 export const VALUE_TYPES = ['string', 'number', 'integer', 'boolean', 'object', 'array', 'image', 'video', 'audio', 'file'] as const;
@@ -49,11 +51,14 @@ export interface NodeForm {
 	/** Empty: that of the connector. */
 	method: string;
 	bodyKind: string;
+	headers: Pair[];
+	query: Pair[];
+	timeoutS: number | undefined;
 	/** Body template as JSON; empty for none. */
 	body: string;
 	/** Name of a preset; empty for a call that answers at once, `custom` for a rule that the form does not show. */
 	operation: string;
-	price: { currency: string; perCall: string; perOutput: string; perSecond: string };
+	price: PriceForm;
 }
 
 type Document = Record<string, unknown>;
@@ -98,8 +103,6 @@ export function emptyOutput(): OutputRow {
 /** Reads a node for the form. */
 export function readNode(document: Document): NodeForm {
 	const data = object(document.data);
-	const price = object(data.price);
-	const amount = (value: unknown) => (typeof value === 'number' || typeof value === 'string' ? String(value) : '');
 	return {
 		name: text(document.name),
 		id: text(document.id),
@@ -128,21 +131,13 @@ export function readNode(document: Document): NodeForm {
 		path: text(data.path),
 		method: text(data.method),
 		bodyKind: text(data.body_kind),
+		headers: readPairs(data.header),
+		query: readPairs(data.query),
+		timeoutS: number(data.timeout_s),
 		body: data.body === undefined || data.body === null ? '' : JSON.stringify(data.body, null, 2),
 		operation: typeof data.operation === 'string' ? data.operation : data.operation ? 'custom' : '',
-		price: { currency: text(price.currency), perCall: amount(price.per_call), perOutput: amount(price.per_output), perSecond: amount(price.per_second) }
+		price: readPrice(data.price)
 	};
-}
-
-/** Error in the body template; empty if there is none. */
-export function describeBodyFault({ body }: NodeForm): string {
-	if (body.trim() === '') return '';
-	try {
-		JSON.parse(body);
-		return '';
-	} catch (error) {
-		return `invalid JSON: ${error instanceof Error ? error.message : String(error)}`;
-	}
 }
 
 /** Drops keys without a value. */
@@ -171,14 +166,12 @@ function writeInput({ name, type, required, description, fallback, options, mini
 
 /** Writes the form into a node. What the form does not show stays as it is. `body` must be valid JSON. */
 export function writeNode(before: Document, form: NodeForm): Document {
-	const { path: _path, method: _method, body_kind: _kind, body: _body, operation: oldOperation, price: oldPrice, ...otherData } = object(before.data);
-	const { currency: _currency, per_call: _call, per_output: _output, per_second: _second, ...otherPrice } = object(oldPrice);
-	const price = { ...otherPrice, ...present({ per_call: form.price.perCall, per_output: form.price.perOutput, per_second: form.price.perSecond }) };
-	const isPriced = Object.keys(price).length > 0;
+	const { path: _path, method: _method, body_kind: _kind, header: oldHeader, query: oldQuery, timeout_s: _timeout, body: _body, operation: oldOperation, price: oldPrice, ...otherData } = object(before.data);
+	const price = writePrice(oldPrice, form.price);
 	const data = {
-		...present({ method: form.method, path: form.path, body_kind: form.bodyKind, operation: form.operation === 'custom' ? oldOperation : form.operation }),
+		...present({ method: form.method, path: form.path, body_kind: form.bodyKind, header: writePairs(oldHeader, form.headers), query: writePairs(oldQuery, form.query), timeout_s: form.timeoutS, operation: form.operation === 'custom' ? oldOperation : form.operation }),
 		...(form.body.trim() === '' ? {} : { body: JSON.parse(form.body) as unknown }),
-		...(isPriced ? { price: { currency: form.price.currency || 'USD', ...price } } : {}),
+		...(price ? { price } : {}),
 		...otherData
 	};
 	const { id: _id, data: _data, ...rest } = before;
