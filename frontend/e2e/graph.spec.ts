@@ -163,3 +163,72 @@ test('steps are moved with the keyboard, into a loop and out of it', async ({ ad
 	await admin.keyboard.press('Shift+ArrowUp');
 	await expect(details(admin).getByRole('heading', { name: '2 steps selected' })).toBeVisible();
 });
+
+test('loops and branches are collapsed, and remembered; what is selected is shown', async ({ admin, rest }) => {
+	const world = await saveNested(rest);
+	await open(admin, world);
+	await graph(admin).getByRole('button', { name: 'Hide the steps of loop' }).click();
+	await expect(card(admin, 'inner')).toHaveCount(0);
+	await expect(card(admin, 'loop')).toContainText('1 step');
+	await card(admin, 'choice').click();
+	await admin.keyboard.press('c');
+	await expect(card(admin, 'left')).toHaveCount(0);
+	await expect(cards(admin)).toHaveCount(4);
+	await admin.reload();
+	await expect(cards(admin)).toHaveCount(4);
+
+	// Steps are inserted and moved around collapsed ones.
+	await card(admin, 'choice').click();
+	await admin.keyboard.press('Alt+ArrowUp');
+	await expect(card(admin, 'inner')).toBeVisible();
+	expect(await savedOrder(admin, rest, world)).toBe('one two loop(inner choice(left|right))');
+	await undo(admin).click();
+	await admin.locator('body').press('Shift+c');
+	await expect(card(admin, 'left')).toBeVisible();
+	await admin.locator('body').press('Shift+c');
+	await expect(cards(admin)).toHaveCount(4);
+});
+
+test('a sub-flow is opened in place, read-only, with a link', async ({ admin, rest }) => {
+	const [inner, outer] = [await rest.world(), await rest.world()];
+	const document = workflow(outer);
+	const modules = [{ id: 'sub', summary: 'Cartoon', value: { type: 'flow', path: `workflow/${inner.workflow}`, input_transforms: { input_image: { type: 'javascript', expr: 'flow_input.input_image' } } } }, script('last', outer.node)];
+	await rest.call('PUT', `/workflows/${outer.workflow}`, { ...document, nodes: { ...document.nodes, value: { modules } } });
+	await open(admin, outer);
+	await graph(admin).getByRole('button', { name: 'Show the steps of Cartoon' }).click();
+	await expect(card(admin, 'sub/cartoon_step')).toContainText('Make this a 90s cartoon');
+	await card(admin, 'sub/cartoon_step').click();
+	await expect(details(admin).getByRole('heading', { name: 'Workflow' })).toBeVisible();
+	await expect(graph(admin).getByRole('button', { name: 'Insert a step here' })).toHaveCount(3);
+	await expect(graph(admin).getByRole('link', { name: inner.workflow })).toHaveAttribute('href', `/workflows/${inner.workflow}`);
+	await graph(admin).getByRole('button', { name: 'Hide the steps of Cartoon' }).click();
+	await expect(cards(admin)).toHaveCount(2);
+});
+
+test('an error handler and a preprocessor are added at the start, and a double click inserts a step', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await open(admin, world);
+	const picker = admin.getByRole('dialog', { name: 'Insert a step' });
+	const choose = async (text: string) => {
+		await picker.getByRole('combobox').fill(text);
+		await admin.keyboard.press('Enter');
+		await expect(picker).toHaveCount(0);
+	};
+	await graph(admin).getByRole('button', { name: 'Add: Error handler' }).click();
+	await choose('Pass on');
+	await expect(details(admin).getByLabel('id', { exact: true })).toHaveValue('failure');
+	await expect(graph(admin).getByText('on failure')).toBeVisible();
+	await graph(admin).getByRole('button', { name: 'Add: Preprocessor' }).click();
+	await choose('Code');
+	await expect(card(admin, 'preprocessor')).toBeVisible();
+	await expect(graph(admin).getByRole('button', { name: /^Add: / })).toHaveCount(0);
+
+	const { x, y } = await middle(card(admin, 'cartoon_step'));
+	await admin.mouse.dblclick(x - 250, y + 70);
+	await choose('Approval');
+	await expect(card(admin, 'approval')).toBeVisible();
+	await admin.keyboard.press('ControlOrMeta+s');
+	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
+	const { nodes } = await rest.call<{ nodes: { value: Record<string, { id: string } & { id: string }[]> } }>('GET', `/workflows/${world.workflow}`);
+	expect([nodes.value.failure_module?.id, nodes.value.preprocessor_module?.id, nodes.value.modules?.at(-1)?.id]).toEqual(['failure', 'preprocessor', 'approval']);
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { countProblems, findDropEdge, findEnclosingCard, toGraph, type Layout, type LayoutNode } from './flow.ts';
+import { countProblems, findDropEdge, findEnclosingCard, findNearestPlace, shiftIntoView, toGraph, type Layout, type LayoutNode } from './flow.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -77,6 +77,10 @@ describe('findDropEdge', () => {
 		expect(check(150, 170, '/value/modules/5')).toBe('second');
 		expect(check(400, 100, '/value/modules/5')).toBeUndefined();
 	});
+	it('a point has a nearest place', () => {
+		expect(findNearestPlace({ ...layout, edges }, 900, 20)).toBe('/value/modules/1');
+		expect(findNearestPlace({ ...layout, edges: [] }, 0, 0)).toBeUndefined();
+	});
 	it('leaves out places that change nothing', () => {
 		expect(check(0, 140, '/value/modules/2')).toBeUndefined();
 		expect(check(0, 140, '/value/modules/1')).toBeUndefined();
@@ -84,3 +88,11 @@ describe('findDropEdge', () => {
 		expect(check(0, 140, '/value/modules/2', '/value/modules/7')).toBe('second');
 	});
 });
+
+it.each([
+	[10, 100, 500, 0],
+	[-20, 100, 500, 52],
+	[450, 100, 500, -82],
+	[20, 480, 500, 0],
+	[30, 480, 500, -20]
+])('shiftIntoView(%i, %i, %i) is %i', (start, length, size, shift) => expect(shiftIntoView(start, length, size)).toBe(shift));

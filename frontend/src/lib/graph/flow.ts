@@ -7,7 +7,7 @@ export interface LayoutNode {
 	id: string;
 	/** JSON Pointer of the module in the OpenFlow document. */
 	pointer: string;
-	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group`, `unknown`. */
+	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group`, `unknown`; `subflow` is the frame of an opened sub-flow. */
 	kind: string;
 	label: string;
 	/** The innermost enclosing group. */
@@ -16,6 +16,10 @@ export interface LayoutNode {
 	y: number;
 	width: number;
 	height: number;
+	/** Whether the steps inside are hidden. */
+	isCollapsed?: boolean;
+	/** Whether it is part of an opened sub-flow. */
+	isReadOnly?: boolean;
 }
 
 /** An edge of the layout. */
@@ -44,7 +48,7 @@ export interface Layout {
 }
 
 /** Data of a graph node. */
-export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number };
+export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number; isCollapsed: boolean; isReadOnly: boolean };
 /** Data of a graph edge. */
 export type EdgeData = { path: string; kind: string; label: string | null; insertAt: string | null; x: number; y: number };
 /** A graph node: a card, a marker or the frame of a group. */
@@ -53,10 +57,11 @@ export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
 export type FlowEdge = Edge<EdgeData, 'edge'>;
 
 const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
+const FRAMES = new Set(['group', 'subflow']);
 
 /** Whether a layout node represents a module. */
 export function isCard({ kind, pointer }: LayoutNode): boolean {
-	return !MARKERS.has(kind) && kind !== 'group' && pointer !== '';
+	return !MARKERS.has(kind) && !FRAMES.has(kind) && pointer !== '';
 }
 
 /** The innermost module that contains a place in the OpenFlow document. */
@@ -108,6 +113,22 @@ export function findDropEdge(layout: Layout, card: Rectangle, dragged: readonly 
 	return nearest && !isOwnPlace(nearest.insert_at ?? '', dragged) ? nearest : undefined;
 }
 
+/** Pixels that stay free beside a card that is moved into view. */
+const VIEW_MARGIN = 32;
+
+/** How far a range of `length` pixels from `start` has to move to lie within a pane of `size` pixels; 0 if it does. */
+export function shiftIntoView(start: number, length: number, size: number): number {
+	if (start >= 0 && start + length <= size) return 0;
+	if (length + 2 * VIEW_MARGIN > size) return (size - length) / 2 - start;
+	return start < 0 ? VIEW_MARGIN - start : size - VIEW_MARGIN - length - start;
+}
+
+/** The insertion place that is nearest to a point; `undefined` if there is none. */
+export function findNearestPlace({ edges }: Layout, x: number, y: number): string | undefined {
+	const places = edges.flatMap(({ insert_at, label_x, label_y }) => (insert_at === null ? [] : [{ insert_at, distance: Math.hypot(label_x - x, label_y - y) }]));
+	return places.sort((one, other) => one.distance - other.distance)[0]?.insert_at;
+}
+
 /** Whether moving steps to a place would change nothing, or put one of them into itself. */
 function isOwnPlace(place: string, dragged: readonly string[]): boolean {
 	if (dragged.some((pointer) => isWithin(place, pointer) && (place !== pointer || dragged.length === 1))) return true;
@@ -130,7 +151,8 @@ export function toGraph(
 	const findings = countProblems(layout.nodes, problems, prefix);
 	const nodes = layout.nodes.map((node): FlowNode => {
 		const [errors, warnings] = findings.get(node.id) ?? [0, 0];
-		const type = node.kind === 'group' ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
+		const { isCollapsed = false, isReadOnly = false } = node;
+		const type = FRAMES.has(node.kind) ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
 		return {
 			...old.get(node.id),
 			id: node.id,
@@ -138,12 +160,12 @@ export function toGraph(
 			position: { x: node.x, y: node.y },
 			width: node.width,
 			height: node.height,
-			draggable: draggable && type === 'card',
+			draggable: draggable && type === 'card' && !isReadOnly,
 			selectable: type === 'card',
 			focusable: type === 'card',
 			zIndex: type === 'frame' ? -1 : 0,
 			ariaLabel: type === 'card' ? `${node.kind} ${node.label}` : undefined,
-			data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings }
+			data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings, isCollapsed, isReadOnly }
 		};
 	});
 	const edges = layout.edges.map(

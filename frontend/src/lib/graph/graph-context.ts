@@ -2,6 +2,7 @@ import { createContext } from 'svelte';
 import type { StepStatus } from '#lib/api/types.ts';
 import type { Media } from '#lib/media.ts';
 import type { Module } from '#lib/workflow/modules.ts';
+import type { GraphFolding } from './graph-folding.svelte.ts';
 
 /** State of a step in a run, as a card shows it. */
 export interface CardRun {
@@ -37,6 +38,8 @@ export interface GraphContext {
 	readonly isDragging: boolean;
 	/** Id of the edge on which the dragged cards would be inserted. */
 	readonly dropEdge: string | undefined;
+	/** Collapses loops and branches, and opens sub-flows. Absent if the graph can't. */
+	readonly folding?: GraphFolding;
 	/** Lets the user choose a step to insert. Absent if the graph is read-only. */
 	insert?: (at: string) => void;
 }

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { DryRunReport, Job, Step } from '#lib/api/types.ts';
-import { stepsOfDryRun, toCardRuns, toLastRun } from './run-states.ts';
+import { mostUrgentRun, stepsOfDryRun, toCardRuns, toLastRun } from './run-states.ts';
 
 const step = (id: string, fields: Partial<Step>): Step =>
 	({ id, path: '', status: 'completed', started_at: '2026-01-01T00:00:01Z', finished_at: '2026-01-01T00:00:02Z', attempt: 1, progress: null, queue_position: null, preview: null, output: null, ...fields }) as Step;
@@ -35,4 +35,10 @@ it('a dry run is shown like a run', () => {
 it('a running step shows the preview of its provider', () => {
 	const runs = toCardRuns([step('a', { status: 'running', finished_at: null, preview: 'https://x/half.png' })], 'http://localhost');
 	expect(runs.get('a')?.media?.url).toBe('https://x/half.png');
+});
+
+it('a card that hides steps shows the most urgent of their states', () => {
+	const runs = toCardRuns([step('a', {}), step('b', { status: 'failed' }), step('c', { status: 'skipped' })], 'http://localhost');
+	expect(mostUrgentRun(['a', 'b', 'c', 'd'].map((id) => runs.get(id)))?.status).toBe('failed');
+	expect(mostUrgentRun([undefined])).toBeUndefined();
 });

@@ -26,6 +26,12 @@ export function stepsOfDryRun(report: DryRunReport): ShownStep[] {
 	}));
 }
 
+/** The most urgent of several states, for a card that hides steps; `undefined` if there is none. */
+export function mostUrgentRun(runs: readonly (CardRun | undefined)[]): CardRun | undefined {
+	const known = runs.filter((run) => run !== undefined);
+	return URGENCY.flatMap((status) => known.find((run) => run.status === status) ?? [])[0];
+}
+
 /** State of each step of a run for its card, by step id. Steps in loops are summed up over all iterations. */
 export function toCardRuns(steps: readonly ShownStep[], origin: string): Map<string, CardRun> {
 	const byId = new Map<string, ShownStep[]>();

@@ -15,6 +15,8 @@ it.each([
 	[press('d'), false, 'disable'],
 	[press('c', ctrl), false, null],
 	[press('?', { shiftKey: true }), false, 'help'],
+	[press('c'), false, 'fold'],
+	[press('C', { shiftKey: true }), false, 'fold-all'],
 	[press('n', { altKey: true }), false, null],
 	[press('ArrowUp', { altKey: true }), false, 'move-up'],
 	[press('ArrowUp', { altKey: true }), true, null],

@@ -11,6 +11,8 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Shift+drag', action: 'Select the steps in a rectangle' },
 	{ keys: 'F2', action: 'Rename the selected step' },
 	{ keys: 'D', action: 'Disable or enable the selected steps' },
+	{ keys: 'C', action: 'Hide or show the steps inside the selected step' },
+	{ keys: 'Shift+C', action: 'Hide or show the steps of all loops and branches' },
 	{ keys: 'Esc', action: 'Select nothing' },
 	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
 	{ keys: 'Ctrl+S', action: 'Save' },
@@ -20,8 +22,12 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: '?', action: 'Show the shortcuts' }
 ];
 
+/** An action on the graph that a key starts. */
+export type GraphAction = 'fold' | 'fold-all';
+
 /** An action of the editor that a key starts. */
 export type EditorAction =
+	| GraphAction
 	| 'insert'
 	| 'remove'
 	| 'duplicate'
@@ -87,6 +93,8 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 			return 'rename';
 		case 'd':
 			return 'disable';
+		case 'c':
+			return shiftKey ? 'fold-all' : 'fold';
 		case 'Escape':
 			return 'clear';
 		case 't':

@@ -26,6 +26,9 @@ export interface TextEditor {
 /** Tells the user what an edit did. */
 export type Notify = (message: string, undo: () => void) => void;
 
+/** Ids of the modules that stand in no list, as OpenFlow names them. */
+const FIXED_IDS: Readonly<Record<string, string>> = { '/value/failure_module': 'failure', '/value/preprocessor_module': 'preprocessor' };
+
 const NO_CATALOG: Catalog = { connectors: {}, nodes: {}, workflows: {} };
 
 /** Editing of a workflow: its document, the selected steps, and the actions on them. */
@@ -113,7 +116,7 @@ export class WorkflowEditing {
 	insert(at: string, template: StepTemplate): void {
 		const fresh = template.create();
 		// The id is settled before the inputs are connected: a later change of it would rename references to a step of that id.
-		fresh.id = makeStepId(fresh.id ?? template.name, moduleIds(this.document));
+		fresh.id = makeStepId(FIXED_IDS[at] ?? fresh.id ?? template.name, moduleIds(this.document));
 		const module = connectInputs(fresh, this.inputsOf(fresh), this.scopeAt(at));
 		this.#perform((editor) => editor.insert(at, [module]));
 	}
