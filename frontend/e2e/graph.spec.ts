@@ -232,3 +232,36 @@ test('an error handler and a preprocessor are added at the start, and a double c
 	const { nodes } = await rest.call<{ nodes: { value: Record<string, { id: string } & { id: string }[]> } }>('GET', `/workflows/${world.workflow}`);
 	expect([nodes.value.failure_module?.id, nodes.value.preprocessor_module?.id, nodes.value.modules?.at(-1)?.id]).toEqual(['failure', 'preprocessor', 'approval']);
 });
+
+test('steps are searched, and reached with the arrow keys; the view is zoomed with keys', async ({ admin, rest }) => {
+	const world = await saveNested(rest);
+	await open(admin, world);
+	await admin.locator('body').press('Shift+c');
+	await expect(card(admin, 'inner')).toHaveCount(0);
+	await admin.locator('body').press('/');
+	const field = graph(admin).getByRole('textbox', { name: 'Search steps' });
+	await field.fill(`flux ${world.unique}`);
+	await expect(graph(admin).getByText('5 found')).toBeVisible();
+	await field.fill('inner');
+	await admin.keyboard.press('Enter');
+	// What was found is shown, although the loop was collapsed.
+	await expect(card(admin, 'inner')).toBeVisible();
+	await expect(graph(admin).getByText('1 of 1')).toBeVisible();
+	await expect(details(admin).getByLabel('id', { exact: true })).toHaveValue('inner');
+	await admin.keyboard.press('Escape');
+	await expect(field).toHaveCount(0);
+
+	await graph(admin).getByRole('button', { name: 'Show the steps of choice' }).click();
+	await card(admin, 'choice').click();
+	for (const [key, id] of [['ArrowDown', 'left'], ['ArrowRight', 'right'], ['ArrowUp', 'choice']] as const) {
+		await admin.keyboard.press(key);
+		await expect(details(admin).getByLabel('id', { exact: true })).toHaveValue(id);
+	}
+	const width = async () => Math.round((await card(admin, 'choice').boundingBox())!.width);
+	await admin.keyboard.press('0');
+	await expect.poll(width).toBe(220);
+	await admin.keyboard.press('-');
+	await expect.poll(width).toBeLessThan(200);
+	await admin.keyboard.press('1');
+	await expect(graph(admin).getByText('end', { exact: true })).toBeInViewport();
+});

@@ -30,6 +30,8 @@ export interface CardRun {
  */
 export interface GraphContext {
 	isSelected(id: string): boolean;
+	/** Whether a search found the card. */
+	isFound(id: string): boolean;
 	/** The module of a card. */
 	moduleAt(pointer: string): Module | undefined;
 	/** State of a card's step in the run that is shown. */

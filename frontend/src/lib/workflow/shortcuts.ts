@@ -5,10 +5,13 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+D', action: 'Duplicate the selected steps' },
 	{ keys: 'Ctrl+C, Ctrl+X, Ctrl+V', action: 'Copy, cut, paste steps' },
 	{ keys: 'Ctrl+A', action: 'Select all steps' },
-	{ keys: '↑ ↓', action: 'Select the previous or next step' },
+	{ keys: '↑ ↓ ← →', action: 'Select the step next to the selected one' },
 	{ keys: 'Shift+↑ ↓', action: 'Add the previous or next step to the selection' },
 	{ keys: 'Alt+↑ ↓', action: 'Move the selected steps, also into and out of loops and branches' },
 	{ keys: 'Shift+drag', action: 'Select the steps in a rectangle' },
+	{ keys: '/, Ctrl+F', action: 'Search steps' },
+	{ keys: '1, 0', action: 'Show the whole graph, or its actual size' },
+	{ keys: '+ -', action: 'Zoom in or out' },
 	{ keys: 'F2', action: 'Rename the selected step' },
 	{ keys: 'D', action: 'Disable or enable the selected steps' },
 	{ keys: 'C', action: 'Hide or show the steps inside the selected step' },
@@ -23,7 +26,7 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 ];
 
 /** An action on the graph that a key starts. */
-export type GraphAction = 'fold' | 'fold-all';
+export type GraphAction = 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
 
 /** An action of the editor that a key starts. */
 export type EditorAction =
@@ -71,6 +74,8 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 				return 'duplicate';
 			case 'a':
 				return 'select-all';
+			case 'f':
+				return 'search';
 			case 'z':
 				return shiftKey ? 'redo' : 'undo';
 			case 'y':
@@ -89,6 +94,21 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 			return shiftKey ? 'extend-previous' : 'previous';
 		case 'ArrowDown':
 			return shiftKey ? 'extend-next' : 'next';
+		case 'ArrowLeft':
+			return 'left';
+		case 'ArrowRight':
+			return 'right';
+		case '/':
+			return 'search';
+		case '1':
+			return 'fit';
+		case '0':
+			return 'zoom-reset';
+		case '+':
+		case '=':
+			return 'zoom-in';
+		case '-':
+			return 'zoom-out';
 		case 'F2':
 			return 'rename';
 		case 'd':
