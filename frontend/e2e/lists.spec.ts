@@ -108,3 +108,28 @@ test('the library says how a saved node differs from it', async ({ admin, rest }
 	await expect(dialog.getByRole('listitem').filter({ hasText: 'description' })).toContainText('Changed by hand');
 	await rest.call('DELETE', `/nodes/${id}`);
 });
+
+test('a workflow is renamed, duplicated and deleted from its card', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const { unique } = world;
+	await admin.goto(`/workflows?q=${unique}`);
+	const cards = admin.getByRole('list', { name: 'Workflows' }).getByRole('listitem');
+	const choose = async (name: string, action: string) => {
+		await admin.getByRole('button', { name: `Actions for ${name}`, exact: true }).click();
+		await admin.getByRole('menuitem', { name: action }).click();
+	};
+	await choose(`Cartoon ${unique}`, 'Rename');
+	const dialog = admin.getByRole('dialog', { name: 'Rename workflow' });
+	await dialog.getByLabel('Name').fill(`Comic ${unique}`);
+	await dialog.getByRole('button', { name: 'Rename' }).click();
+	await expect(cards).toHaveText([new RegExp(`Comic ${unique}`)]);
+	await choose(`Comic ${unique}`, 'Duplicate');
+	await expect(admin).toHaveURL(/\/workflows\/[^?]+$/);
+	await admin.goto(`/workflows?q=${unique}&order=name`);
+	await expect(cards).toHaveCount(2);
+	await choose(`Comic ${unique}`, 'Delete');
+	await admin.getByRole('dialog', { name: `Delete workflow Comic ${unique}?` }).getByRole('button', { name: 'Delete' }).click();
+	await expect(cards).toHaveCount(1);
+	await admin.getByRole('button', { name: 'Undo' }).click();
+	await expect(cards).toHaveCount(2);
+});

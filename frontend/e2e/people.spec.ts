@@ -100,3 +100,40 @@ test('a token is created, shown once, works, and is revoked', async ({ admin, re
 	const { items } = await rest.call<{ items: TokenInfo[] }>('GET', '/user/tokens');
 	expect(items.map(({ name }) => name)).not.toContain(`ci ${unique}`);
 });
+
+test('a token that is limited to a workflow may run it and nothing else', async ({ admin, rest, request }) => {
+	const world = await rest.world();
+	await admin.goto('/user');
+	await admin.getByLabel('Token name').fill(`limited ${world.unique}`);
+	await admin.getByLabel('Limit what the token may do').check();
+	await admin.getByRole('button', { name: 'Create token' }).click();
+	await expect(admin.getByRole('alert')).toContainText('Choose at least one workflow');
+	await admin.getByRole('group', { name: 'May run workflows' }).getByLabel(`Cartoon ${world.unique}`).check();
+	await admin.getByRole('button', { name: 'Add a provider' }).click();
+	const provider = admin.getByRole('group', { name: 'Provider 1' });
+	await provider.getByLabel('Connector').selectOption(world.connector);
+	await provider.getByLabel('POST').uncheck();
+	await admin.getByRole('button', { name: 'Create token' }).click();
+	const headers = { Authorization: `Bearer ${await admin.getByText('Copy the token now').locator('..').locator('code').innerText()}` };
+	await expect(admin.getByRole('list', { name: 'API tokens' }).getByRole('listitem').filter({ hasText: world.unique })).toContainText(`run ${world.workflow}, proxy to ${world.connector}`);
+	const run = (path: string) => request.post(`/api/v1${path}/run`, { headers, data: { input: { prompt: 'x', input_image: 'https://replicate.delivery/in/person.png' } } });
+	expect([(await run(`/workflow/${world.workflow}`)).status(), (await run(`/node/${world.node}`)).status(), (await request.get('/api/v1/workflows', { headers })).status()]).toEqual([202, 403, 403]);
+	const { items } = await rest.call<{ items: { name: string; scopes: unknown }[] }>('GET', '/user/tokens');
+	expect(items.find(({ name }) => name === `limited ${world.unique}`)?.scopes).toEqual([{ run: { workflows: [world.workflow] } }, { proxy: { connector: world.connector, methods: ['GET'], paths: ['**'] } }]);
+});
+
+test('the webhook secret is shown on demand and replaced', async ({ page, rest }) => {
+	const { unique } = await rest.world();
+	const user = { username: `hook_${unique}`, password: 'correct horse battery' };
+	await rest.call<User>('POST', '/users', user);
+	await page.request.post('/api/v1/login', { data: user });
+	await page.goto('/user');
+	const section = page.getByRole('region', { name: 'Webhook secret' });
+	await expect(section.locator('code')).toHaveCount(0);
+	await section.getByRole('button', { name: 'Show' }).click();
+	const before = await section.locator('code').first().innerText();
+	await section.getByRole('button', { name: 'Replace…' }).click();
+	await page.getByRole('dialog').getByRole('button', { name: 'Replace' }).click();
+	await expect(section).toContainText('The earlier secret still signs');
+	expect(await section.locator('code').first().innerText()).not.toBe(before);
+});
