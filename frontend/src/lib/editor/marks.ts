@@ -1,6 +1,6 @@
 import { nextDiagnostic, previousDiagnostic, setDiagnostics, type Diagnostic } from '@codemirror/lint';
 import type { EditorState, TransactionSpec } from '@codemirror/state';
-import type { EditorView, KeyBinding } from '@codemirror/view';
+import type { Command, EditorView, KeyBinding } from '@codemirror/view';
 import type { Fix, Problem } from '#lib/problems.ts';
 import { applyFixes } from './fixes.ts';
 import type { TextEdit } from './json-edit.ts';
@@ -36,11 +36,15 @@ export function fixProblems(view: EditorView, fixes: readonly Fix[]): void {
 	applyEdit(view, applyFixes(view.state.doc.toString(), fixes));
 }
 
-/** Keys that go from problem to problem and fix the one at the cursor. */
-export function problemKeymap(problems: () => readonly Problem[]): KeyBinding[] {
+/** Keys that go from problem to problem, each of which `show` explains, and fix the one at the cursor. */
+export function problemKeymap(problems: () => readonly Problem[], show: (view: EditorView) => void): KeyBinding[] {
+	const go = (command: Command) => (view: EditorView) => {
+		if (command(view)) show(view);
+		return true;
+	};
 	return [
-		{ key: 'F8', run: nextDiagnostic },
-		{ key: 'Shift-F8', run: previousDiagnostic },
+		{ key: 'F8', run: go(nextDiagnostic) },
+		{ key: 'Shift-F8', run: go(previousDiagnostic) },
 		{ key: 'Mod-.', run: (view) => fixAtCursor(view, problems()) }
 	];
 }

@@ -21,8 +21,16 @@ export const theme = [
 			border: '1px solid var(--color-line)',
 			borderRadius: '6px',
 			overflow: 'hidden',
-			maxWidth: '32rem'
+			maxWidth: 'min(36rem, 90vw)',
+			boxShadow: '0 4px 16px rgb(0 0 0 / 0.15)'
 		},
+		'.cm-tooltip.cm-tooltip-autocomplete': { overflow: 'visible' },
+		'.cm-tooltip.cm-tooltip-autocomplete > ul': { fontFamily: 'var(--font-mono)', fontSize: '12px', maxHeight: '18em' },
+		'.cm-tooltip.cm-tooltip-autocomplete > ul > li': { padding: '3px 10px', display: 'flex', gap: '12px', alignItems: 'baseline' },
+		'.cm-tooltip.cm-tooltip-autocomplete > ul > li[aria-selected]': { backgroundColor: 'var(--color-accent-soft)', color: 'var(--color-ink)' },
+		'.cm-completionMatchedText': { textDecoration: 'none', fontWeight: '600' },
+		'.cm-completionDetail': { fontFamily: 'var(--font-sans)', fontStyle: 'normal', marginLeft: 'auto', color: 'var(--color-muted)', overflow: 'hidden', textOverflow: 'ellipsis' },
+		'.cm-completionInfo.cm-tooltip': { padding: '8px 10px', fontFamily: 'var(--font-sans)', fontSize: '12px', maxHeight: '18em', overflow: 'auto' },
 		'.cm-diagnostic': { padding: '6px 10px', fontFamily: 'var(--font-sans)' },
 		'.cm-diagnostic-error': { borderLeftColor: 'var(--color-bad)' },
 		'.cm-diagnostic-warning': { borderLeftColor: 'var(--color-warn)' },
