@@ -9,7 +9,13 @@ import type { Knowledge } from './knowledge.ts';
 
 /** Offers completions of a JSON text while it is typed, and on Ctrl+Space. */
 export function jsonCompletion(knowledge: () => Knowledge | undefined): Extension {
-	return autocompletion({ override: [(context) => complete(context, knowledge())], icons: false, maxRenderedOptions: 100 });
+	return autocompletion({
+		override: [(context) => complete(context, knowledge())],
+		icons: false,
+		maxRenderedOptions: 100,
+		// The list opens inside of tokens only, where Enter can mean nothing else.
+		interactionDelay: 0
+	});
 }
 
 async function complete(context: CompletionContext, knowledge: Knowledge | undefined): Promise<CompletionResult | null> {
@@ -24,7 +30,13 @@ async function complete(context: CompletionContext, knowledge: Knowledge | undef
 	const word = typed.replace(/^[^\w$]+/, '').toLowerCase();
 	const isWhole = word.length === typed.length;
 	const options = isWhole ? found.options : found.options.filter(({ label }) => label.toLowerCase().includes(word));
-	return { from: found.from, options: options.map((option) => toListed(option, text)), filter: isWhole };
+	return {
+		from: found.from,
+		options: options.map((option) => toListed(option, text, knowledge)),
+		filter: isWhole,
+		// The list stays while a word goes on, so that Enter never comes before it.
+		validFor: isWhole ? /^[\w$/-]*$/ : undefined
+	};
 }
 
 function isBetweenTokens(text: string, position: number): boolean {
@@ -32,20 +44,27 @@ function isBetweenTokens(text: string, position: number): boolean {
 	return !cursor || cursor.token.from === cursor.token.to;
 }
 
-function toListed(option: Completion, text: string): ListedCompletion {
+function toListed(option: Completion, text: string, knowledge: Knowledge): ListedCompletion {
 	return {
 		label: option.label,
 		detail: option.detail.length > 60 ? `${option.detail.slice(0, 60)}…` : option.detail,
 		boost: option.boost,
 		type: option.kind,
 		info: option.info ? () => showInfo(option.info) : undefined,
-		apply: (view) => apply(view, option, text)
+		apply: (view) => void choose(view, option, text, knowledge)
 	};
 }
 
-function apply(view: EditorView, { changes, selection, continues }: Completion, text: string): void {
-	// The changes hold for the text that they were made for.
-	if (view.state.doc.toString() !== text) return;
+/** Applies a completion that was made for a text, also if more of its label was typed since then. */
+async function choose(view: EditorView, option: Completion, text: string, knowledge: Knowledge): Promise<void> {
+	const current = view.state.doc.toString();
+	if (current === text) return apply(view, option);
+	const found = await completeJson(current, view.state.selection.main.head, knowledge);
+	const same = found?.options.find(({ label, kind }) => label === option.label && kind === option.kind);
+	if (same && view.state.doc.toString() === current) apply(view, same);
+}
+
+function apply(view: EditorView, { changes, selection, continues }: Completion): void {
 	view.dispatch({ changes, selection: { anchor: selection.from, head: selection.to }, userEvent: 'input.complete', scrollIntoView: true });
 	if (continues) startCompletion(view);
 }

@@ -1,3 +1,4 @@
+import { closeCompletion } from '@codemirror/autocomplete';
 import { linter } from '@codemirror/lint';
 import { StateEffect, StateField, type EditorState, type Extension } from '@codemirror/state';
 import { EditorView, hoverTooltip, showTooltip, type KeyBinding, type Tooltip } from '@codemirror/view';
@@ -50,6 +51,7 @@ export function cardKeymap(sources: CardSources): KeyBinding[] {
 
 /** Opens the card at the cursor, and has it read out. */
 export function openCard(view: EditorView, sources: CardSources): boolean {
+	closeCompletion(view);
 	const card = cardAt(view.state, view.state.selection.main.from, sources);
 	const spoken = card ? card.spoken : 'Nothing is known about this place';
 	view.dispatch({ effects: [setCard.of(card), EditorView.announce.of(spoken)] });
