@@ -7,7 +7,8 @@ import { formatPointer } from '#lib/pointer.ts';
 import { completeExpression } from './completion.ts';
 import { allModules, isObject, moduleIds, nodeIdOf, subflowIdOf, type Module } from './modules.ts';
 import { explainExpression } from './explain-expression.ts';
-import { listInputs, listScope, type LastRun, type ScopeEntry } from './scope.ts';
+import { listScope, type LastRun, type ScopeEntry } from './scope.ts';
+import { listInputs } from './step-inputs.ts';
 import { makeStepId } from './step-edits.ts';
 import { connectInputs, listTemplates } from './step-templates.ts';
 
@@ -90,11 +91,11 @@ function suggestModules(place: Place, { catalog, workflowNames, self, lastRun }:
 
 /** The inputs that a step does not have yet, each with an empty constant. */
 function suggestInputs(place: Place, { catalog }: WorkflowFacts): Suggestion[] {
-	return listInputs(callAt(place, place.path.slice(0, -1)), catalog).map(({ name, type, required, description, fallback, enum: options }) => ({
+	return listInputs(callAt(place, place.path.slice(0, -1)), catalog).map(({ name, type, required, description, schema: { fallback, options } }) => ({
 		label: name,
 		detail: required ? `${type}, required` : type,
 		info: description,
-		value: { type: 'static', value: fallback ?? options[0] ?? (type === 'string' ? '' : null) }
+		value: { type: 'static', value: fallback ?? options[0] ?? (type === 'string' || type === 'text' ? '' : null) }
 	}));
 }
 
@@ -103,9 +104,10 @@ function suggestInputValues(place: Place, { catalog }: WorkflowFacts): Suggestio
 	const name = place.path.at(-2);
 	const input = listInputs(callAt(place, place.path.slice(0, -3)), catalog).find((found) => found.name === name);
 	if (!input) return [];
-	const values = input.type === 'boolean' ? [true, false] : input.enum;
-	const fallback = input.fallback !== undefined && typeof input.fallback !== 'object' && !values.includes(input.fallback) ? [input.fallback] : [];
-	return [...values, ...fallback].map((value) => ({ label: String(value), detail: value === input.fallback ? 'default' : '', value }));
+	const { options, fallback } = input.schema;
+	const values = input.type === 'boolean' ? [true, false] : options;
+	const isListed = fallback === undefined || typeof fallback === 'object' || values.includes(fallback);
+	return [...values, ...(isListed ? [] : [fallback])].map((value) => ({ label: String(value), detail: value === fallback ? 'default' : '', value }));
 }
 
 /** The call at a path, as a module: that of a step, or one of its fallbacks. */
