@@ -40,5 +40,5 @@ export default defineConfig({
 	build: { target: 'es2023', assetsInlineLimit: 0 },
 	server: { host: '127.0.0.1', proxy },
 	preview: { host: '127.0.0.1', proxy },
-	test: { include: ['src/**/*.test.ts', 'bench/**/*.test.ts'], environment: 'node' }
+	test: { include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'screenshots/**/*.test.ts'], environment: 'node' }
 });

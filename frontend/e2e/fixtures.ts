@@ -42,6 +42,20 @@ export class Rest {
 		return (reply.status() === 204 ? undefined : await reply.json()) as T;
 	}
 
+	/** Deletes a document if it exists. */
+	async remove(path: string): Promise<void> {
+		const reply = await this.#request.delete(`/api/v1${path}`, { headers: { Authorization: `Bearer ${this.#token}` } });
+		expect([204, 404], await reply.text()).toContain(reply.status());
+	}
+
+	/** Leads a connector of the library to the stand-in, and lets its secret be sent there. */
+	async redirectToStandIn(connector: string, secret: string, value: string): Promise<void> {
+		const saved = await this.call<{ header: object; data: object; name: string; method: string }>('GET', `/connectors/${connector}`);
+		const { name, method, header, data } = saved;
+		await this.call('PUT', `/connectors/${connector}`, { id: connector, name, method, header, data, base_url: `${standIn()}/v1` });
+		await this.call('PUT', `/secrets/${secret}`, { value, origins: [standIn()] });
+	}
+
 	/** Sets the behaviour of the stand-in for Replicate. */
 	async standIn(behaviour: object): Promise<void> {
 		const reply = await this.#request.post(`${standIn()}/_control`, { data: behaviour });
@@ -204,6 +218,16 @@ export async function unknownJob(rest: Rest): Promise<Job> {
 	const job = await rest.run(world.workflow, { input_image: PICTURE });
 	expect(job.error?.name).toBe('submit_unknown');
 	return job;
+}
+
+/** Returns a picture of a person, drawn by the stand-in. */
+export async function makePortrait(request: APIRequestContext): Promise<Buffer> {
+	const model = `${standIn()}/v1/models/black-forest-labs/flux-schnell/predictions`;
+	const headers = { Authorization: 'Bearer r8_portrait', Prefer: 'wait' };
+	const reply = await request.post(model, { data: { input: { prompt: 'Portrait of a person' } }, headers });
+	expect(reply.ok(), await reply.text()).toBe(true);
+	const { output } = (await reply.json()) as { output: string | string[] };
+	return (await request.get(Array.isArray(output) ? output[0]! : output)).body();
 }
 
 /** The form of an approval. */
