@@ -5,7 +5,7 @@ import { defineConfig } from 'vitest/config';
 
 /** URL of the server for `npm run dev` and `npm run preview`. */
 const server = process.env.APIFLOW_URL ?? 'http://localhost:8000';
-const proxy = { '/api': { target: server } };
+const proxy = { '/api': { target: server }, '/healthz': { target: server }, '/docs': { target: server } };
 
 export default defineConfig({
 	plugins: [

@@ -1,13 +1,28 @@
 import { expect, it } from 'vitest';
-import { documentEntries, pageEntries } from './command-palette.ts';
+import { actionEntries, documentEntries, groupEntries, pageEntries } from './command-palette.ts';
+
+const named = { id: 'a/b', name: 'A' };
+const entries = [
+	...actionEntries(true),
+	...pageEntries(true),
+	...documentEntries({ workflows: [named as never], nodes: [named as never], connectors: [named as never], jobs: [{ ...named, status: 'failed' } as never] })
+];
 
 it('entries have keys of their own and lead to pages of the app', () => {
-	const named = { id: 'a/b', name: 'A' };
-	const entries = [
-		...pageEntries(true),
-		...documentEntries({ workflows: [named as never], nodes: [named as never], connectors: [named as never], jobs: [{ ...named, status: 'failed' } as never] })
-	];
 	expect(new Set(entries.map(({ key }) => key)).size).toBe(entries.length);
-	expect(entries.every(({ href }) => href.startsWith('/') && !href.includes('a/b'))).toBe(true);
+	expect(entries.every(({ target }) => 'action' in target || (target.href.startsWith('/') && !target.href.includes('a/b')))).toBe(true);
 	expect(entries.find(({ group }) => group === 'Jobs')?.detail).toBe('failed · a/b');
+});
+
+it('only admins create users', () => {
+	const names = (isAdmin: boolean) => actionEntries(isAdmin).map(({ name }) => name);
+	expect([names(true).includes('New user'), names(false).includes('New user')]).toEqual([true, false]);
+});
+
+it('groupEntries puts what was chosen last first and does not repeat it', () => {
+	const groups = groupEntries(entries, ['job/a/b', 'gone', 'page/jobs']);
+	expect(groups[0]?.[1].map(({ key }) => key)).toEqual(['job/a/b', 'page/jobs']);
+	expect(groups.map(([name]) => name)).toEqual(['Recent', 'Actions', 'Pages', 'Workflows', 'Nodes', 'Connectors']);
+	expect(groups.flatMap(([, found]) => found).length).toBe(entries.length);
+	expect(groupEntries(entries, []).map(([name]) => name)).not.toContain('Recent');
 });

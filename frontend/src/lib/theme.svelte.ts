@@ -5,6 +5,9 @@ export const THEMES = ['system', 'light', 'dark'] as const;
 /** The theme chosen by the user. */
 export type ThemeChoice = (typeof THEMES)[number];
 
+/** Names of the themes. */
+export const THEME_LABELS: Readonly<Record<ThemeChoice, string>> = { system: 'System', light: 'Light', dark: 'Dark' };
+
 const KEY = 'apiflow-theme';
 
 /** The theme, stored in this browser. */
