@@ -158,6 +158,8 @@ pub struct JobRequest {
     pub name: String,
     /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
+    /// Version of the saved workflow, if the host counts versions.
+    pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
     /// Id of the user who creates the job.
@@ -231,6 +233,7 @@ impl JobRequest {
             seed,
             name: String::new(),
             workflow_id: None,
+            workflow_version: None,
             node_id: None,
             created_by: None,
             source: source.into(),
@@ -322,6 +325,7 @@ impl Runtime {
             id: request.id,
             name: request.name,
             workflow_id: request.workflow_id,
+            workflow_version: request.workflow_version,
             node_id: request.node_id,
             created_by: request.created_by,
             created_at: now,

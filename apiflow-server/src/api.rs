@@ -12,6 +12,7 @@ mod spending;
 mod token_scope;
 mod user;
 mod webhook;
+mod workflow_version;
 
 pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, UploadedArtifacts};
 pub use document::{
@@ -35,6 +36,7 @@ pub use user::{
     User, UserPatch,
 };
 pub use webhook::{EarlierWebhookSecret, WebhookDeliveryInfo, WebhookSecret, WebhookTry};
+pub use workflow_version::{WorkflowVersion, WorkflowVersionSummary};
 
 /// The path under which the REST API is served.
 pub(crate) const BASE_PATH: &str = "/api/v1";

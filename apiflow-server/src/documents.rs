@@ -12,3 +12,4 @@ pub(crate) mod schema;
 pub(crate) mod validation;
 mod views;
 pub(crate) mod workflow_checks;
+pub(crate) mod workflow_versions;

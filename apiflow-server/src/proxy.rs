@@ -228,6 +228,7 @@ fn plain_node(caller: &Caller, connector: &Document) -> (Document, Node) {
         references: Vec::new(),
         author: Some(caller.user.id.clone()),
         by_admin: false,
+        saved_by: None,
         created_at: connector.created_at,
         updated_at: connector.updated_at,
         version: 0,

@@ -18,6 +18,7 @@ mod spending;
 mod tokens;
 mod users;
 mod webhooks;
+mod workflow_versions;
 
 use axum::Router;
 use axum::routing::get;
@@ -94,6 +95,7 @@ pub fn router(state: AppState) -> Router {
 fn documented_router() -> (Router<AppState>, Document) {
     let api = OpenApiRouter::new()
         .merge(documents::router())
+        .merge(workflow_versions::router())
         .merge(runs::router())
         .merge(jobs::router())
         .merge(webhooks::router())

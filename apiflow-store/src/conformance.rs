@@ -10,6 +10,7 @@ mod removal;
 mod retention;
 mod secrets;
 mod tokens;
+mod versions;
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -30,7 +31,7 @@ struct Case<P: ?Sized> {
 /// # Panics
 /// After all have run, naming the cases that failed.
 pub async fn run_documents(make: impl AsyncFn() -> Arc<dyn Documents>) {
-    run(make, &[documents::CASES, removal::CASES, checks::CASES]).await;
+    run(make, &[documents::CASES, removal::CASES, checks::CASES, versions::CASES]).await;
 }
 
 /// Runs all cases of [`Accounts`], each on an empty store of its own that `make` returns.

@@ -12,8 +12,8 @@ use crate::{
     UserChange, UserRow,
 };
 
-/// `id`, `body`, `author`, `by_admin`, `created_at`, `updated_at` and `version` of a document.
-pub(crate) type DocumentColumns = (String, String, Option<String>, bool, i64, i64, i64);
+/// `id`, `body`, `author`, `by_admin`, `saved_by`, `created_at`, `updated_at` and `version` of a document.
+pub(crate) type DocumentColumns = (String, String, Option<String>, bool, Option<String>, i64, i64, i64);
 
 /// `id`, `username`, `email`, `is_admin`, `password_hash` and `created_at` of a user.
 pub(crate) type UserColumns = (String, String, Option<String>, bool, String, i64);
@@ -50,7 +50,7 @@ pub(crate) fn parse_references(rows: Vec<(String, String)>) -> Result<Vec<(Docum
 const MAX_INLINE_BYTES: usize = 64 * 1024;
 
 /// Parses a document's body; a large one on another thread.
-async fn parse_body(text: String) -> Result<Value, RecordError> {
+pub(crate) async fn parse_body(text: String) -> Result<Value, RecordError> {
     if text.len() <= MAX_INLINE_BYTES {
         return parse_json(&text).map_err(backend_error);
     }
@@ -77,7 +77,7 @@ pub(crate) fn check_of(columns: CheckColumns) -> Result<DocumentCheck, RecordErr
 
 pub(crate) async fn document_row(
     kind: DocumentKind,
-    (id, text, author, by_admin, created_at, updated_at, version): DocumentColumns,
+    (id, text, author, by_admin, saved_by, created_at, updated_at, version): DocumentColumns,
     references: Vec<(DocumentKind, String)>,
 ) -> Result<Document, RecordError> {
     Ok(Document {
@@ -87,6 +87,7 @@ pub(crate) async fn document_row(
         references,
         author,
         by_admin,
+        saved_by,
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
         version: from_int(version),

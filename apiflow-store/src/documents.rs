@@ -4,7 +4,7 @@ use apiflow_core::ports::{StoreFault, Timestamp};
 use async_trait::async_trait;
 use serde_json::Value;
 
-use crate::SecretTies;
+use crate::{SecretTies, WorkflowVersion};
 
 /// The kind of a document.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -43,6 +43,8 @@ pub struct Document {
     pub author: Option<String>,
     /// Whether an admin vouched for it by saving it: only then may it refer to shared secrets.
     pub by_admin: bool,
+    /// The user who saved this version, if known.
+    pub saved_by: Option<String>,
     /// When it was created.
     pub created_at: Timestamp,
     /// When it was last saved.
@@ -175,7 +177,26 @@ pub trait Documents: Send + Sync {
     /// Stores the findings about a workflow, unless they are out of date: its generation has changed.
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError>;
 
-    /// Deletes a document that nothing refers to, with the secrets that were generated for it and the grants that it
-    /// made.
+    /// Lists up to `limit` versions of a workflow, newest first, those with a number below `before` if given.
+    ///
+    /// Each save of a workflow keeps a version in its transaction, unless the body is the same as that of the newest
+    /// version. The newest [`MAX_WORKFLOW_VERSIONS`](crate::MAX_WORKFLOW_VERSIONS) are kept, as long as the workflow
+    /// exists.
+    async fn list_workflow_versions(
+        &self,
+        workflow: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<WorkflowVersion>, RecordError>;
+
+    /// Reads the body that a workflow had at the save of this number: that of the newest version up to it.
+    async fn read_workflow_version(
+        &self,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<(WorkflowVersion, Value)>, RecordError>;
+
+    /// Deletes a document that nothing refers to, with its versions, the secrets that were generated for it and the
+    /// grants that it made.
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError>;
 }

@@ -114,7 +114,7 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         created_by,
         created_at,
         updated_at,
-        status_and_cost,
+        status_and_more,
         priority,
         retry_count,
         started_at,
@@ -124,11 +124,15 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         last_seq,
         erase_at,
     ) = columns;
-    let (status, cost) = status_and_cost.split_once(' ').unwrap_or((&status_and_cost, ""));
+    let mut parts = status_and_more.splitn(3, ' ');
+    let status = parts.next().unwrap_or_default();
+    let workflow_version = parts.next().and_then(|number| number.parse().ok());
+    let cost = parts.next().unwrap_or_default();
     Ok(JobRow {
         id,
         name,
         workflow_id,
+        workflow_version,
         node_id,
         created_by,
         created_at: Timestamp(created_at),

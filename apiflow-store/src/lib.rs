@@ -24,6 +24,7 @@ mod sql;
 mod sqlite;
 mod submit_slots;
 mod webhook_deliveries;
+mod workflow_versions;
 mod write_queue;
 
 pub use accounts::{Accounts, NewToken, TokenRow, UserAccounts, UserChange, UserRow, UserTokens};
@@ -33,3 +34,4 @@ pub use open::{OpenError, StatementCounter, Stores, open};
 pub use postgres::PostgresStore;
 pub use secrets::{Declaration, SecretGrant, SecretRow, SecretStore, SecretTies};
 pub use sqlite::SqliteStore;
+pub use workflow_versions::{MAX_WORKFLOW_VERSIONS, WorkflowVersion};

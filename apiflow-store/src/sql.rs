@@ -92,12 +92,12 @@ macro_rules! replace_step {
 }
 pub(crate) use replace_step;
 
-/// The columns of [`crate::job_rows::JobColumns`]. The cost follows the status after a space, because a row of more
-/// columns could not be read as a tuple.
+/// The columns of [`crate::job_rows::JobColumns`]. The workflow's version and the cost follow the status after spaces,
+/// because a row of more columns could not be read as a tuple.
 macro_rules! job_columns {
     () => {
         "id, name, workflow_id, node_id, created_by, created_at, updated_at, \
-         status || ' ' || coalesce(cost, '') AS status_and_cost, priority, retry_count, \
+         status || ' ' || coalesce(CAST(workflow_version AS TEXT), '') || ' ' || coalesce(cost, '') AS status_and_more, priority, retry_count, \
          started_at, finished_at, output, error, last_seq, erase_at"
     };
 }
@@ -220,17 +220,17 @@ pub(crate) const POLL_OVER: &str = "DELETE FROM job_polls WHERE job_id = $1 AND 
 pub(crate) const USED_KEY: &str = "SELECT job_id, fingerprint FROM idempotency_keys WHERE key = $1";
 
 pub(crate) const DOCUMENT_VERSION: &str = "SELECT version, created_at FROM documents WHERE kind = $1 AND id = $2";
-pub(crate) const DOCUMENT: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENT: &str = "SELECT id, body, author, by_admin, saved_by, created_at, updated_at, version FROM documents \
      WHERE kind = $1 AND id = $2";
-pub(crate) const DOCUMENTS_FIRST: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENTS_FIRST: &str = "SELECT id, body, author, by_admin, saved_by, created_at, updated_at, version FROM documents \
      WHERE kind = $1 ORDER BY created_at DESC, id DESC LIMIT $2";
-pub(crate) const DOCUMENTS_AFTER: &str = "SELECT id, body, author, by_admin, created_at, updated_at, version FROM documents \
+pub(crate) const DOCUMENTS_AFTER: &str = "SELECT id, body, author, by_admin, saved_by, created_at, updated_at, version FROM documents \
      WHERE kind = $1 AND (created_at, id) < ($3, $4) ORDER BY created_at DESC, id DESC LIMIT $2";
 pub(crate) const ADD_DOCUMENT: &str = "INSERT INTO documents \
-     (kind, id, body, created_at, updated_at, version, author, by_admin) \
-     VALUES ($1, $2, $3, $4, $4, 1, $5, $6) ON CONFLICT DO NOTHING";
+     (kind, id, body, created_at, updated_at, version, author, by_admin, saved_by) \
+     VALUES ($1, $2, $3, $4, $4, 1, $5, $6, $7) ON CONFLICT DO NOTHING";
 pub(crate) const CHANGE_DOCUMENT: &str = "UPDATE documents \
-     SET body = $3, updated_at = $4, version = version + 1, author = $5, by_admin = $6 WHERE kind = $1 AND id = $2";
+     SET body = $3, updated_at = $4, version = version + 1, author = $5, by_admin = $6, saved_by = $7 WHERE kind = $1 AND id = $2";
 /// Inserts the row of a workflow's findings.
 pub(crate) const ADD_CHECK: &str = "INSERT INTO document_checks \
      (kind, id, generation, checked_generation, secrets, findings) VALUES ($1, $2, 0, 0, '', '[]') \

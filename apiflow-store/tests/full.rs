@@ -153,6 +153,7 @@ async fn a_probe_tells_that_there_is_no_room_and_that_there_is_again() {
         references: Vec::new(),
         author: None,
         by_admin: false,
+        saved_by: None,
         created_at: Timestamp(1),
         updated_at: Timestamp(1),
         version: 0,

@@ -109,6 +109,7 @@ mod tests {
             id: id.to_owned(),
             name: String::new(),
             workflow_id: None,
+            workflow_version: None,
             node_id: None,
             created_by: None,
             created_at: Timestamp(0),

@@ -420,6 +420,7 @@ mod tests {
             id: "a".to_owned(),
             name: "a name is not counted".to_owned(),
             workflow_id: None,
+            workflow_version: None,
             node_id: None,
             created_by: None,
             created_at: Timestamp(0),

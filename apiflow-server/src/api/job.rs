@@ -41,6 +41,9 @@ pub struct RunWorkflowRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<bool>)]
     pub fresh: bool,
+    /// Runs this version of the workflow (default: the newest one).
+    #[serde(default)]
+    pub version: Option<u64>,
     /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; replaces
     /// that of the workflow.
     #[serde(default)]
@@ -169,6 +172,9 @@ pub struct JobSummary {
     /// Id of the workflow, if the job runs a saved one.
     #[schema(required)]
     pub workflow_id: Option<String>,
+    /// Version of the saved workflow that the job runs; null for jobs of earlier servers.
+    #[schema(required)]
+    pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single node.
     #[schema(required)]
     pub node_id: Option<String>,

@@ -193,8 +193,19 @@ pub(super) async fn read(
     let now = state.clock.now();
     let body = Value::Object(fields);
     let (created_at, updated_at) = (now, now);
-    let document =
-        Document { kind, id, body, references, author: None, by_admin: false, created_at, updated_at, version: 0 };
+    let saved_by = Some(caller.user.id.clone());
+    let document = Document {
+        kind,
+        id,
+        body,
+        references,
+        author: None,
+        by_admin: false,
+        saved_by,
+        created_at,
+        updated_at,
+        version: 0,
+    };
     Ok(Form { document, sends })
 }
 

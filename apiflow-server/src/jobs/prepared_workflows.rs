@@ -25,6 +25,8 @@ struct WorkflowDraft {
     key: WorkflowKey,
     /// Its name, if it was saved.
     name: String,
+    /// Its version, if it was saved.
+    version: Option<u64>,
     /// Where its runs are announced, if the saved workflow says so.
     webhook: Option<JobWebhook>,
     content: DraftContent,
@@ -53,7 +55,8 @@ pub(crate) async fn prepare_saved(state: &AppState, user: &str, id: &str) -> Res
     let read = state.records.begin_derivation();
     let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
     let saved = require_document(saved, DocumentKind::Workflow, id)?;
-    let version = DocumentVersion::of_document(&saved);
+    let own = DocumentVersion::of_document(&saved);
+    let version = Some(saved.version);
     let name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
     // The secret of the user who saved it signs.
     let receiver = saved.body.as_object().zip(saved.author.as_deref());
@@ -62,9 +65,9 @@ pub(crate) async fn prepare_saved(state: &AppState, user: &str, id: &str) -> Res
     let document = saved.body.get("nodes").cloned().unwrap_or_default();
     let directory = state.secrets.read_directory().await?;
     let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
-    let versions = declarations.versions.iter().cloned().chain([version]).collect();
+    let versions = declarations.versions.iter().cloned().chain([own]).collect();
     let content = DraftContent::Document { document, declarations };
-    prepare_draft(state, user, WorkflowDraft { key, name, webhook, content, read, directory, versions }).await
+    prepare_draft(state, user, WorkflowDraft { key, name, version, webhook, content, read, directory, versions }).await
 }
 
 /// Prepares a document of a request; `digest` identifies its content.
@@ -86,8 +89,8 @@ pub(crate) async fn prepare_document(
     let declarations = load_declarations(&state.cached_documents, &directory, &[&document]).await?;
     let versions = declarations.versions.clone();
     let content = DraftContent::Document { document, declarations };
-    let (name, webhook) = (String::new(), None);
-    prepare_draft(state, user, WorkflowDraft { key, name, webhook, content, read, directory, versions }).await
+    let (name, version, webhook) = (String::new(), None, None);
+    prepare_draft(state, user, WorkflowDraft { key, name, version, webhook, content, read, directory, versions }).await
 }
 
 /// Prepares the original documents of a job; `digest` identifies their content.
@@ -107,8 +110,8 @@ pub(crate) async fn prepare_bundle(
     let read = state.records.begin_derivation();
     let directory = state.secrets.read_directory().await?;
     let content = DraftContent::Bundle(bundle);
-    let (name, webhook, versions) = (String::new(), None, Vec::new());
-    let draft = WorkflowDraft { key, name, webhook, content, read, directory, versions };
+    let (name, version, webhook, versions) = (String::new(), None, None, Vec::new());
+    let draft = WorkflowDraft { key, name, version, webhook, content, read, directory, versions };
     prepare_draft(state, user, draft).await
 }
 
@@ -138,14 +141,14 @@ pub(crate) fn refuse_if_errors(what: &str, found: Vec<Diagnostic>) -> Result<(),
 
 /// Returns the cached workflow of the same sources, or prepares it.
 async fn prepare_draft(state: &AppState, user: &str, draft: WorkflowDraft) -> Result<Arc<PreparedWorkflow>, Problem> {
-    let WorkflowDraft { key, name, webhook, content, read, directory, versions } = draft;
+    let WorkflowDraft { key, name, version, webhook, content, read, directory, versions } = draft;
     let sources = WorkflowSources { versions, directory_digest: directory.directory_digest() };
     let workflow = match state.workflows.find_same(&key, &sources) {
         Some(workflow) => workflow,
         None => {
             state.workflows.count_preparation();
             let bundle = check_content(state, user, content, &directory).await?;
-            Arc::new(PreparedWorkflow { webhook, ..compile_workflow(state, user, name, bundle).await? })
+            Arc::new(PreparedWorkflow { version, webhook, ..compile_workflow(state, user, name, bundle).await? })
         }
     };
     state.workflows.keep_workflow(key, sources, read, Arc::clone(&workflow));
@@ -199,7 +202,7 @@ async fn compile_workflow(
             .map_err(|error| Problem::not_runnable(format!("the workflow cannot run: {error}"), Vec::new()))?;
         // Serialized here, off the request's thread: the store needs it for each job.
         prepared.bundle().json();
-        Ok(PreparedWorkflow { name, prepared: Arc::new(prepared), schema, webhook: None })
+        Ok(PreparedWorkflow { name, version: None, prepared: Arc::new(prepared), schema, webhook: None })
     };
     state.validation.places.run(user, compile).await?
 }

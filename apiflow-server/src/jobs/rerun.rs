@@ -52,6 +52,7 @@ impl JobDraft {
         let draft = Self::of_prepared(row.name, &workflow, input);
         Ok(Self {
             workflow_id: row.workflow_id,
+            workflow_version: row.workflow_version,
             node_id: row.node_id,
             preprocess,
             fresh: asked.fresh,

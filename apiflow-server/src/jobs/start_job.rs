@@ -15,6 +15,7 @@ use serde_json::{Map, Value};
 use crate::artifacts::run_input::{add_artifact_ids, adopt_media};
 use crate::documents::declaration_checks::check_node;
 use crate::documents::references;
+use crate::documents::workflow_versions::find_version;
 use crate::http::problem::Problem;
 use crate::jobs::prepared_workflows::{check_workflow_input, prepare_document, prepare_saved, refuse_if_errors};
 use crate::jobs::views::KnownValues;
@@ -23,11 +24,14 @@ use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{idempotency, input, lookup, views, wait};
 use crate::state::AppState;
 use crate::users::Caller;
+use crate::webhooks::receiver::receiver_of_workflow;
 
 /// A validated job that may be created.
 pub(crate) struct JobDraft {
     pub(super) name: String,
     pub(super) workflow_id: Option<String>,
+    /// Version of the saved workflow.
+    pub(super) workflow_version: Option<u64>,
     pub(super) node_id: Option<String>,
     pub(super) source: JobSource,
     /// The step whose result answers waiting callers, if the document names one.
@@ -71,6 +75,7 @@ impl JobDraft {
         Self {
             name,
             workflow_id: None,
+            workflow_version: None,
             node_id: None,
             source,
             early_return,
@@ -112,7 +117,29 @@ impl JobDraft {
             if preprocess { Value::Object(input) } else { check_workflow_input(state, user, &workflow, input).await? };
         let draft = Self::of_prepared(workflow.name.clone(), &workflow, input);
         let webhook = workflow.webhook.clone();
-        Ok(Self { workflow_id: Some(id.to_owned()), preprocess, webhook, ..draft })
+        let workflow_version = workflow.version;
+        Ok(Self { workflow_id: Some(id.to_owned()), workflow_version, preprocess, webhook, ..draft })
+    }
+
+    /// Prepares a run of an earlier version of a saved workflow. It is announced as the workflow says now.
+    pub(crate) async fn of_workflow_version(
+        state: &AppState,
+        user: &str,
+        (id, number): (&str, u64),
+        input: Map<String, Value>,
+        preprocess: bool,
+    ) -> Result<Self, Problem> {
+        let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
+        let saved = references::require_document(saved, DocumentKind::Workflow, id)?;
+        let receiver = saved.body.as_object().zip(saved.author.as_deref());
+        let webhook = receiver.map(|(fields, author)| receiver_of_workflow(&state.settings.outgoing, fields, author));
+        let webhook = webhook.transpose()?.flatten();
+        let (version, mut content) = find_version(state, id, number).await?;
+        let document = content.remove("nodes").unwrap_or_default();
+        let name = content.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let draft = Self::of_document(state, user, document, Selection::default(), input, preprocess).await?;
+        let (workflow_id, workflow_version) = (Some(id.to_owned()), Some(version.number));
+        Ok(Self { name, workflow_id, workflow_version, webhook, ..draft })
     }
 
     /// Prepares a run of a workflow that is not saved, or of a part of it; its summary is the job's name.
@@ -221,6 +248,7 @@ async fn create_job(
     let run = JobRequest {
         name: draft.name,
         workflow_id: draft.workflow_id,
+        workflow_version: draft.workflow_version,
         node_id: draft.node_id,
         created_by: Some(caller.user.id.clone()),
         preprocess: draft.preprocess,

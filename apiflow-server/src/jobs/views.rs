@@ -30,6 +30,7 @@ pub(crate) fn job_summary(row: JobRow) -> JobSummary {
         id: row.id,
         name: row.name,
         workflow_id: row.workflow_id,
+        workflow_version: row.workflow_version,
         node_id: row.node_id,
         status: row.state.status,
         retry_count: row.state.retry_count,

@@ -28,6 +28,8 @@ const MAX_WORKFLOW_BYTES: usize = 8 * 1024 * 1024;
 pub(crate) struct PreparedWorkflow {
     /// Its name, if it was saved.
     pub(crate) name: String,
+    /// Its version, if it was saved.
+    pub(crate) version: Option<u64>,
     /// The document with all that it refers to.
     pub(crate) prepared: Arc<Prepared>,
     /// The compiled schema of its input, if it has one.
@@ -162,7 +164,7 @@ mod tests {
         let document = json!({"summary": "x".repeat(bytes), "value": {"modules": []}});
         let bundle = JobBundle { document, ..JobBundle::default() };
         let prepared = Arc::new(Prepared::compile_bundle(bundle).expect("an empty workflow can be read"));
-        Arc::new(PreparedWorkflow { name: String::new(), prepared, schema: None, webhook: None })
+        Arc::new(PreparedWorkflow { name: String::new(), version: None, prepared, schema: None, webhook: None })
     }
 
     fn sources(directory: &str) -> WorkflowSources {

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use apiflow_store::{Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies};
+use apiflow_store::{
+    Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, WorkflowVersion,
+};
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::entries::{Entries, RecordCache};
 
@@ -52,6 +55,23 @@ impl Documents for WatchedDocuments {
 
     async fn record_check(&self, kind: DocumentKind, check: &DocumentCheck) -> Result<(), RecordError> {
         self.documents.record_check(kind, check).await
+    }
+
+    async fn list_workflow_versions(
+        &self,
+        workflow: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<WorkflowVersion>, RecordError> {
+        self.documents.list_workflow_versions(workflow, before, limit).await
+    }
+
+    async fn read_workflow_version(
+        &self,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<(WorkflowVersion, Value)>, RecordError> {
+        self.documents.read_workflow_version(workflow, number).await
     }
 
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {

@@ -94,10 +94,25 @@ async fn run_workflow(
     caller.permit_webhook(body.webhook.as_deref())?;
     let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
     let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
-    let asked = || identify_request(json!(["workflow", id, body.input, body.preprocess]), body.fresh, receiver);
+    if body.version.is_some() && caller.has_scopes() {
+        let message = "this token has scopes, which permit runs of the newest version only: leave `version` out, or use a \
+                       token without scopes";
+        return Err(Problem::scope_required(message));
+    }
+    let asked = json!(["workflow", id, body.input, body.preprocess]);
+    let asked = || identify_request(with_version(asked, body.version), body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
-    let draft = Box::pin(JobDraft::of_workflow(&state, &caller.user.id, &id, body.input, body.preprocess));
-    let draft = async { Ok(draft.await?.with_fresh(body.fresh).with_webhook(webhook)) };
+    let user = &caller.user.id;
+    let draft = async {
+        let draft = match body.version {
+            None => Box::pin(JobDraft::of_workflow(&state, user, &id, body.input, body.preprocess)).await?,
+            Some(number) => {
+                let version = (id.as_str(), number);
+                Box::pin(JobDraft::of_workflow_version(&state, user, version, body.input, body.preprocess)).await?
+            }
+        };
+        Ok(draft.with_fresh(body.fresh).with_webhook(webhook))
+    };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -166,6 +181,14 @@ async fn validate(
 ) -> Result<axum::Json<Diagnostics>, Problem> {
     let diagnostics = check_sent_workflow(&state, &caller.user.id, body.document).await?;
     Ok(axum::Json(Diagnostics { diagnostics }))
+}
+
+/// Adds the version that a request names to what identifies it; a request without one is identified as before.
+fn with_version(mut asked: serde_json::Value, version: Option<u64>) -> serde_json::Value {
+    if let Some(parts) = asked.as_array_mut() {
+        parts.extend(version.map(|version| json!({"version": version})));
+    }
+    asked
 }
 
 /// Returns what identifies a request, for its idempotency key: only a fresh run, and one with a webhook, differ from what

@@ -198,6 +198,7 @@ async fn no_problem_of_the_server_tells_its_cause() {
         references: Vec::new(),
         author: None,
         by_admin: false,
+        saved_by: None,
         created_at: apiflow_core::ports::Timestamp(0),
         updated_at: apiflow_core::ports::Timestamp(0),
         version: 0,

@@ -36,3 +36,4 @@ mod token_scopes;
 mod unauthorized_access;
 mod webhook_deliveries;
 mod webhooks;
+mod workflow_versions;

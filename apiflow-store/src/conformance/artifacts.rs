@@ -94,6 +94,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         id: id.to_owned(),
         name: String::new(),
         workflow_id: None,
+        workflow_version: None,
         node_id: None,
         created_by: Some("ann".to_owned()),
         created_at: Timestamp(1),

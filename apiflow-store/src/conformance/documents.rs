@@ -29,6 +29,7 @@ pub(super) fn new_document(kind: DocumentKind, id: &str, at: i64, references: &[
         references: references.iter().map(|(kind, id)| (*kind, (*id).to_owned())).collect(),
         author: Some("ann".to_owned()),
         by_admin: false,
+        saved_by: Some("bob".to_owned()),
         created_at: Timestamp(1),
         updated_at: Timestamp(at),
         version: 77,

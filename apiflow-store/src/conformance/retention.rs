@@ -24,6 +24,7 @@ async fn save_workflow(store: &Subject, id: &str, retention: Value) {
         references: Vec::new(),
         author: None,
         by_admin: false,
+        saved_by: None,
         created_at: Timestamp(1),
         updated_at: Timestamp(1),
         version: 0,

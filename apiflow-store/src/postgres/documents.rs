@@ -2,6 +2,7 @@
 
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
+use serde_json::Value;
 
 use super::secrets::apply_ties;
 use super::statements::CountedTransaction;
@@ -9,9 +10,10 @@ use super::{PostgresStore, SNAPSHOT};
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::fault::record_error;
 use crate::job_rows::{from_int, to_int, to_json_text};
+use crate::workflow_versions::{VersionBodyColumns, VersionColumns};
 use crate::{
-    Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, WorkflowRetention,
-    housekeeping, sql,
+    Document, DocumentCheck, DocumentKind, Documents, MAX_WORKFLOW_VERSIONS, Precondition, RecordError, SecretTies,
+    WorkflowRetention, WorkflowVersion, housekeeping, sql, workflow_versions,
 };
 
 /// How often saving a document is tried if others create and delete it meanwhile.
@@ -109,6 +111,38 @@ impl Documents for PostgresStore {
         recorded.execute(self.pool.count_statement()).await.map(drop).map_err(record_error)
     }
 
+    async fn list_workflow_versions(
+        &self,
+        workflow: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<WorkflowVersion>, RecordError> {
+        let rows: Vec<VersionColumns> = sqlx::query_as(workflow_versions::VERSIONS)
+            .bind(workflow)
+            .bind(before.map_or(i64::MAX, to_int))
+            .bind(i64::from(limit))
+            .fetch_all(self.pool.count_statement())
+            .await
+            .map_err(record_error)?;
+        Ok(rows.into_iter().map(workflow_versions::version_row).collect())
+    }
+
+    async fn read_workflow_version(
+        &self,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<(WorkflowVersion, Value)>, RecordError> {
+        let found: Option<VersionBodyColumns> = sqlx::query_as(workflow_versions::VERSION)
+            .bind(workflow)
+            .bind(to_int(number))
+            .fetch_optional(self.pool.count_statement())
+            .await
+            .map_err(record_error)?;
+        let Some((number, saved_by, saved_at, body)) = found else { return Ok(None) };
+        let version = workflow_versions::version_row((number, saved_by, saved_at));
+        Ok(Some((version, document_rows::parse_body(body).await?)))
+    }
+
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
         let mut transaction = self.pool.begin().await.map_err(record_error)?;
         let found = read_version(&mut transaction, VERSION_TO_REMOVE, kind, id).await?;
@@ -126,6 +160,8 @@ impl Documents for PostgresStore {
         gone.execute(transaction.count_statement()).await.map_err(record_error)?;
         if kind == DocumentKind::Workflow {
             let gone = sqlx::query(housekeeping::DELETE_RETENTION).bind(id);
+            gone.execute(transaction.count_statement()).await.map_err(record_error)?;
+            let gone = sqlx::query(workflow_versions::DELETE_VERSIONS).bind(id);
             gone.execute(transaction.count_statement()).await.map_err(record_error)?;
         }
         apply_ties(&mut transaction, (kind, id), SecretTies::default()).await.map_err(record_error)?;
@@ -151,11 +187,13 @@ impl PostgresStore {
         document_rows::check_precondition(must, found.map(|(version, _)| version), kind, id)?;
         let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
         let saved = sqlx::query(statement).bind(kind.as_str()).bind(id).bind(body);
-        let saved = saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin);
+        let saved =
+            saved.bind(document.updated_at.0).bind(&document.author).bind(document.by_admin).bind(&document.saved_by);
         let saved = saved.execute(transaction.count_statement()).await.map_err(record_error)?;
         if saved.rows_affected() == 0 {
             return Ok(None);
         }
+        add_version(&mut transaction, document).await.map_err(record_error)?;
         replace_references(&mut transaction, document).await.map_err(record_error)?;
         replace_retention(&mut transaction, document).await.map_err(record_error)?;
         apply_ties(&mut transaction, (kind, id), ties.clone()).await.map_err(record_error)?;
@@ -203,6 +241,17 @@ async fn replace_retention(connection: &mut CountedTransaction, document: &Docum
     let added = sqlx::query(housekeeping::ADD_RETENTION).bind(&document.id);
     let added = added.bind(retention.artifacts_days.map(to_int)).bind(retention.jobs_days.map(to_int));
     added.execute(connection.count_statement()).await.map(drop)
+}
+
+/// Keeps what a save made of a workflow, and deletes its oldest versions.
+async fn add_version(connection: &mut CountedTransaction, document: &Document) -> Result<(), sqlx::Error> {
+    if document.kind != DocumentKind::Workflow {
+        return Ok(());
+    }
+    let added = sqlx::query(workflow_versions::ADD_VERSION).bind(&document.id);
+    added.execute(connection.count_statement()).await?;
+    let gone = sqlx::query(workflow_versions::DELETE_OLD_VERSIONS).bind(&document.id);
+    gone.bind(i64::from(MAX_WORKFLOW_VERSIONS)).execute(connection.count_statement()).await.map(drop)
 }
 
 /// Marks the findings about a document, and about all that refer to it, as out of date.

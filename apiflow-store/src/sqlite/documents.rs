@@ -3,6 +3,7 @@
 use apiflow_core::ports::Timestamp;
 use async_trait::async_trait;
 use rusqlite::params;
+use serde_json::Value;
 
 use super::SqliteStore;
 use super::connection::Connection;
@@ -10,9 +11,10 @@ use super::errors::QueryError;
 use super::secrets::change_ties;
 use crate::document_rows::{self, CheckColumns, DocumentColumns};
 use crate::job_rows::{from_int, to_int, to_json_text};
+use crate::workflow_versions::VersionBodyColumns;
 use crate::{
-    Document, DocumentCheck, DocumentKind, Documents, Precondition, RecordError, SecretTies, WorkflowRetention,
-    housekeeping, sql,
+    Document, DocumentCheck, DocumentKind, Documents, MAX_WORKFLOW_VERSIONS, Precondition, RecordError, SecretTies,
+    WorkflowRetention, WorkflowVersion, housekeeping, sql, workflow_versions,
 };
 
 const CHECKS: &str = "SELECT id, generation, checked_generation, secrets, findings FROM document_checks \
@@ -41,8 +43,10 @@ impl Documents for SqliteStore {
             document_rows::check_precondition(must, found.map(|(version, _)| version), kind, id)?;
             let statement = if found.is_some() { sql::CHANGE_DOCUMENT } else { sql::ADD_DOCUMENT };
             let updated_at = document.updated_at.0;
-            let parameters = params![kind.as_str(), id, body, updated_at, document.author, document.by_admin];
+            let parameters =
+                params![kind.as_str(), id, body, updated_at, document.author, document.by_admin, document.saved_by];
             connection.execute(statement, parameters)?;
+            add_version(connection, &document)?;
             replace_references(connection, &document)?;
             replace_retention(connection, &document)?;
             change_ties(connection, (kind, id), &ties)?;
@@ -105,6 +109,36 @@ impl Documents for SqliteStore {
         .await
     }
 
+    async fn list_workflow_versions(
+        &self,
+        workflow: &str,
+        before: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<WorkflowVersion>, RecordError> {
+        let (workflow, before) = (workflow.to_owned(), before.map_or(i64::MAX, to_int));
+        self.read(move |connection| {
+            let rows = connection.fetch_all(workflow_versions::VERSIONS, params![workflow, before, limit])?;
+            Ok(rows.into_iter().map(workflow_versions::version_row).collect())
+        })
+        .await
+    }
+
+    async fn read_workflow_version(
+        &self,
+        workflow: &str,
+        number: u64,
+    ) -> Result<Option<(WorkflowVersion, Value)>, RecordError> {
+        let (workflow, number) = (workflow.to_owned(), to_int(number));
+        let found: Option<VersionBodyColumns> = self
+            .read(move |connection| {
+                Ok(connection.fetch_optional(workflow_versions::VERSION, params![workflow, number])?)
+            })
+            .await?;
+        let Some((number, saved_by, saved_at, body)) = found else { return Ok(None) };
+        let version = workflow_versions::version_row((number, saved_by, saved_at));
+        Ok(Some((version, document_rows::parse_body(body).await?)))
+    }
+
     async fn remove(&self, kind: DocumentKind, id: &str, must: Precondition) -> Result<(), RecordError> {
         let id = id.to_owned();
         self.write(move |connection| {
@@ -121,6 +155,7 @@ impl Documents for SqliteStore {
             connection.execute(sql::DELETE_DOCUMENT, params![kind.as_str(), id])?;
             if kind == DocumentKind::Workflow {
                 connection.execute(housekeeping::DELETE_RETENTION, params![id])?;
+                connection.execute(workflow_versions::DELETE_VERSIONS, params![id])?;
             }
             Ok(change_ties(connection, (kind, &id), &SecretTies::default())?)
         })
@@ -179,6 +214,15 @@ fn replace_retention(connection: &Connection, document: &Document) -> rusqlite::
     let Some(retention) = WorkflowRetention::of_document(document) else { return Ok(()) };
     let (artifacts_days, jobs_days) = (retention.artifacts_days.map(to_int), retention.jobs_days.map(to_int));
     connection.execute(housekeeping::ADD_RETENTION, params![document.id, artifacts_days, jobs_days]).map(drop)
+}
+
+/// Keeps what a save made of a workflow, and deletes its oldest versions.
+fn add_version(connection: &Connection, document: &Document) -> rusqlite::Result<()> {
+    if document.kind != DocumentKind::Workflow {
+        return Ok(());
+    }
+    connection.execute(workflow_versions::ADD_VERSION, params![document.id])?;
+    connection.execute(workflow_versions::DELETE_OLD_VERSIONS, params![document.id, MAX_WORKFLOW_VERSIONS]).map(drop)
 }
 
 /// Marks the findings about a document, and about all that refer to it, as out of date.

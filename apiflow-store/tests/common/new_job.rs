@@ -9,6 +9,7 @@ pub(super) fn new_job(id: &str, input: Value) -> NewJob {
         id: id.to_owned(),
         name: String::new(),
         workflow_id: None,
+        workflow_version: None,
         node_id: None,
         created_by: None,
         created_at: Timestamp(1),

@@ -97,6 +97,8 @@ pub struct NewJob {
     pub name: String,
     /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
+    /// Version of the saved workflow, if the host counts versions.
+    pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
     /// Id of the user who created the job.
@@ -131,6 +133,7 @@ impl NewJob {
             id: self.id.clone(),
             name: self.name.clone(),
             workflow_id: self.workflow_id.clone(),
+            workflow_version: self.workflow_version,
             node_id: self.node_id.clone(),
             created_by: self.created_by.clone(),
             created_at: self.created_at,
@@ -215,6 +218,8 @@ pub struct JobRow {
     pub name: String,
     /// Id of the workflow, if it is a saved one.
     pub workflow_id: Option<String>,
+    /// Version of the saved workflow, if the host counts versions.
+    pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
     /// Id of the user who created the job.

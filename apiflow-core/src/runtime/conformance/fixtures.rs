@@ -36,6 +36,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         id: id.to_owned(),
         name: format!("job {id}"),
         workflow_id: None,
+        workflow_version: None,
         node_id: None,
         created_by: None,
         created_at: Timestamp(4_000),

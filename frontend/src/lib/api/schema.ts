@@ -974,6 +974,57 @@ export interface paths {
         patch: operations["patch_workflow"];
         trace?: never;
     };
+    "/api/v1/workflows/{id}/versions": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Lists what a workflow was at each save; the newest 100 versions are kept. */
+        get: operations["list_workflow_versions"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/versions/{number}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads one version of a workflow. */
+        get: operations["get_workflow_version"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/workflows/{id}/versions/{number}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Saves a version of a workflow as its newest one. */
+        post: operations["restore_workflow_version"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/healthz": {
         parameters: {
             query?: never;
@@ -1576,6 +1627,11 @@ export interface components {
             updated_at: string;
             /** @description Id of the workflow, if the job runs a saved one. */
             workflow_id: string | null;
+            /**
+             * Format: int64
+             * @description Version of the saved workflow that the job runs; null for jobs of earlier servers.
+             */
+            workflow_version: number | null;
         };
         /** @description The result of adding a node of the library. */
         LibraryAddition: {
@@ -2139,6 +2195,11 @@ export interface components {
                 updated_at: string;
                 /** @description Id of the workflow, if the job runs a saved one. */
                 workflow_id: string | null;
+                /**
+                 * Format: int64
+                 * @description Version of the saved workflow that the job runs; null for jobs of earlier servers.
+                 */
+                workflow_version: number | null;
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
@@ -2491,6 +2552,30 @@ export interface components {
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
         };
+        /** @description One page of a list, newest first unless the operation says otherwise. */
+        Page_WorkflowVersionSummary: {
+            /** @description The items of this page. */
+            items: {
+                /** @description Whether it is what the workflow is now. */
+                is_current: boolean;
+                /**
+                 * Format: int64
+                 * @description Number of the version; later saves have higher numbers, and saves that changed nothing have none.
+                 */
+                number: number;
+                /**
+                 * Format: date-time
+                 * @description When it was saved.
+                 */
+                saved_at: string;
+                /** @description Id of the user who saved it. */
+                saved_by: string | null;
+                /** @description Name of that user; null if the user was deleted. */
+                saved_by_name: string | null;
+            }[];
+            /** @description Pass it as `cursor` to get the next page; null on the last page. */
+            next: string | null;
+        };
         /** @description An error as RFC 9457 (Problem Details for HTTP APIs) defines it. */
         Problem: {
             /** @description Stable code of the kind of problem, in snake case. */
@@ -2695,6 +2780,11 @@ export interface components {
              *     false).
              */
             preprocess?: boolean | null;
+            /**
+             * Format: int64
+             * @description Runs this version of the workflow (default: the newest one).
+             */
+            version?: number | null;
             /**
              * @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; replaces
              *     that of the workflow.
@@ -3098,6 +3188,32 @@ export interface components {
              * @description Days after which ended jobs are deleted with their values and outputs; instead of `APIFLOW_JOB_DAYS`.
              */
             jobs_days?: number | null;
+        };
+        /** @description A version of a workflow with its content. */
+        WorkflowVersion: components["schemas"]["WorkflowVersionSummary"] & {
+            /** @description The workflow's fields as they were saved: `name`, `description`, `nodes` and so on. */
+            content: {
+                [key: string]: unknown;
+            };
+        };
+        /** @description A version of a workflow, as lists show it. */
+        WorkflowVersionSummary: {
+            /** @description Whether it is what the workflow is now. */
+            is_current: boolean;
+            /**
+             * Format: int64
+             * @description Number of the version; later saves have higher numbers, and saves that changed nothing have none.
+             */
+            number: number;
+            /**
+             * Format: date-time
+             * @description When it was saved.
+             */
+            saved_at: string;
+            /** @description Id of the user who saved it. */
+            saved_by: string | null;
+            /** @description Name of that user; null if the user was deleted. */
+            saved_by_name: string | null;
         };
     };
     responses: never;
@@ -5931,6 +6047,110 @@ export interface operations {
         };
         responses: {
             /** @description changed */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Workflow"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    list_workflow_versions: {
+        parameters: {
+            query?: {
+                /** @description Number of items, from 1 to 500 (default: 50). */
+                limit?: number;
+                /** @description The `next` of the previous page. */
+                cursor?: string;
+            };
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description a page, newest first */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Page_WorkflowVersionSummary"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_workflow_version: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the version with its content */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["WorkflowVersion"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    restore_workflow_version: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description only if the ETag of the workflow still matches */
+                "If-Match"?: string | null;
+            };
+            path: {
+                id: string;
+                number: number;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the workflow */
             200: {
                 headers: {
                     ETag?: string;
