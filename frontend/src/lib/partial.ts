@@ -2,8 +2,11 @@ import type { Step } from '#lib/api/types.ts';
 import { isCard, type LayoutNode } from '#lib/graph/flow.ts';
 import { formatPointer, parsePointer, valueAt, isWithin } from '#lib/pointer.ts';
 
-/** The part of a workflow to run: the whole workflow, everything up to and including a step, or only one step. */
-export type Part = { kind: 'whole' } | { kind: 'until' | 'only'; step: LayoutNode };
+/**
+ * The part of a workflow to run: the whole workflow, everything up to and including a step, only one step, a step and all
+ * behind it, or a kept version.
+ */
+export type Part = { kind: 'whole' } | { kind: 'until' | 'only' | 'from'; step: LayoutNode } | { kind: 'version'; number: number; document: unknown };
 
 /** Title of the dialog that runs a part. */
 export function partTitle(part: Part): string {
@@ -14,6 +17,10 @@ export function partTitle(part: Part): string {
 			return `Run up to ${part.step.id}`;
 		case 'only':
 			return `Run only ${part.step.id}`;
+		case 'from':
+			return `Run from ${part.step.id}`;
+		case 'version':
+			return `Run version ${part.number}`;
 	}
 }
 

@@ -30,6 +30,7 @@ export type Usage = Schemas['Usage'];
 export type UsageItem = Schemas['UsageItem'];
 export type User = Schemas['User'];
 export type Workflow = Schemas['Workflow'];
+export type WorkflowVersionSummary = Schemas['WorkflowVersionSummary'];
 
 /** A kept file with what lists show of it. */
 export type ArtifactInfo = Schemas['Page_ArtifactInfo']['items'][number];

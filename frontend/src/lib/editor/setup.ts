@@ -9,6 +9,9 @@ import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } f
 import type { Tree } from '@lezer/common';
 import { theme } from './theme.ts';
 
+/** The usual keys, without the one that runs the workflow. */
+export const typingKeymap = defaultKeymap.filter(({ key }) => key !== 'Mod-Enter');
+
 /** How long the syntax tree of a text may take, in milliseconds. */
 const PARSE_TIMEOUT_MS = 200;
 
@@ -30,7 +33,7 @@ export function jsonSetup(label: string): Extension {
 		theme,
 		EditorView.lineWrapping,
 		EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
-		keymap.of([...closeBracketsKeymap, ...defaultKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap])
+		keymap.of([...closeBracketsKeymap, ...typingKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap])
 	];
 }
 

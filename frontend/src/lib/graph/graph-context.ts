@@ -3,6 +3,7 @@ import type { StepStatus } from '#lib/api/types.ts';
 import type { Media } from '#lib/media.ts';
 import type { Module } from '#lib/workflow/modules.ts';
 import type { GraphFolding } from './graph-folding.svelte.ts';
+import type { StepChange } from '#lib/workflow/workflow-diff.ts';
 
 /** State of a step in a run, as a card shows it. */
 export interface CardRun {
@@ -38,6 +39,8 @@ export interface GraphContext {
 	runOf(id: string): CardRun | undefined;
 	/** Whether cards are being dragged. */
 	readonly isDragging: boolean;
+	/** What happened to a card's step between two versions, where they are compared. */
+	changeOf?(id: string): StepChange | undefined;
 	/** Id of the edge on which the dragged cards would be inserted. */
 	readonly dropEdge: string | undefined;
 	/** Collapses loops and branches, and opens sub-flows. Absent if the graph can't. */

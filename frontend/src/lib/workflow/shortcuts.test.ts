@@ -10,6 +10,7 @@ it.each([
 	[press('s', ctrl), true, 'save'],
 	[press('Enter', { metaKey: true }), true, 'run'],
 	[press('Z', { ...ctrl, shiftKey: true }), false, 'redo'],
+	[press('H', { ...ctrl, shiftKey: true }), true, 'versions'],
 	[press('z', ctrl), true, null],
 	[press('d', ctrl), false, 'duplicate'],
 	[press('d'), false, 'disable'],

@@ -20,6 +20,7 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
 	{ keys: 'Ctrl+S', action: 'Save' },
 	{ keys: 'Ctrl+Enter', action: 'Run' },
+	{ keys: 'Ctrl+Shift+H', action: 'Show the versions' },
 	{ keys: 'T', action: 'Show or hide the text' },
 	{ keys: 'Ctrl+K', action: 'Go to anything' },
 	{ keys: '?', action: 'Show the shortcuts' }
@@ -48,6 +49,7 @@ export type EditorAction =
 	| 'redo'
 	| 'save'
 	| 'run'
+	| 'versions'
 	| 'text'
 	| 'help';
 
@@ -67,6 +69,7 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 	const name = key.length === 1 ? key.toLowerCase() : key;
 	if (held && name === 's') return 'save';
 	if (held && name === 'Enter') return 'run';
+	if (held && shiftKey && name === 'h') return 'versions';
 	if (typing) return null;
 	if (held) {
 		switch (name) {
