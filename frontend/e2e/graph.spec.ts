@@ -265,3 +265,42 @@ test('steps are searched, and reached with the arrow keys; the view is zoomed wi
 	await admin.keyboard.press('1');
 	await expect(graph(admin).getByText('end', { exact: true })).toBeInViewport();
 });
+
+test('notes are written, moved with the mouse and the keyboard, coloured and deleted; each is one undo step', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await open(admin, world);
+	const notes = async () => {
+		await admin.keyboard.press('ControlOrMeta+s');
+		await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
+		type Note = { text: string; color: string; position: { x: number; y: number } };
+		const { nodes } = await rest.call<{ nodes: { value: { notes?: Note[] } } }>('GET', `/workflows/${world.workflow}`);
+		return nodes.value.notes;
+	};
+	await admin.locator('body').press('Shift+N');
+	const text = graph(admin).getByRole('textbox', { name: 'Text of the note' });
+	await expect(text).toBeFocused();
+	await admin.keyboard.type('Check the prices\nbefore a change');
+	await admin.keyboard.press('Escape');
+	const [first] = (await notes())!;
+	expect(first).toMatchObject({ text: 'Check the prices\nbefore a change', color: 'yellow' });
+
+	const grip = graph(admin).getByRole('button', { name: 'Move the note with the arrow keys' });
+	const from = await middle(grip);
+	await admin.mouse.move(from.x, from.y);
+	await admin.mouse.down();
+	await admin.mouse.move(from.x - 200, from.y - 40, { steps: 5 });
+	await admin.mouse.up();
+	await graph(admin).getByRole('button', { name: 'Change the colour of the note' }).click();
+	await grip.focus();
+	await admin.keyboard.press('ArrowDown');
+	const [second] = (await notes())!;
+	expect(second!.position.x).toBeLessThan(first!.position.x - 150);
+	expect(second!.color).toBe('blue');
+
+	await graph(admin).getByRole('button', { name: 'Delete the note' }).click();
+	await expect(text).toHaveCount(0);
+	expect(await notes()).toBeUndefined();
+	for (let undone = 0; undone < 2; undone++) await undo(admin).click();
+	await expect(text).toHaveValue('Check the prices\nbefore a change');
+	expect((await notes())?.[0]?.color).toBe('blue');
+});

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { countProblems, findDropEdge, findEnclosingCard, findNearestPlace, shiftIntoView, toGraph, type Layout, type LayoutNode } from './flow.ts';
+import { countProblems, findDropEdge, findEnclosingCard, findNearestPlace, shiftIntoView, toGraph, toNoteNodes, type Layout, type LayoutNode } from './flow.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -96,3 +96,10 @@ it.each([
 	[20, 480, 500, 0],
 	[30, 480, 500, -20]
 ])('shiftIntoView(%i, %i, %i) is %i', (start, length, size, shift) => expect(shiftIntoView(start, length, size)).toBe(shift));
+
+it('toNoteNodes keeps what the library measured', () => {
+	const note = { pointer: '/value/notes/0', id: 'a', text: '', color: 'blue', x: 1, y: 2, width: 200, height: 100 } as const;
+	const [first] = toNoteNodes([note], [], true);
+	expect(first).toMatchObject({ id: '@note/a', position: { x: 1, y: 2 }, draggable: true, selectable: false });
+	expect(toNoteNodes([{ ...note, x: 5 }], [{ ...first!, measured: { width: 200 } }], true)[0]).toMatchObject({ measured: { width: 200 }, position: { x: 5, y: 2 } });
+});

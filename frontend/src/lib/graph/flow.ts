@@ -1,6 +1,7 @@
 import type { Edge, Node } from '@xyflow/svelte';
 import { isWithin } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
+import type { Note } from '#lib/workflow/notes.ts';
 
 /** A node of the layout computed by the core. Pixels from the top left corner, also inside groups. */
 export interface LayoutNode {
@@ -53,6 +54,8 @@ export type CardData = { kind: string; label: string; id: string; pointer: strin
 export type EdgeData = { path: string; kind: string; label: string | null; insertAt: string | null; x: number; y: number };
 /** A graph node: a card, a marker or the frame of a group. */
 export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
+/** A note on the graph. */
+export type NoteNode = Node<{ note: Note }, 'note'>;
 /** A graph edge. */
 export type FlowEdge = Edge<EdgeData, 'edge'>;
 
@@ -134,6 +137,20 @@ function isOwnPlace(place: string, dragged: readonly string[]): boolean {
 	if (dragged.some((pointer) => isWithin(place, pointer) && (place !== pointer || dragged.length === 1))) return true;
 	const before = place.replace(/\d+$/, (index) => String(Number(index) - 1));
 	return dragged.length === 1 && before === dragged[0];
+}
+
+/** Prefix of the graph ids of notes, which may have the ids of steps. */
+const NOTE_PREFIX = '@note/';
+
+/** Converts notes to nodes of the graph library. They lie behind the cards, and can't be selected with them. */
+export function toNoteNodes(notes: readonly Note[], before: readonly (FlowNode | NoteNode)[], draggable: boolean): NoteNode[] {
+	const old = new Map(before.map((node) => [node.id, node]));
+	return notes.map((note): NoteNode => {
+		const id = NOTE_PREFIX + note.id;
+		const { x, y, width, height } = note;
+		const known = old.get(id);
+		return { ...(known?.type === 'note' ? known : {}), id, type: 'note', position: { x, y }, width, height, draggable, selectable: false, focusable: false, zIndex: -1, data: { note } };
+	});
 }
 
 /**

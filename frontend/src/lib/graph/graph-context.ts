@@ -2,6 +2,7 @@ import { createContext } from 'svelte';
 import type { StepStatus } from '#lib/api/types.ts';
 import type { Media } from '#lib/media.ts';
 import type { Module } from '#lib/workflow/modules.ts';
+import type { Note, NoteChange } from '#lib/workflow/notes.ts';
 import type { GraphFolding } from './graph-folding.svelte.ts';
 import type { StepChange } from '#lib/workflow/workflow-diff.ts';
 
@@ -45,6 +46,8 @@ export interface GraphContext {
 	readonly dropEdge: string | undefined;
 	/** Collapses loops and branches, and opens sub-flows. Absent if the graph can't. */
 	readonly folding?: GraphFolding;
+	/** Changes a note; null deletes it. Absent if the graph is read-only. */
+	readonly changeNote?: (note: Note, change: NoteChange | null) => void;
 	/** Lets the user choose a step to insert. Absent if the graph is read-only. */
 	insert?: (at: string) => void;
 }

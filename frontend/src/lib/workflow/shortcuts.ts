@@ -1,6 +1,7 @@
 /** Keyboard shortcuts of the workflow editor, for the list that `?` shows. */
 export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'N', action: 'Insert a step' },
+	{ keys: 'Shift+N', action: 'Add a note to the graph' },
 	{ keys: 'Delete', action: 'Delete the selected steps' },
 	{ keys: 'Ctrl+D', action: 'Duplicate the selected steps' },
 	{ keys: 'Ctrl+C, Ctrl+X, Ctrl+V', action: 'Copy, cut, paste steps' },
@@ -27,7 +28,7 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 ];
 
 /** An action on the graph that a key starts. */
-export type GraphAction = 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
+export type GraphAction = 'note' | 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
 
 /** An action of the editor that a key starts. */
 export type EditorAction =
@@ -89,7 +90,7 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 	}
 	switch (name) {
 		case 'n':
-			return 'insert';
+			return shiftKey ? 'note' : 'insert';
 		case 'Delete':
 		case 'Backspace':
 			return 'remove';
