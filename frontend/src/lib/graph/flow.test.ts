@@ -48,7 +48,8 @@ describe('findEnclosingCard', () => {
 });
 
 describe('toGraph', () => {
-	const first = toGraph(layout, [], '', []);
+	const marks = { problems: [], prefix: '' };
+	const first = toGraph(layout, marks);
 
 	it('sets the type of each node; only cards are selectable', () => {
 		expect(first.nodes.map(({ id, type, selectable }) => [id, type, selectable])).toEqual([
@@ -58,10 +59,27 @@ describe('toGraph', () => {
 			['inner', 'card', true]
 		]);
 	});
-	it('reuses existing node objects', () => {
-		const measured = first.nodes.map((each) => ({ ...each, measured: { width: 1, height: 2 }, selected: true }));
-		const [again] = toGraph({ ...layout, nodes: [{ ...loop, x: 99 }] }, [], '', measured).nodes;
-		expect(again).toMatchObject({ measured: { width: 1, height: 2 }, selected: true, position: { x: 99, y: 20 } });
+	it('keeps what the library noted about a node that moves', () => {
+		const measured = first.nodes.map((each) => ({ ...each, dragging: false, selected: true }));
+		const [again] = toGraph({ ...layout, nodes: [{ ...loop, x: 99 }] }, marks, { nodes: measured, edges: [] }).nodes;
+		expect(again).toMatchObject({ dragging: false, selected: true, position: { x: 99, y: 20 } });
+	});
+	it('reuses all that would say the same, and changes the rest alone', () => {
+		const copy = structuredClone(layout);
+		const measured = { ...first, nodes: first.nodes.map((each) => ({ ...each, dragging: false })) };
+		const again = toGraph(copy, marks, measured);
+		expect(again.nodes).toBe(measured.nodes);
+		expect(again.edges).toBe(measured.edges);
+		const changed = toGraph({ ...copy, nodes: copy.nodes.map((each) => (each.id === 'inner' ? { ...each, label: 'Renamed' } : each)) }, marks, measured);
+		expect(changed.nodes.map((each, index) => each === measured.nodes[index])).toEqual([true, true, true, false]);
+		expect(changed.nodes[3]).toMatchObject({ dragging: false, data: { label: 'Renamed' } });
+		const marked = toGraph(copy, { ...marks, selected: new Set(['loop']), problems: [{ severity: 'error', pointer: `${loop.pointer}/x`, message: '' }] }, measured);
+		expect(marked.nodes.map(({ id, selected, data }) => [id, selected, data.errors])).toEqual([
+			['@start', false, 0],
+			['loop@group', false, 0],
+			['loop', true, 1],
+			['inner', false, 0]
+		]);
 	});
 	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));
 });

@@ -1,4 +1,4 @@
-import type { Edge, Node } from '@xyflow/svelte';
+import type { Edge, Node, Position } from '@xyflow/svelte';
 import { isWithin } from '#lib/pointer.ts';
 import type { Problem } from '#lib/problems.ts';
 import type { Note } from '#lib/workflow/notes.ts';
@@ -69,21 +69,36 @@ export function isCard({ kind, pointer }: LayoutNode): boolean {
 
 /** The innermost module that contains a place in the OpenFlow document. */
 export function findEnclosingCard(nodes: readonly LayoutNode[], pointer: string): LayoutNode | undefined {
-	const around = nodes.filter((node) => isCard(node) && isWithin(pointer, node.pointer));
-	return around.sort((a, b) => b.pointer.length - a.pointer.length)[0];
+	let innermost: LayoutNode | undefined;
+	for (const node of nodes) {
+		const isNearer = innermost === undefined || node.pointer.length > innermost.pointer.length;
+		if (isNearer && isCard(node) && isWithin(pointer, node.pointer)) innermost = node;
+	}
+	return innermost;
 }
 
 /** Counts errors and warnings per node. A problem counts for the innermost module that contains it. */
 export function countProblems(nodes: readonly LayoutNode[], problems: readonly Problem[], prefix: string): Map<string, [number, number]> {
 	const found = new Map<string, [number, number]>();
+	if (problems.length === 0) return found;
+	const cards = new Map(nodes.filter(isCard).map((node) => [node.pointer, node.id]));
 	for (const problem of problems) {
 		if (problem.severity === 'hint' || !problem.pointer.startsWith(prefix)) continue;
-		const card = findEnclosingCard(nodes, problem.pointer.slice(prefix.length));
-		if (!card) continue;
-		const [errors, warnings] = found.get(card.id) ?? [0, 0];
-		found.set(card.id, problem.severity === 'error' ? [errors + 1, warnings] : [errors, warnings + 1]);
+		const card = cardAround(cards, problem.pointer.slice(prefix.length));
+		if (card === undefined) continue;
+		const [errors, warnings] = found.get(card) ?? [0, 0];
+		found.set(card, problem.severity === 'error' ? [errors + 1, warnings] : [errors, warnings + 1]);
 	}
 	return found;
+}
+
+/** Walks up from a place, so that the time does not depend on the number of cards. */
+function cardAround(cards: ReadonlyMap<string, string>, pointer: string): string | undefined {
+	for (let at = pointer; at !== ''; at = at.slice(0, at.lastIndexOf('/'))) {
+		const card = cards.get(at);
+		if (card !== undefined) return card;
+	}
+	return undefined;
 }
 
 /** A rectangle in pixels of the layout. */
@@ -149,52 +164,103 @@ export function toNoteNodes(notes: readonly Note[], before: readonly (FlowNode |
 		const id = NOTE_PREFIX + note.id;
 		const { x, y, width, height } = note;
 		const known = old.get(id);
-		return { ...(known?.type === 'note' ? known : {}), id, type: 'note', position: { x, y }, width, height, draggable, selectable: false, focusable: false, zIndex: -1, data: { note } };
+		const fresh = { id, type: 'note' as const, position: { x, y }, width, height, draggable, selectable: false, focusable: false, zIndex: -1, data: { note } } satisfies NoteNode;
+		if (known?.type !== 'note') return fresh;
+		return isSame(known, fresh) ? known : { ...known, ...fresh };
 	});
 }
 
+/** Largest number of nodes of which also those outside of the pane are drawn. */
+export const MAX_WHOLE_NODES = 100;
+
+/** What the graph library draws. */
+export interface DrawnGraph {
+	nodes: FlowNode[];
+	edges: FlowEdge[];
+}
+
+/** What `toGraph` draws beside the layout. */
+export interface GraphMarks {
+	problems: readonly Problem[];
+	/** JSON Pointer of the OpenFlow document, at which pointers of problems begin. */
+	prefix: string;
+	/** Ids of the selected cards. */
+	selected?: ReadonlySet<string>;
+	/** Whether cards can be dragged. */
+	draggable?: boolean;
+}
+
 /**
- * Converts a layout to the nodes and edges of the graph library. Existing node objects are reused, because the library
- * would otherwise remount every edge.
+ * Converts a layout to the nodes and edges of the graph library. Objects and lists that would say the same as before are
+ * reused, because the library handles each new one as a change: a key press changes one card of two hundred.
  */
-export function toGraph(
-	layout: Layout,
-	problems: readonly Problem[],
-	prefix: string,
-	before: readonly FlowNode[],
-	draggable = false
-): { nodes: FlowNode[]; edges: FlowEdge[] } {
-	const old = new Map(before.map((node) => [node.id, node]));
-	const findings = countProblems(layout.nodes, problems, prefix);
-	const nodes = layout.nodes.map((node): FlowNode => {
-		const [errors, warnings] = findings.get(node.id) ?? [0, 0];
-		const { isCollapsed = false, isReadOnly = false } = node;
-		const type = FRAMES.has(node.kind) ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
-		return {
-			...old.get(node.id),
-			id: node.id,
-			type,
-			position: { x: node.x, y: node.y },
-			width: node.width,
-			height: node.height,
-			draggable: draggable && type === 'card' && !isReadOnly,
-			selectable: type === 'card',
-			focusable: type === 'card',
-			zIndex: type === 'frame' ? -1 : 0,
-			ariaLabel: type === 'card' ? `${node.kind} ${node.label}` : undefined,
-			data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings, isCollapsed, isReadOnly }
-		};
+export function toGraph(layout: Layout, marks: GraphMarks, before: DrawnGraph = { nodes: [], edges: [] }): DrawnGraph {
+	const findings = countProblems(layout.nodes, marks.problems, marks.prefix);
+	const oldNodes = new Map(before.nodes.map((node) => [node.id, node]));
+	const oldEdges = new Map(before.edges.map((edge) => [edge.id, edge]));
+	const nodes = layout.nodes.map((node) => {
+		const fresh = toNode(node, findings.get(node.id), marks);
+		const old = oldNodes.get(node.id);
+		if (!old) return fresh;
+		// Also what the library noted, such as the measured size.
+		return isSame(old, fresh) ? old : { ...old, ...fresh, data: isSame(old.data, fresh.data) ? old.data : fresh.data };
 	});
-	const edges = layout.edges.map(
-		(edge): FlowEdge => ({
-			id: edge.id,
-			source: edge.source,
-			target: edge.target,
-			type: 'edge',
-			selectable: false,
-			focusable: false,
-			data: { path: edge.path, kind: edge.kind, label: edge.label, insertAt: edge.insert_at, x: edge.label_x, y: edge.label_y }
-		})
-	);
-	return { nodes, edges };
+	const edges = layout.edges.map((edge) => {
+		const fresh = toEdge(edge);
+		const old = oldEdges.get(edge.id);
+		return old && isSame(old, fresh) ? old : fresh;
+	});
+	return { nodes: reuseList(before.nodes, nodes), edges: reuseList(before.edges, edges) };
+}
+
+function toNode(node: LayoutNode, findings: [number, number] = [0, 0], { selected, draggable = false }: GraphMarks): FlowNode {
+	const { isCollapsed = false, isReadOnly = false } = node;
+	const type = FRAMES.has(node.kind) ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card';
+	const [errors, warnings] = findings;
+	return {
+		id: node.id,
+		type,
+		position: { x: node.x, y: node.y },
+		width: node.width,
+		height: node.height,
+		// Known here, so that the library need not draw a node to measure it.
+		measured: { width: node.width, height: node.height },
+		handles: [
+			{ type: 'target', position: 'top' as Position, x: node.width / 2, y: 0, width: 1, height: 1 },
+			{ type: 'source', position: 'bottom' as Position, x: node.width / 2, y: node.height, width: 1, height: 1 }
+		],
+		draggable: draggable && type === 'card' && !isReadOnly,
+		selectable: type === 'card',
+		focusable: type === 'card',
+		zIndex: type === 'frame' ? -1 : 0,
+		ariaLabel: type === 'card' ? `${node.kind} ${node.label}` : undefined,
+		...(selected && { selected: selected.has(node.id) }),
+		data: { kind: node.kind, label: node.label, id: node.id, pointer: node.pointer, errors, warnings, isCollapsed, isReadOnly }
+	};
+}
+
+function toEdge(edge: LayoutEdge): FlowEdge {
+	return {
+		id: edge.id,
+		source: edge.source,
+		target: edge.target,
+		type: 'edge',
+		selectable: false,
+		focusable: false,
+		data: { path: edge.path, kind: edge.kind, label: edge.label, insertAt: edge.insert_at, x: edge.label_x, y: edge.label_y }
+	};
+}
+
+/** Whether an object says what another one says, and perhaps more. */
+function isSame(old: object, fresh: object): boolean {
+	const known = old as Record<string, unknown>;
+	return Object.entries(fresh).every(([key, value]) => {
+		if (Object.is(known[key], value)) return true;
+		return typeof value === 'object' && value !== null && typeof known[key] === 'object' && known[key] !== null && isSame(known[key], value);
+	});
+}
+
+/** Returns the old list if the other one has the same items. */
+export function reuseList<T>(old: T[], fresh: T[]): T[] {
+	return old.length === fresh.length && fresh.every((item, index) => item === old[index]) ? old : fresh;
 }
