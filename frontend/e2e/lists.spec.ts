@@ -79,7 +79,7 @@ test('artifacts are filtered, used as an input, and deleted together', async ({ 
 	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), input: [{ name: 'picture', type: 'image', required: true }] });
 	await admin.goto('/artifacts');
 	const pixel = Buffer.from('iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==', 'base64');
-	await admin.locator('input[type=file]').setInputFiles(['one', 'two'].map((name) => ({ name: `${name} ${unique}.png`, mimeType: 'image/png', buffer: pixel })));
+	await admin.locator('input[type=file]').first().setInputFiles(['one', 'two'].map((name) => ({ name: `${name} ${unique}.png`, mimeType: 'image/png', buffer: pixel })));
 	await admin.getByLabel('Search artifacts').fill(unique);
 	const tiles = admin.getByRole('list', { name: 'Artifacts' }).getByRole('listitem');
 	await expect(tiles).toHaveCount(2);

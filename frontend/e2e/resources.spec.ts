@@ -81,12 +81,12 @@ test('what runs cost is shown, and a budget is set', async ({ admin, rest }) => 
 	await rest.run(world.workflow, { input_image: PICTURE });
 	await admin.goto('/usage');
 	await admin.getByRole('combobox', { name: /^By/ }).selectOption('workflow');
-	await expect(admin.getByRole('row', { name: new RegExp(world.workflow) })).toContainText(/0\.10? USD/);
+	await expect(admin.getByRole('row', { name: new RegExp(`Cartoon ${world.unique}`) })).toContainText(/0\.10? USD/);
 	await admin.getByRole('button', { name: 'New budget' }).click();
-	const dialog = admin.getByRole('dialog', { name: 'Budget' });
+	const dialog = admin.getByRole('dialog', { name: 'New budget' });
 	await dialog.getByLabel('Name').fill(`b-${world.unique}`);
 	await dialog.getByLabel('For').selectOption('workflow');
-	await dialog.getByLabel('Id of the workflow').fill(world.workflow);
+	await dialog.getByRole('combobox', { name: 'Workflow' }).selectOption(world.workflow);
 	await dialog.getByLabel('Amount').fill('2');
 	await dialog.getByRole('button', { name: 'Save' }).click();
 	const row = admin.getByRole('list', { name: 'Budgets' }).getByRole('listitem').filter({ hasText: `b-${world.unique}` });
