@@ -41,7 +41,7 @@ export const DIALOGS: readonly Scene[] = [
 		open: async (page) => {
 			await visit(page, '/connectors', 'Connectors');
 			await page.getByRole('button', { name: 'New connector' }).click();
-			await dialog(page).getByLabel('Way').selectOption('bearer');
+			await dialog(page).getByLabel('Method of authentication').selectOption('bearer');
 			await dialog(page).getByLabel('Secret').selectOption('New secret…');
 			await expect(page.getByRole('dialog', { name: 'New secret' })).toBeVisible();
 		}
