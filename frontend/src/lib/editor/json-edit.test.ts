@@ -42,6 +42,14 @@ describe('JsonEdit', () => {
 		const edit = new JsonEdit(text).remove('/b').remove('/a/0').remove('/steps/0').remove('/none');
 		expect(edit.value).toEqual({ a: [2, 3], steps: [] });
 	});
+	it.each([
+		['[1,2]', '/1', '[1]'],
+		['[ 1 , 2 ]', '/1', '[ 1 ]'],
+		['[1,2]', '/0', '[2]'],
+		['[ 1 ]', '/0', '[]'],
+		['{"a":1,"b":2}', '/b', '{"a":1}'],
+		['{ "a":1 }', '/a', '{}']
+	])('removes from %s what is at %s', (source, pointer, left) => expect(new JsonEdit(source).remove(pointer).text).toBe(left));
 	it('gives changes that lead to the same text', () => {
 		const edit = new JsonEdit(text).remove('/a/0').insert('/steps/1', { id: 'y' }).set('/steps/0/id', 'z').set('/b', 2);
 		expect(edit.changes).toHaveLength(4);

@@ -1,4 +1,4 @@
-import { applyEdits, modify, type EditResult, type JSONPath } from 'jsonc-parser';
+import { applyEdits, findNodeAtLocation, modify, parseTree, type EditResult, type JSONPath, type Node } from 'jsonc-parser';
 import { formatPointer, parsePointer, valueAt } from '#lib/pointer.ts';
 
 /** A replacement of a range of text, in UTF-16 code units. */
@@ -55,12 +55,48 @@ export class JsonEdit {
 
 	/** Removes a property or an array's element. Nothing happens if there is none. */
 	remove(pointer: string): this {
-		return valueAt(this.#value, pointer) === undefined ? this : this.#modify(pointer, undefined, false);
+		const entry = this.#entry(pointer);
+		const siblings = entry?.parent?.children ?? [];
+		if (entry) this.#apply([removal(entry, siblings[siblings.indexOf(entry) - 1], siblings[siblings.indexOf(entry) + 1])]);
+		return this;
+	}
+
+	/** Renames a property in its place. Nothing happens if there is none. */
+	rename(pointer: string, key: string): this {
+		const property = this.#find(pointer)?.parent;
+		const name = property?.type === 'property' ? property.children?.[0] : undefined;
+		if (name && name.value !== key) this.#apply([{ offset: name.offset, length: name.length, content: JSON.stringify(key) }]);
+		return this;
+	}
+
+	/** Exchanges two elements of an array, or two properties of an object, with their formatting. */
+	swap(one: string, other: string): this {
+		const [first, second] = [this.#entry(one), this.#entry(other)].sort((a, b) => (a?.offset ?? 0) - (b?.offset ?? 0));
+		if (!first || !second || first === second) return this;
+		const textOf = ({ offset, length }: Node) => this.#text.slice(offset, offset + length);
+		this.#apply([
+			{ offset: first.offset, length: first.length, content: textOf(second) },
+			{ offset: second.offset, length: second.length, content: textOf(first) }
+		]);
+		return this;
+	}
+
+	#find(pointer: string): Node | undefined {
+		const root = parseTree(this.#text);
+		return root && findNodeAtLocation(root, readPath(this.#value, pointer));
+	}
+
+	/** An element of an array, or a property with its key. */
+	#entry(pointer: string): Node | undefined {
+		const node = this.#find(pointer);
+		return node?.parent?.type === 'property' ? node.parent : node;
 	}
 
 	#modify(pointer: string, value: unknown, isArrayInsertion: boolean): this {
 		const path = readPath(this.#value, pointer);
-		const edits = modify(this.#text, path, value, { isArrayInsertion, formattingOptions: detectFormat(this.#text) });
+		// A text in one line stays one.
+		const formattingOptions = this.#text.trimEnd().includes('\n') ? detectFormat(this.#text) : undefined;
+		const edits = modify(this.#text, path, value, { isArrayInsertion, ...(formattingOptions && { formattingOptions }) });
 		this.#apply(edits);
 		return this;
 	}
@@ -71,6 +107,17 @@ export class JsonEdit {
 		this.#text = applyEdits(this.#text, edits);
 		this.#value = JSON.parse(this.#text) as unknown;
 	}
+}
+
+/**
+ * Removes an entry with one of its commas. The library's own removal breaks an array whose bracket follows the last element
+ * at once (`[1,2]`).
+ */
+function removal(entry: Node, previous: Node | undefined, next: Node | undefined): EditResult[number] {
+	const end = entry.offset + entry.length;
+	const from = previous ? previous.offset + previous.length : next || !entry.parent ? entry.offset : entry.parent.offset + 1;
+	const to = previous ? end : next ? next.offset : entry.parent ? entry.parent.offset + entry.parent.length - 1 : end;
+	return { offset: from, length: to - from, content: '' };
 }
 
 /** Converts a pointer to the library's path, in which indices of arrays are numbers. */
