@@ -1,5 +1,6 @@
-import { applyEdits, findNodeAtLocation, modify, parseTree, type EditResult, type JSONPath, type Node } from 'jsonc-parser';
+import { applyEdits, findNodeAtLocation, parseTree, type EditResult, type JSONPath, type Node } from 'jsonc-parser';
 import { formatPointer, parsePointer, valueAt } from '#lib/pointer.ts';
+import { insertEntry, removeEntry, replaceValue } from './json-text.ts';
 
 /** A replacement of a range of text, in UTF-16 code units. */
 export interface TextChange {
@@ -44,21 +45,30 @@ export class JsonEdit {
 	/** Sets the value at a pointer. Missing objects on the way are created. */
 	set(pointer: string, value: unknown): this {
 		if (JSON.stringify(valueAt(this.#value, pointer)) === JSON.stringify(value)) return this;
-		return this.#modify(pointer, value, false);
+		const node = this.#find(pointer);
+		if (node) return this.#apply([replaceValue(this.#text, node, value)]);
+		const parent = pointer.slice(0, pointer.lastIndexOf('/'));
+		const key = parsePointer(pointer).at(-1) ?? '';
+		const container = this.#find(parent);
+		if (!container) return this.set(parent, { [key]: value });
+		if (container.type === 'array') return this.insert(pointer, value);
+		return container.type === 'object' ? this.#insert(container, container.children?.length ?? 0, key, value) : this.set(parent, { [key]: value });
 	}
 
 	/** Inserts an element into an array, before the element with the pointer's index. A missing array is created. */
 	insert(pointer: string, value: unknown): this {
-		const list = valueAt(this.#value, pointer.slice(0, pointer.lastIndexOf('/')));
-		return Array.isArray(list) ? this.#modify(pointer, value, true) : this.#modify(pointer.slice(0, pointer.lastIndexOf('/')), [value], false);
+		const parent = pointer.slice(0, pointer.lastIndexOf('/'));
+		const list = this.#find(parent);
+		if (list?.type !== 'array') return this.set(parent, [value]);
+		return this.#insert(list, Math.min(Number(parsePointer(pointer).at(-1)), list.children?.length ?? 0), null, value);
 	}
 
 	/** Removes a property or an array's element. Nothing happens if there is none. */
 	remove(pointer: string): this {
 		const entry = this.#entry(pointer);
 		const siblings = entry?.parent?.children ?? [];
-		if (entry) this.#apply([removal(entry, siblings[siblings.indexOf(entry) - 1], siblings[siblings.indexOf(entry) + 1])]);
-		return this;
+		const index = entry ? siblings.indexOf(entry) : -1;
+		return entry ? this.#apply([removeEntry(entry, siblings[index - 1], siblings[index + 1])]) : this;
 	}
 
 	/** Renames a property in its place. Nothing happens if there is none. */
@@ -92,32 +102,16 @@ export class JsonEdit {
 		return node?.parent?.type === 'property' ? node.parent : node;
 	}
 
-	#modify(pointer: string, value: unknown, isArrayInsertion: boolean): this {
-		const path = readPath(this.#value, pointer);
-		// A text in one line stays one.
-		const formattingOptions = this.#text.trimEnd().includes('\n') ? detectFormat(this.#text) : undefined;
-		const edits = modify(this.#text, path, value, { isArrayInsertion, ...(formattingOptions && { formattingOptions }) });
-		this.#apply(edits);
-		return this;
+	#insert(container: Node, index: number, key: string | null, value: unknown): this {
+		return this.#apply([insertEntry(this.#text, container, index, key, value)]);
 	}
 
-	#apply(edits: EditResult): void {
-		if (edits.length === 0) return;
+	#apply(edits: EditResult): this {
 		this.#groups.push(edits.map(({ offset, length, content }) => ({ from: offset, to: offset + length, insert: content })));
 		this.#text = applyEdits(this.#text, edits);
 		this.#value = JSON.parse(this.#text) as unknown;
+		return this;
 	}
-}
-
-/**
- * Removes an entry with one of its commas. The library's own removal breaks an array whose bracket follows the last element
- * at once (`[1,2]`).
- */
-function removal(entry: Node, previous: Node | undefined, next: Node | undefined): EditResult[number] {
-	const end = entry.offset + entry.length;
-	const from = previous ? previous.offset + previous.length : next || !entry.parent ? entry.offset : entry.parent.offset + 1;
-	const to = previous ? end : next ? next.offset : entry.parent ? entry.parent.offset + entry.parent.length - 1 : end;
-	return { offset: from, length: to - from, content: '' };
 }
 
 /** Converts a pointer to the library's path, in which indices of arrays are numbers. */
@@ -128,10 +122,4 @@ function readPath(document: unknown, pointer: string): JSONPath {
 		value = valueAt(value, formatPointer([token]));
 		return isArray ? Number(token) : token;
 	});
-}
-
-/** Detects the indentation of a text: that of its first indented line, else two spaces. */
-function detectFormat(text: string) {
-	const indent = /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ';
-	return { insertSpaces: !indent.startsWith('\t'), tabSize: indent.startsWith('\t') ? 1 : indent.length, eol: text.includes('\r\n') ? '\r\n' : '\n' };
 }

@@ -42,9 +42,9 @@ describe('updateValue writes only what differs', () => {
 		['an empty list', '/schema/required', []],
 		['another kind of value', '/schema/required', { a: 1 }],
 		['a value that is not there', '/schema/order', ['a']]
-	])('gives %s', (_, pointer, after) => update(pointer, after));
+	])('gives %s', (_, pointer, after) => void update(pointer, after));
 });
 
 it('a text in one line stays one', () => {
-	expect(new JsonEdit('{"a":1}').set('/b', { c: [1] }).text).toBe('{"a":1,"b": {"c":[1]}}');
+	expect(new JsonEdit('{"a":1}').set('/b', { c: [1] }).text).toBe('{"a":1,"b":{"c":[1]}}');
 });

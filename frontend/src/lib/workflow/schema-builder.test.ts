@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { addInput, changeInput, inputRenames, listInputFields, moveInput, removeInput, stepsUsingInput } from './schema-builder.ts';
+import { inputRenames, stepsUsingInput } from './input-references.ts';
+import { addInput, changeInput, formatOptions, listInputFields, moveInput, parseOptions, removeInput, type InputChange } from './schema-builder.ts';
 
 const schema = {
 	$schema: 'x',
@@ -27,8 +28,7 @@ describe('workflow inputs', () => {
 	});
 	it('lose what belongs to the old type', () => {
 		const changed = changeInput(schema, 'size', { type: 'string' });
-		expect(changed.properties).toMatchObject({ size: { type: 'string', minimum: 1 } });
-		expect((changed.properties as { size: object }).size).not.toHaveProperty('default');
+		expect(changed.properties).toEqual({ photo: schema.properties.photo, size: { type: 'string' } });
 	});
 	it('keep a media input usable with links and kept files', () => {
 		expect(changeInput(schema, 'size', { type: 'video' }).properties).toMatchObject({ size: { type: ['string', 'object'], format: 'video' } });
@@ -38,13 +38,30 @@ describe('workflow inputs', () => {
 		expect(changeInput(schema, 'photo', { required: false }).required).toEqual([]);
 	});
 	it('are moved and removed', () => {
-		expect(names(moveInput(schema, 'size', -1))).toEqual(['size', 'photo']);
+		expect(names(moveInput(schema, 'size', 0))).toEqual(['size', 'photo']);
 		expect(moveInput(schema, 'photo', -1)).toBe(schema);
 		expect(removeInput(schema, 'photo')).toMatchObject({ required: [], properties: { size: {} } });
 	});
 	it('follow the order of another program', () => {
-		expect(moveInput({ ...schema, order: ['photo', 'size'] }, 'size', -1).order).toEqual(['size', 'photo']);
+		expect(moveInput({ ...schema, order: ['photo', 'size'] }, 'size', 0).order).toEqual(['size', 'photo']);
 	});
+});
+
+describe('properties', () => {
+	const base = { properties: { a: { type: 'integer', minimum: 1, title: 'A' }, list: { type: 'array' }, box: { type: 'object' } } };
+	const changed = (name: string, change: InputChange) => (changeInput(base, name, change).properties as Record<string, unknown>)[name];
+	it.each<[string, string, InputChange, unknown]>([
+		['limits', 'a', { limits: { minimum: undefined, maximum: 9 } }, { type: 'integer', maximum: 9, title: 'A' }],
+		['choices of their type', 'a', { options: parseOptions('1\n2\nx', 'integer') }, { type: 'integer', minimum: 1, title: 'A', enum: [1, 2] }],
+		['a title', 'a', { title: '' }, { type: 'integer', minimum: 1 }],
+		['the type of items', 'list', { itemType: 'image' }, { type: 'array', items: { type: ['string', 'object'], format: 'image' } }],
+		['items of any type', 'list', { itemType: '' }, { type: 'array' }],
+		['a schema of items', 'list', { items: { type: 'object', properties: {} } }, { type: 'array', items: { type: 'object', properties: {} } }],
+		['properties of their own', 'box', { object: { properties: { b: { type: 'string' } }, required: ['b'] } }, { type: 'object', properties: { b: { type: 'string' } }, required: ['b'] }],
+		['another type', 'a', { type: 'image' }, { type: ['string', 'object'], format: 'image', title: 'A' }]
+	])('get %s', (_, name, change, expected) => expect(changed(name, change)).toEqual(expected));
+	it('no list of required ones appears without need', () => expect(changeInput(base, 'a', { title: 'B' })).not.toHaveProperty('required'));
+	it('choices are lines of text', () => expect(formatOptions(['a', 1])).toBe('a\n1'));
 });
 
 const document = {

@@ -1,8 +1,8 @@
 import { isMediaType } from '#lib/media.ts';
-import { isWithin } from '#lib/pointer.ts';
+import { moveItem } from '#lib/values/value-rows.ts';
 import { kindOfSchema, type ValueKind } from '#lib/values/value-schema.ts';
-import { allModules, isObject } from './modules.ts';
-import { findExpressions, findReferences, renameInExpression } from './references.ts';
+import { isObject } from './modules.ts';
+import { parseTyped } from './transforms.ts';
 
 type Schema = Record<string, unknown>;
 
@@ -24,25 +24,52 @@ export const INPUT_TYPES: readonly { value: InputType; label: string }[] = [
 	{ value: '', label: 'Anything' }
 ];
 
-/** An input of a workflow as the form shows it. */
+/** Limits of a value, as JSON Schema names them. `undefined` removes one. */
+export interface Limits {
+	minimum?: number;
+	maximum?: number;
+	minLength?: number;
+	maxLength?: number;
+	minItems?: number;
+	maxItems?: number;
+	pattern?: string;
+}
+
+/** A property of a schema as the form shows it: an input of a workflow, or a field of an approval. */
 export interface InputField {
 	name: string;
 	type: InputType;
 	required: boolean;
+	title: string;
 	description: string;
-	options: string[];
+	/** The allowed values. */
+	options: unknown[];
 	fallback: unknown;
+	limits: Limits;
+	/** Type of a list's items. */
+	itemType: InputType;
+	/** The property's own schema. */
+	schema: Schema;
 }
 
-/** Changes of an input. An absent field stays as it is. */
+/** Changes of a property. An absent field stays as it is. */
 export interface InputChange {
 	name?: string;
 	type?: InputType;
 	required?: boolean;
+	title?: string;
 	description?: string;
-	options?: string[];
+	options?: unknown[];
 	fallback?: unknown;
+	limits?: Limits;
+	itemType?: InputType;
+	/** The properties of an object, as a schema. */
+	object?: Schema;
+	/** The schema of a list's items. */
+	items?: Schema;
 }
+
+const LIMITS = ['minimum', 'maximum', 'minLength', 'maxLength', 'minItems', 'maxItems', 'pattern'] as const;
 
 function propertiesOf(schema: Schema): Record<string, Schema> {
 	const properties = isObject(schema.properties) ? schema.properties : {};
@@ -53,21 +80,20 @@ function requiredOf(schema: Schema): string[] {
 	return Array.isArray(schema.required) ? schema.required.filter((name) => typeof name === 'string') : [];
 }
 
-/** Type of a property: a media format counts as a type of its own. */
-export function typeOfProperty(property: Schema): InputType {
-	return kindOfSchema(property);
-}
-
-/** Inputs of a workflow, in the order of its schema. */
+/** Properties of a schema, in their order. */
 export function listInputFields(schema: Schema): InputField[] {
 	const required = requiredOf(schema);
 	return Object.entries(propertiesOf(schema)).map(([name, property]) => ({
 		name,
-		type: typeOfProperty(property),
+		type: kindOfSchema(property),
 		required: required.includes(name),
+		title: typeof property.title === 'string' ? property.title : '',
 		description: typeof property.description === 'string' ? property.description : '',
-		options: Array.isArray(property.enum) ? property.enum.map(String) : [],
-		fallback: property.default
+		options: Array.isArray(property.enum) ? property.enum : [],
+		fallback: property.default,
+		limits: Object.fromEntries(LIMITS.filter((key) => property[key] !== undefined).map((key) => [key, property[key]])),
+		itemType: kindOfSchema(isObject(property.items) ? property.items : {}),
+		schema: property
 	}));
 }
 
@@ -75,16 +101,18 @@ function write(schema: Schema, properties: Record<string, Schema>, required: rea
 	const { order, ...others } = schema;
 	const names = Object.keys(properties);
 	const known = required.filter((name) => names.includes(name));
+	const { required: before, ...rest } = others;
+	const isListed = before !== undefined || known.length > 0;
 	// `order` is Windmill's order of the form. It would contradict the order of the properties.
-	return { type: 'object', ...others, properties, required: known, ...(order === undefined ? {} : { order: names }) };
+	return { type: 'object', ...(isListed ? others : rest), properties, ...(isListed ? { required: known } : {}), ...(order === undefined ? {} : { order: names }) };
 }
 
-/** Adds an input with a name of its own; returns the schema and the name. */
-export function addInput(schema: Schema): [Schema, string] {
+/** Adds an input with a name of its own, such as `input_2`; returns the schema and the name. */
+export function addInput(schema: Schema, noun = 'input'): [Schema, string] {
 	const properties = propertiesOf(schema);
 	let number = Object.keys(properties).length + 1;
-	while (`input_${number}` in properties) number += 1;
-	const name = `input_${number}`;
+	while (`${noun}_${number}` in properties) number += 1;
+	const name = `${noun}_${number}`;
 	return [write(schema, { ...properties, [name]: { type: 'string' } }, requiredOf(schema)), name];
 }
 
@@ -94,14 +122,12 @@ export function removeInput(schema: Schema, name: string): Schema {
 	return write(schema, others, requiredOf(schema));
 }
 
-/** Moves an input up (-1) or down (1). */
-export function moveInput(schema: Schema, name: string, by: 1 | -1): Schema {
+/** Moves an input to another place among the others. */
+export function moveInput(schema: Schema, name: string, to: number): Schema {
 	const entries = Object.entries(propertiesOf(schema));
 	const index = entries.findIndex(([other]) => other === name);
-	const target = index + by;
-	if (index < 0 || target < 0 || target >= entries.length) return schema;
-	entries.splice(target, 0, ...entries.splice(index, 1));
-	return write(schema, Object.fromEntries(entries), requiredOf(schema));
+	if (index < 0 || to < 0 || to >= entries.length || to === index) return schema;
+	return write(schema, Object.fromEntries(moveItem(entries, index, to)), requiredOf(schema));
 }
 
 /** Changes an input; its place among the others stays. */
@@ -114,17 +140,26 @@ export function changeInput(schema: Schema, name: string, change: InputChange): 
 }
 
 function changeProperty(property: Schema, change: InputChange): Schema {
-	const { type, description, options } = change;
+	const { type, title, description, options, limits, itemType, object, items } = change;
 	const next = { ...property };
 	if (type !== undefined) {
-		for (const key of ['type', 'format', 'contentMediaType', 'items', 'enum', 'default']) delete next[key];
-		if (isMediaType(type)) Object.assign(next, { type: ['string', 'object'], format: type });
-		else if (type !== '') next.type = type;
+		for (const key of ['type', 'format', 'contentMediaType', 'items', 'enum', 'default', 'properties', 'required', 'additionalProperties', ...LIMITS]) delete next[key];
+		Object.assign(next, schemaOfType(type));
 	}
+	if (title !== undefined) setOrRemove(next, 'title', title || undefined);
 	if (description !== undefined) setOrRemove(next, 'description', description || undefined);
 	if (options !== undefined) setOrRemove(next, 'enum', options.length > 0 ? options : undefined);
 	if ('fallback' in change) setOrRemove(next, 'default', change.fallback);
-	return next;
+	for (const [key, limit] of Object.entries(limits ?? {})) setOrRemove(next, key, limit);
+	if (itemType !== undefined) setOrRemove(next, 'items', itemType === '' ? undefined : schemaOfType(itemType));
+	if (items !== undefined) next.items = items;
+	return object === undefined ? next : { ...next, ...object };
+}
+
+/** The schema of a type. A file is given as a link or as an object. */
+function schemaOfType(type: InputType): Schema {
+	if (type === '') return {};
+	return isMediaType(type) ? { type: ['string', 'object'], format: type } : { type };
 }
 
 function setOrRemove(target: Schema, key: string, value: unknown): void {
@@ -132,19 +167,16 @@ function setOrRemove(target: Schema, key: string, value: unknown): void {
 	else target[key] = value;
 }
 
-/** Ids of the steps whose expressions read an input. */
-export function stepsUsingInput(document: unknown, name: string): string[] {
-	const modules = allModules(document);
-	const places = findExpressions(document).filter(({ text }) => findReferences(text, 'flow_input').some(({ step }) => step === name));
-	const users = places.map(({ at }) => modules.filter(({ pointer }) => isWithin(at, pointer)).sort((one, other) => other.pointer.length - one.pointer.length)[0]);
-	return [...new Set(users.flatMap((placed) => placed?.module.id ?? []))];
+/** Reads allowed values of a type from lines of text. Lines that are no value of the type are left out. */
+export function parseOptions(text: string, type: InputType): unknown[] {
+	const lines = text.split('\n').map((line) => line.trim()).filter(Boolean);
+	return lines.flatMap((line) => {
+		const read = parseTyped(line, type);
+		return 'value' in read ? [read.value] : [];
+	});
 }
 
-/** The expressions that change if an input is renamed, with their pointers. */
-export function inputRenames(document: unknown, from: string, to: string): [pointer: string, expression: string][] {
-	const names = new Map([[from, to]]);
-	return findExpressions(document).flatMap(({ at, text }): [string, string][] => {
-		const renamed = renameInExpression(text, names, 'flow_input');
-		return renamed === text ? [] : [[at, renamed]];
-	});
+/** Allowed values as lines of text. */
+export function formatOptions(options: readonly unknown[]): string {
+	return options.map((option) => (typeof option === 'string' ? option : JSON.stringify(option))).join('\n');
 }

@@ -3,14 +3,15 @@ import type { Workflow } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import type { Draft } from '#lib/draft.svelte.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
-import { valueAt } from '#lib/pointer.ts';
+import { updateValue } from '#lib/editor/json-update.ts';
+import { formatPointer, valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
 import { findNextPlace } from './places.ts';
 import { describeBrokenReferences } from './reference-check.ts';
 import { listScope, type LastRun, type ScopeEntry, type ScopeSite } from './scope.ts';
 import { isDisabled, makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
 import { listInputs, type InputSpec } from './step-inputs.ts';
-import { inputRenames } from './schema-builder.ts';
+import { inputRenames, stepsUsingInput } from './input-references.ts';
 import { connectInputs, type StepTemplate } from './step-templates.ts';
 
 /** The text editor that all changes of the document go through, so that there is one undo history. */
@@ -187,15 +188,16 @@ export class WorkflowEditing {
 		if (steps.length > 0) this.#perform((editor) => editor.setDisabled(steps.map(({ pointer }) => pointer), disabled));
 	}
 
-	/** Sets values at pointers of the OpenFlow document as one undo step; `undefined` removes. */
+	/** Sets values at pointers of the OpenFlow document as one undo step; `undefined` removes. Only what differs is written. */
 	set(...changes: readonly [pointer: string, value: unknown][]): void {
-		if (!this.editable) return;
-		const edit = new JsonEdit(this.#draft.text);
-		for (const [pointer, value] of changes) {
-			if (value === undefined) edit.remove(this.#prefix + pointer);
-			else edit.set(this.#prefix + pointer, value);
-		}
-		this.#text()?.apply(edit.changes);
+		this.#edit((edit) => {
+			for (const [pointer, value] of changes) updateValue(edit, this.#prefix + pointer, value);
+		});
+	}
+
+	/** Exchanges two elements of a list of the OpenFlow document, with their formatting. */
+	swap(one: string, other: string): void {
+		this.#edit((edit) => edit.swap(this.#prefix + one, this.#prefix + other));
 	}
 
 	/** Renames an input of the workflow with the expressions that read it; `schema` is the schema with the new name. */
@@ -203,10 +205,23 @@ export class WorkflowEditing {
 		this.set(['/schema', schema], ...inputRenames(this.document, from, to));
 	}
 
-	/** Sets a field of the workflow itself, such as its name. */
+	/** Deletes an input of the workflow, and names the steps that use it; `schema` is the schema without it. */
+	deleteInput(name: string, schema: Record<string, unknown>): void {
+		const users = stepsUsingInput(this.document, name);
+		this.set(['/schema', schema]);
+		this.#notify(`Deleted input ${name}.${users.length > 0 ? ` Still used by ${users.join(', ')}.` : ''}`, () => this.undo());
+	}
+
+	/** Sets a field of the workflow itself, such as its name; `undefined` removes it. */
 	setField(name: string, value: unknown): void {
+		this.#edit((edit) => updateValue(edit, formatPointer([name]), value));
+	}
+
+	#edit(change: (edit: JsonEdit) => void): void {
 		if (!this.editable) return;
-		this.#text()?.apply(new JsonEdit(this.#draft.text).set(`/${name}`, value).changes);
+		const edit = new JsonEdit(this.#draft.text);
+		change(edit);
+		this.#text()?.apply(edit.changes);
 	}
 
 	/** Keeps the value that an input has in one form, while the other form is used. */

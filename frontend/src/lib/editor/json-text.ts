@@ -1,0 +1,78 @@
+import type { Edit, Node } from 'jsonc-parser';
+
+/*
+ * Changes of JSON text that leave everything else as it is. The library's `modify` formats the whole lines that it touches, and
+ * breaks an array whose bracket follows the last element at once (`[1,2]`).
+ */
+
+/** How a text is written. */
+interface Style {
+	/** One level of indentation. */
+	indent: string;
+	eol: string;
+	/** Whether the text has lines at all. */
+	hasLines: boolean;
+}
+
+/** Detects the indentation of a text, which is that of its first indented line, else two spaces. */
+function detectStyle(text: string): Style {
+	return { indent: /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ', eol: text.includes('\r\n') ? '\r\n' : '\n', hasLines: text.trimEnd().includes('\n') };
+}
+
+/** Replaces a value. */
+export function replaceValue(text: string, node: Node, value: unknown): Edit {
+	const style = detectStyle(text);
+	const entry = node.parent?.type === 'property' ? node.parent : node;
+	const isLined = entry.parent ? readGaps(text, entry.parent).some((gap) => gap.includes('\n')) : style.hasLines;
+	return { offset: node.offset, length: node.length, content: isLined ? writeLines(value, style, indentAt(text, entry.offset)) : JSON.stringify(value) };
+}
+
+/** Inserts an entry into an object (with a key) or an array (without one), before the entry with an index. */
+export function insertEntry(text: string, container: Node, index: number, key: string | null, value: unknown): Edit {
+	const style = detectStyle(text);
+	const entries = container.children ?? [];
+	const gaps = readGaps(text, container);
+	const lined = gaps.find((gap) => gap.includes('\n'));
+	const write = (own: string | null) => {
+		const name = key === null ? '' : `${JSON.stringify(key)}${own === null && !style.hasLines ? ':' : ': '}`;
+		return name + (own === null ? JSON.stringify(value) : writeLines(value, style, own));
+	};
+	if (entries.length === 0) {
+		const outer = indentAt(text, container.offset);
+		const own = outer + style.indent;
+		const content = style.hasLines ? `${style.eol}${own}${write(own)}${style.eol}${outer}` : write(null);
+		return { offset: container.offset + 1, length: container.length - 2, content };
+	}
+	const isLined = lined !== undefined;
+	const own = isLined ? /[^\n]*$/.exec(lined)![0] : null;
+	const gap = isLined ? `${style.eol}${own}` : (gaps[1] ?? (style.hasLines ? ' ' : ''));
+	const previous = entries[index - 1];
+	if (previous) return { offset: previous.offset + previous.length, length: 0, content: `,${gap}${write(own)}` };
+	return { offset: entries[0]!.offset, length: 0, content: `${write(own)},${gap}` };
+}
+
+/** Removes an entry with one of its commas. */
+export function removeEntry(entry: Node, previous: Node | undefined, next: Node | undefined): Edit {
+	const end = entry.offset + entry.length;
+	const from = previous ? previous.offset + previous.length : next || !entry.parent ? entry.offset : entry.parent.offset + 1;
+	const to = previous ? end : next ? next.offset : entry.parent ? entry.parent.offset + entry.parent.length - 1 : end;
+	return { offset: from, length: to - from, content: '' };
+}
+
+/** The white space before each entry of a container. */
+function readGaps(text: string, { offset, children = [] }: Node): string[] {
+	return children.map((entry, index) => {
+		const before = children[index - 1];
+		const gap = text.slice(before ? before.offset + before.length : offset + 1, entry.offset);
+		return gap.slice(gap.indexOf(',') + 1);
+	});
+}
+
+/** Indentation of the line that contains a position. */
+function indentAt(text: string, offset: number): string {
+	return /^[ \t]*/.exec(text.slice(text.lastIndexOf('\n', offset - 1) + 1))![0];
+}
+
+function writeLines(value: unknown, { indent, eol }: Style, own: string): string {
+	return JSON.stringify(value, null, indent).replaceAll('\n', eol + own);
+}
