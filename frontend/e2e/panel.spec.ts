@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expect, node, openEditor, PIXEL, test, workflow, type Rest, type World } from './fixtures.ts';
+import { expect, node, openEditor, PICTURE, PIXEL, test, type Rest, type World } from './fixtures.ts';
 
 const graph = (page: Page) => page.getByRole('region', { name: 'Workflow graph' });
 const details = (page: Page) => page.getByRole('complementary', { name: 'Details' });
@@ -80,3 +80,105 @@ test('files are dropped, refused by type, and chosen among earlier ones', async 
 	expect(photos!.value).toEqual([expect.objectContaining({ artifact: expect.any(String), name })]);
 	expect(photo!.value).toMatchObject({ name });
 });
+
+test('settings are made in forms, and an approval gets a form', async ({ admin, rest }) => {
+	const world = await openStep(admin, rest, []);
+	const panel = details(admin);
+	await panel.getByRole('tab', { name: 'Settings' }).click();
+	await panel.getByRole('checkbox', { name: 'Retry' }).check();
+	await panel.getByLabel('Delay between attempts').selectOption('growing');
+	await panel.getByLabel('Random part').fill('120');
+	await expect(panel.getByText('must be at most 100')).toBeVisible();
+	await panel.getByLabel('Random part').fill('20');
+	await expect(panel.getByText('Waits 2.0 s, 4.0 s, 8.0 s.')).toBeVisible();
+	await panel.getByLabel('Only retry certain failures').check();
+
+	await panel.getByRole('checkbox', { name: 'Approval' }).check();
+	await panel.getByRole('button', { name: 'Add a field' }).click();
+	await expect(panel.getByLabel('Name', { exact: true })).toBeFocused();
+	await admin.keyboard.type('note');
+	await admin.keyboard.press('Enter');
+	await panel.getByLabel('Not by oneself:').check();
+	await panel.getByText('Preview of the form').click();
+	await expect(panel.getByRole('group', { name: 'Preview of the form' }).getByRole('textbox', { name: 'note' })).toBeVisible();
+
+	await panel.getByRole('checkbox', { name: 'Stop early' }).check();
+	await panel.getByLabel('Then').selectOption('fail with a message');
+	await panel.getByLabel('Message').fill('no hat');
+	const [step] = (await save(admin, rest, world)).nodes.value.modules as unknown as Record<string, unknown>[];
+	expect(step).toMatchObject({
+		retry: { exponential: { attempts: 3, multiplier: 1, seconds: 2, random_factor: 20 }, retry_if: { expr: 'error.name === "rate_limited"' } },
+		suspend: { required_events: 1, timeout: 86_400, self_approval_disabled: true, resume_form: { schema: { properties: { note: { type: 'string' } } } } },
+		stop_after_if: { expr: 'false', error_message: 'no hat' }
+	});
+
+	await graph(admin).getByText('Make this a 90s cartoon').click();
+	await panel.getByRole('button', { name: 'Connect prompt to a value' }).click();
+	await admin.getByRole('treeitem', { name: 'note' }).click();
+	await expect(panel.getByRole('textbox', { name: 'Expression of prompt' })).toHaveText('resume.note');
+});
+
+test('inputs of the workflow are built in a form, and their names are changed everywhere', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await openEditor(admin, world.workflow);
+	const panel = details(admin);
+	await panel.getByRole('button', { name: /^input_image/ }).click();
+	await expect(panel.getByText('Used by add_hat_step')).toBeVisible();
+	await panel.getByLabel('Name', { exact: true }).last().fill('photo');
+	await admin.keyboard.press('Enter');
+	await panel.getByRole('button', { name: /^strength/ }).click();
+	await panel.getByLabel('Largest').fill('9');
+	await panel.getByLabel('Default').fill('12');
+	await expect(panel.getByText('must be at most 9')).toBeVisible();
+	await panel.getByLabel('Default').fill('3');
+	await panel.getByRole('button', { name: /^options/ }).click();
+	await panel.getByRole('button', { name: 'Add a field' }).click();
+	await admin.keyboard.type('steps');
+	await admin.keyboard.press('Enter');
+	await panel.getByRole('button', { name: 'Move style' }).press('ArrowUp');
+	await panel.getByText('Settings', { exact: true }).click();
+	await panel.getByRole('checkbox', { name: 'Delete old jobs' }).check();
+	const saved = (await save(admin, rest, world)) as Saved & { retention: unknown };
+	expect(saved.retention).toEqual({ jobs_days: 30 });
+	expect(JSON.stringify(saved.nodes.value)).toContain('flow_input.photo');
+	expect(Object.keys(saved.nodes.schema.properties as object)).toEqual(['style', 'photo', 'strength', 'options']);
+	expect(saved.nodes.schema).toMatchObject({ required: ['photo'], properties: { strength: { minimum: 1, maximum: 9, default: 3 }, options: { properties: { steps: { type: 'string' } } } } });
+
+	await panel.getByRole('button', { name: 'Delete input photo' }).click();
+	await expect(admin.getByText('Deleted input photo. Still used by add_hat_step.')).toBeVisible();
+	await admin.getByRole('button', { name: 'Undo' }).last().click();
+	await expect(admin.getByText('Unsaved changes')).toHaveCount(0);
+});
+
+test('values are chosen with the keyboard alone, with those of the last run', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.run(world.workflow, workflowInput);
+	await openEditor(admin, world.workflow);
+	await graph(admin).getByText('Make this a 90s cartoon').click();
+	const panel = details(admin);
+	await panel.getByRole('button', { name: 'Connect prompt to a value' }).press('Enter');
+	await expect(admin.getByRole('searchbox', { name: 'Search values' })).toBeFocused();
+	await admin.keyboard.press('ArrowDown');
+	await expect(admin.getByRole('treeitem', { name: 'add_hat_step' })).toBeFocused();
+	// The step is open at first.
+	await admin.keyboard.press('ArrowRight');
+	await expect(admin.getByRole('treeitem', { name: 'output_image' })).toBeFocused();
+	await expect(admin.getByRole('treeitem', { name: 'cartoon_step' })).toHaveCount(0);
+	await admin.keyboard.press('ArrowLeft');
+	await admin.keyboard.press('ArrowLeft');
+	await expect(admin.getByRole('treeitem', { name: 'output_image' })).toHaveCount(0);
+	await admin.keyboard.press('End');
+	await expect(admin.getByRole('treeitem', { name: 'options' })).toBeFocused();
+	await admin.keyboard.press('ArrowUp');
+	await admin.keyboard.press('Enter');
+	await expect(panel.getByRole('textbox', { name: 'Expression of prompt' })).toHaveText('flow_input.strength');
+	await expect(panel.getByText('= 3')).toBeVisible();
+	await panel.getByRole('button', { name: 'Change the expression of prompt' }).click();
+	await admin.getByRole('menuitem', { name: 'Put into a text' }).click();
+	await expect(panel.getByRole('textbox', { name: 'Expression of prompt' })).toHaveText('`${flow_input.strength} `');
+	await panel.getByRole('tab', { name: 'Output' }).click();
+	await expect(panel.getByRole('list', { name: 'Outputs' })).toContainText('output_image');
+	await expect(panel.getByRole('list', { name: 'Outputs' }).getByRole('img')).toBeVisible();
+});
+
+const workflowInput = { input_image: PICTURE, strength: 3 };

@@ -34,7 +34,7 @@ export function insertEntry(text: string, container: Node, index: number, key: s
 	const gaps = readGaps(text, container);
 	const lined = gaps.find((gap) => gap.includes('\n'));
 	const write = (own: string | null) => {
-		const name = key === null ? '' : `${JSON.stringify(key)}${own === null && !style.hasLines ? ':' : ': '}`;
+		const name = key === null ? '' : JSON.stringify(key) + (readColon(text, entries[0]) ?? (own === null && !style.hasLines ? ':' : ': '));
 		return name + (own === null ? JSON.stringify(value) : writeLines(value, style, own));
 	};
 	if (entries.length === 0) {
@@ -45,7 +45,7 @@ export function insertEntry(text: string, container: Node, index: number, key: s
 	}
 	const isLined = lined !== undefined;
 	const own = isLined ? /[^\n]*$/.exec(lined)![0] : null;
-	const gap = isLined ? `${style.eol}${own}` : (gaps[1] ?? (style.hasLines ? ' ' : ''));
+	const gap = isLined ? `${style.eol}${own}` : (gaps[1] ?? (style.hasLines && readColon(text, entries[0]) !== ':' ? ' ' : ''));
 	const previous = entries[index - 1];
 	if (previous) return { offset: previous.offset + previous.length, length: 0, content: `,${gap}${write(own)}` };
 	return { offset: entries[0]!.offset, length: 0, content: `${write(own)},${gap}` };
@@ -66,6 +66,13 @@ function readGaps(text: string, { offset, children = [] }: Node): string[] {
 		const gap = text.slice(before ? before.offset + before.length : offset + 1, entry.offset);
 		return gap.slice(gap.indexOf(',') + 1);
 	});
+}
+
+/** What stands between the key and the value of a property. */
+function readColon(text: string, property: Node | undefined): string | undefined {
+	const [key, value] = property?.children ?? [];
+	const colon = key && value && text.slice(key.offset + key.length, value.offset);
+	return colon?.includes('\n') ? undefined : colon;
 }
 
 /** Indentation of the line that contains a position. */

@@ -104,7 +104,8 @@ function write(schema: Schema, properties: Record<string, Schema>, required: rea
 	const { required: before, ...rest } = others;
 	const isListed = before !== undefined || known.length > 0;
 	// `order` is Windmill's order of the form. It would contradict the order of the properties.
-	return { type: 'object', ...(isListed ? others : rest), properties, ...(isListed ? { required: known } : {}), ...(order === undefined ? {} : { order: names }) };
+	const type = schema.properties === undefined && schema.type === undefined ? { type: 'object' } : {};
+	return { ...type, ...(isListed ? others : rest), properties, ...(isListed ? { required: known } : {}), ...(order === undefined ? {} : { order: names }) };
 }
 
 /** Adds an input with a name of its own, such as `input_2`; returns the schema and the name. */

@@ -32,11 +32,13 @@ function number(value: unknown): number | undefined {
 
 /** Writes a retry. Other settings of it, such as its condition, stay. A number that is missing becomes a usual one. */
 export function writeRetry(before: unknown, { kind, constant, exponential }: RetryForm): Record<string, unknown> {
-	const { constant: _constant, exponential: _exponential, ...others } = isObject(before) ? before : {};
-	const same = kind === 'exponential' ? {} : { constant: { attempts: constant.attempts ?? 3, seconds: constant.seconds ?? 5 } };
+	const next: Record<string, unknown> = isObject(before) ? { ...before } : {};
+	if (kind === 'exponential') delete next.constant;
+	else next.constant = { attempts: constant.attempts ?? 3, seconds: constant.seconds ?? 5 };
 	const random = exponential.random === undefined ? {} : { random_factor: exponential.random };
-	const growing = kind === 'constant' ? {} : { exponential: { attempts: exponential.attempts ?? 3, multiplier: exponential.multiplier ?? 1, seconds: exponential.seconds ?? 2, ...random } };
-	return { ...others, ...same, ...growing };
+	if (kind === 'constant') delete next.exponential;
+	else next.exponential = { attempts: exponential.attempts ?? 3, multiplier: exponential.multiplier ?? 1, seconds: exponential.seconds ?? 2, ...random };
+	return next;
 }
 
 /** The delays before the retries, in seconds, without the random part. */
