@@ -103,8 +103,8 @@ test('settings are made in forms, and an approval gets a form', async ({ admin, 
 	await expect(panel.getByRole('group', { name: 'Preview of the form' }).getByRole('textbox', { name: 'note' })).toBeVisible();
 
 	await panel.getByRole('checkbox', { name: 'Stop early' }).check();
-	await panel.getByLabel('Then').selectOption('fail with a message');
-	await panel.getByLabel('Message').fill('no hat');
+	await panel.getByRole('combobox', { name: /^Then/ }).selectOption('fail with a message');
+	await panel.getByRole('textbox', { name: 'Message' }).fill('no hat');
 	const [step] = (await save(admin, rest, world)).nodes.value.modules as unknown as Record<string, unknown>[];
 	expect(step).toMatchObject({
 		retry: { exponential: { attempts: 3, multiplier: 1, seconds: 2, random_factor: 20 }, retry_if: { expr: 'error.name === "rate_limited"' } },
@@ -128,9 +128,9 @@ test('inputs of the workflow are built in a form, and their names are changed ev
 	await admin.keyboard.press('Enter');
 	await panel.getByRole('button', { name: /^strength/ }).click();
 	await panel.getByLabel('Largest').fill('9');
-	await panel.getByLabel('Default').fill('12');
+	await panel.getByRole('textbox', { name: 'Default' }).fill('12');
 	await expect(panel.getByText('must be at most 9')).toBeVisible();
-	await panel.getByLabel('Default').fill('3');
+	await panel.getByRole('textbox', { name: 'Default' }).fill('3');
 	await panel.getByRole('button', { name: /^options/ }).click();
 	await panel.getByRole('button', { name: 'Add a field' }).click();
 	await admin.keyboard.type('steps');

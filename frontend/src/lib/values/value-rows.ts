@@ -97,6 +97,9 @@ export function emptyValue(schema: ValueSchema): unknown {
 /** Kinds that a property without a schema can have. */
 export const FREE_KINDS: readonly ValueKind[] = ['string', 'number', 'boolean', 'object', 'array', 'image', 'video', 'audio', 'file'];
 
+/** Kinds that an item without a schema can have: those that its value alone shows. */
+export const FREE_ITEM_KINDS: readonly ValueKind[] = ['string', 'number', 'boolean', 'object', 'array'];
+
 /** Converts a value to another kind, as far as its content allows. */
 export function convertValue(value: unknown, kind: ValueKind): unknown {
 	const empty = emptyValue({ ...ANY_VALUE, kind });

@@ -18,6 +18,8 @@ export interface ValueSchema {
 	maxLength: number | null;
 	/** Regular expression that a text must match; empty if there is none. */
 	pattern: string;
+	/** Whether a file must be given as a link: the schema takes no objects. */
+	isLink: boolean;
 	/** MIME types of files that are accepted; empty if all are. */
 	accept: string[];
 	/** Value that applies if none is given; `undefined` if there is none. */
@@ -47,6 +49,7 @@ export const ANY_VALUE: ValueSchema = {
 	minLength: null,
 	maxLength: null,
 	pattern: '',
+	isLink: false,
 	accept: [],
 	fallback: undefined,
 	long: false,
@@ -85,6 +88,7 @@ export function readSchema(schema: unknown, name = ''): ValueSchema {
 		minLength: number(fields.minLength),
 		maxLength: number(fields.maxLength),
 		pattern: text(fields.pattern),
+		isLink: isMediaType(kind) && fields.type === 'string',
 		accept: [],
 		fallback: fields.default,
 		long: isLongText(name) || fields.format === 'textarea',

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { markProblems } from './expression-marks.ts';
 
 it.each([
-	['results.gone.x', { line: 1, column: 9 }, 'gone'],
+	['results.gone.x', { line: 1, column: 9 }, 'gone.x'],
 	['a +\n  bad', { line: 2, column: 3 }, 'bad'],
 	['f(', { line: 1, column: 3 }, '('],
 	['"🎩" + bad', { line: 1, column: 7 }, 'bad'],

@@ -8,7 +8,7 @@ export interface ExpressionMark {
 	message: string;
 }
 
-/** Marks the problems that have a position: the word at it, or the last character if it is behind the end. */
+/** Marks the problems that have a position: the name or the path at it, or the last character if it is behind the end. */
 export function markProblems(source: string, problems: readonly Problem[]): ExpressionMark[] {
 	return problems.flatMap(({ span, severity, message }) => {
 		if (!span || source === '') return [];
@@ -17,7 +17,7 @@ export function markProblems(source: string, problems: readonly Problem[]): Expr
 		const start = lines.slice(0, line - 1).reduce((sum, text) => sum + text.length + 1, 0);
 		const at = start + [...lines[line - 1]!].slice(0, Math.max(span.column - 1, 0)).join('').length;
 		const from = Math.min(at, Math.max(source.length - 1, 0));
-		const word = /^[\w$]+/.exec(source.slice(from))?.[0].length ?? 1;
+		const word = /^[\w$]+(?:\??\.[\w$]+)*/.exec(source.slice(from))?.[0].length ?? 1;
 		return [{ from, to: Math.min(from + word, source.length), severity, message }];
 	});
 }

@@ -2,9 +2,11 @@ import { createContext } from 'svelte';
 import type { Workflow } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import type { Draft } from '#lib/draft.svelte.ts';
+import { applyFixes } from '#lib/editor/fixes.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { updateValue } from '#lib/editor/json-update.ts';
 import { formatPointer, valueAt } from '#lib/pointer.ts';
+import type { Fix } from '#lib/problems.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
 import { findNextPlace } from './places.ts';
 import { describeBrokenReferences } from './reference-check.ts';
@@ -195,6 +197,11 @@ export class WorkflowEditing {
 		});
 	}
 
+	/** Applies the fix of a finding, if its place still exists. */
+	applyFix(fix: Fix): void {
+		this.#text()?.apply(applyFixes(this.#draft.text, [fix]));
+	}
+
 	/** Exchanges two elements of a list of the OpenFlow document, with their formatting. */
 	swap(one: string, other: string): void {
 		this.#edit((edit) => edit.swap(this.#prefix + one, this.#prefix + other));
@@ -217,7 +224,7 @@ export class WorkflowEditing {
 		this.#edit((edit) => updateValue(edit, formatPointer([name]), value));
 	}
 
-	#edit(change: (edit: JsonEdit) => void): void {
+	#edit(change: (edit: JsonEdit) => unknown): void {
 		if (!this.editable) return;
 		const edit = new JsonEdit(this.#draft.text);
 		change(edit);
