@@ -9,6 +9,7 @@ const options = readSchema({
 		size: { type: 'integer', minimum: 1, maximum: 8 },
 		style: { enum: ['oil', 'ink'] },
 		name: { type: 'string', minLength: 2, maxLength: 4, pattern: '^[a-z]+$' },
+		few: { type: 'array', minItems: 1, maxItems: 2 },
 		tags: { type: 'array', items: { type: 'string' } },
 		deep: { type: 'object', properties: { on: { type: 'boolean' } }, required: ['on'] }
 	},
@@ -17,7 +18,7 @@ const options = readSchema({
 });
 
 describe('the schema of a value', () => {
-	it('follows the order of the form', () => expect(options.properties.map(([name]) => name)).toEqual(['style', 'size', 'name', 'tags', 'deep']));
+	it('follows the order of the form', () => expect(options.properties.map(([name]) => name)).toEqual(['style', 'size', 'name', 'few', 'tags', 'deep']));
 	it.each([
 		[{ type: ['integer', 'null'] }, 'integer'],
 		[{ type: ['string', 'object'], format: 'image' }, 'image'],
@@ -50,6 +51,7 @@ describe('rows of an object', () => {
 			['style', undefined, true, false],
 			['size', 2, true, true],
 			['name', undefined, true, false],
+			['few', undefined, true, false],
 			['tags', undefined, true, false],
 			['deep', undefined, true, false],
 			['more', 1, false, false]
@@ -106,6 +108,8 @@ it.each<[unknown, string, string]>([
 	['a', 'name', 'must have at least 2 characters'],
 	['abcde', 'name', 'must have at most 4 characters'],
 	['AB', 'name', 'must match ^[a-z]+$'],
+	[[1, 2, 3], 'few', 'must have at most 2 items'],
+	[[], 'few', 'must have at least 1 items'],
 	[{}, 'tags', 'must be a list: [ … ]'],
 	[undefined, 'size', ''],
 	[new EmbeddedExpression('x'), 'size', '']

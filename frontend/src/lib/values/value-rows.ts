@@ -126,7 +126,7 @@ export function checkValue(value: unknown, schema: ValueSchema): string {
 		case 'object':
 			return isObject(value) ? '' : 'must be an object: { … }';
 		case 'array':
-			return Array.isArray(value) ? '' : 'must be a list: [ … ]';
+			return Array.isArray(value) ? checkLength(value.length, schema) : 'must be a list: [ … ]';
 		default:
 			return '';
 	}
@@ -143,6 +143,11 @@ function checkNumber(value: unknown, { kind, minimum, maximum }: ValueSchema): s
 	if (minimum !== null && value < minimum) return `must be at least ${minimum}`;
 	if (maximum !== null && value > maximum) return `must be at most ${maximum}`;
 	return '';
+}
+
+function checkLength(length: number, { minItems, maxItems }: ValueSchema): string {
+	if (minItems !== null && length < minItems) return `must have at least ${minItems} items`;
+	return maxItems !== null && length > maxItems ? `must have at most ${maxItems} items` : '';
 }
 
 function checkText(value: string, { minLength, maxLength, pattern }: ValueSchema): string {

@@ -16,6 +16,8 @@ export interface ValueSchema {
 	maximum: number | null;
 	minLength: number | null;
 	maxLength: number | null;
+	minItems: number | null;
+	maxItems: number | null;
 	/** Regular expression that a text must match; empty if there is none. */
 	pattern: string;
 	/** Whether a file must be given as a link: the schema takes no objects. */
@@ -48,6 +50,8 @@ export const ANY_VALUE: ValueSchema = {
 	maximum: null,
 	minLength: null,
 	maxLength: null,
+	minItems: null,
+	maxItems: null,
 	pattern: '',
 	isLink: false,
 	accept: [],
@@ -87,6 +91,8 @@ export function readSchema(schema: unknown, name = ''): ValueSchema {
 		maximum: number(fields.maximum),
 		minLength: number(fields.minLength),
 		maxLength: number(fields.maxLength),
+		minItems: number(fields.minItems),
+		maxItems: number(fields.maxItems),
 		pattern: text(fields.pattern),
 		isLink: isMediaType(kind) && fields.type === 'string',
 		accept: [],

@@ -1,6 +1,7 @@
 import type { Catalog } from '#lib/core.ts';
 import { valueAt } from '#lib/pointer.ts';
 import { ANY_VALUE, readDeclaredInput, readSchema, type ValueSchema } from '#lib/values/value-schema.ts';
+import { readCodeInputs } from './code-inputs.ts';
 import { isObject, nodeIdOf, subflowIdOf, type Module } from './modules.ts';
 
 /** An input of a step: of its node, or of its sub-flow. */
@@ -42,6 +43,12 @@ function declaredInputs(module: Module, catalog: Catalog): InputSpec[] {
 			description: input.description ?? '',
 			schema: readDeclaredInput(input)
 		}));
+	}
+	if (module.value?.type === 'rawscript') {
+		return readCodeInputs(String(module.value.content ?? '')).map(({ name, kind, required, fallback }) => {
+			const schema = { ...ANY_VALUE, kind, fallback, items: kind === 'array' ? ANY_VALUE : null, others: kind === 'object' ? ANY_VALUE : null };
+			return { ...BARE_INPUT, name, type: kind, required, schema };
+		});
 	}
 	const flow = catalog.workflows[subflowIdOf(module) ?? ''];
 	return flow === undefined ? [] : inputsOfSchema(valueAt(flow, '/schema'));
