@@ -20,7 +20,7 @@ async function openStep(page: Page, rest: Rest, inputs: object[]): Promise<World
 /** Saves the workflow and reads it from the server. */
 async function save(page: Page, rest: Rest, { workflow }: World): Promise<Saved> {
 	await page.keyboard.press('ControlOrMeta+s');
-	await expect(page.getByText('Unsaved changes')).toHaveCount(0);
+	await expect(page.getByText('Saved', { exact: true })).toBeVisible();
 	return rest.call<Saved>('GET', `/workflows/${workflow}`);
 }
 
