@@ -2,6 +2,7 @@
 
 mod credentials;
 mod data_schema;
+mod outline;
 mod parse;
 mod schema;
 mod secret_names;
@@ -9,6 +10,7 @@ mod secret_names;
 mod tests;
 
 pub use self::credentials::{CleanBaseUrl, LiteralCredential, clean_base_url};
+pub use self::outline::drop_pinned_results;
 pub use self::parse::{parse_connector, parse_node};
 pub use self::schema::{DECLARATIONS_SCHEMA, DeclarationSchema};
 pub use crate::declarations::{Catalog, Connector, Node, NodeInput, NodeOutput};

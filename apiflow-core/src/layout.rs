@@ -15,7 +15,7 @@ mod metrics;
 use serde::Serialize;
 use serde_json::Value;
 
-use crate::openflow::parse_leniently;
+use crate::openflow::{ParsedDocument, parse_leniently};
 use blocks::Picture;
 use draw::Drawing;
 use metrics::Metrics;
@@ -130,8 +130,12 @@ pub struct LayoutEdge {
 
 /// Lays out a document, which may be invalid or incomplete: modules that cannot be read have no card.
 pub fn layout_document(document: &Value, options: &LayoutOptions) -> Layout {
-    let reading = parse_leniently(document);
-    let picture = Picture::from_document(&reading);
+    layout_parsed(&parse_leniently(document), options)
+}
+
+/// Does the same with a document that has been parsed already.
+pub fn layout_parsed(reading: &ParsedDocument, options: &LayoutOptions) -> Layout {
+    let picture = Picture::from_document(reading);
     let direction = options.direction.unwrap_or_else(|| fitting_direction(&picture, options.aspect));
     let metrics = Metrics::for_direction(direction);
     Drawing::new(metrics).draw_picture(&picture)

@@ -37,7 +37,7 @@ pub use json_schema::{
 
 use crate::catalog::Catalog;
 use crate::diagnostic::{Diagnostic, codes, suggest};
-use crate::openflow::{Module, ModuleValue, parse_leniently};
+use crate::openflow::{Module, ModuleValue, ParsedDocument, parse_leniently};
 use checker::{Checker, Surroundings};
 use sub_flows::SubFlows;
 
@@ -46,11 +46,15 @@ use sub_flows::SubFlows;
 /// An error is something that cannot run, or that would certainly compute with nothing instead of a value; a warning is
 /// something that runs, but hardly as intended.
 pub fn validate_workflow(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
-    suggest::within_budget(|| check_document(document, catalog))
+    validate_parsed(document, parse_leniently(document), catalog)
 }
 
-fn check_document(document: &Value, catalog: &Catalog) -> Vec<Diagnostic> {
-    let reading = parse_leniently(document);
+/// Does the same with a document that has been parsed already.
+pub fn validate_parsed(document: &Value, reading: ParsedDocument, catalog: &Catalog) -> Vec<Diagnostic> {
+    suggest::within_budget(|| check_document(document, reading, catalog))
+}
+
+fn check_document(document: &Value, reading: ParsedDocument, catalog: &Catalog) -> Vec<Diagnostic> {
     let mut findings = reading.findings;
     if let Some(flow) = &reading.flow {
         let sub_flows = SubFlows::read_reachable(flow, catalog);

@@ -267,3 +267,35 @@ proptest! {
         }
     }
 }
+
+/// What editors get: connectors and nodes without their calls, sub-flows without pinned results.
+fn signatures(catalog: &Catalog) -> Catalog {
+    let mut reduced = catalog.clone();
+    for connector in reduced.connectors.values_mut() {
+        (connector.data, connector.body) = (None, None);
+        connector.header.clear();
+    }
+    reduced.nodes.values_mut().for_each(|node| node.data = None);
+    reduced.workflows.values_mut().for_each(apiflow_core::catalog::drop_pinned_results);
+    reduced
+}
+
+#[test]
+fn signatures_lead_to_the_same_findings_as_whole_documents() {
+    let cases = conformance("validate_cases.json");
+    for case in cases.as_array().unwrap() {
+        let whole = Catalog { secrets: None, ..catalog(&case["catalog"]) };
+        let mut reduced = signatures(&whole);
+        let found = |catalog: &Catalog| validate::validate_workflow(&case["document"], catalog);
+        assert_eq!(found(&reduced), found(&whole), "{}", case["name"]);
+        // The same if the workflow itself is called by another one.
+        let mut around = whole;
+        let caller = json!({"value": {"modules": [{"id": "a", "value": {"type": "flow", "path": "workflow/case", "input_transforms": {}}},
+            {"id": "b", "value": {"type": "identity"}, "skip_if": {"expr": "results.a.nothing"}}]}});
+        around.workflows.insert("case".to_owned(), case["document"].clone());
+        reduced.workflows.insert("case".to_owned(), case["document"].clone());
+        let reduced = signatures(&reduced);
+        let found = |catalog: &Catalog| validate::validate_workflow(&caller, catalog);
+        assert_eq!(found(&reduced), found(&around), "{} as a sub-flow", case["name"]);
+    }
+}

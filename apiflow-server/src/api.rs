@@ -3,6 +3,7 @@
 //! Times are RFC 3339 in UTC with milliseconds; ids are `[A-Za-z0-9][A-Za-z0-9_.-]{0,63}`.
 
 mod artifact;
+mod catalog;
 mod document;
 mod dry_run;
 mod job;
@@ -15,6 +16,7 @@ mod webhook;
 mod workflow_version;
 
 pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, UploadedArtifacts};
+pub use catalog::{CatalogConnector, CatalogNode, DocumentCatalog};
 pub use document::{
     Connector, ConnectorChange, Diagnostics, NewConnector, NewNode, NewWorkflow, Node, NodeChange, ValidateRequest,
     Workflow, WorkflowChange,

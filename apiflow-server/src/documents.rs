@@ -9,6 +9,7 @@ mod recheck;
 pub(crate) mod recheck_queue;
 pub(crate) mod references;
 pub(crate) mod schema;
+pub(crate) mod signatures;
 pub(crate) mod validation;
 mod views;
 pub(crate) mod workflow_checks;

@@ -1,6 +1,7 @@
 //! HTTP infrastructure: errors, extractors, pagination, layers, connections and the embedded frontend.
 
 pub(crate) mod caller_id;
+pub(crate) mod compression;
 pub(crate) mod extract;
 pub(crate) mod fair_places;
 pub(crate) mod fallback;

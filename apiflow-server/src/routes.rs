@@ -3,6 +3,7 @@
 mod approvals;
 mod artifacts;
 mod calls;
+mod catalog;
 mod documents;
 mod events;
 mod health;
@@ -30,6 +31,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_swagger_ui::SwaggerUi;
 
 use crate::api::{BASE_PATH, ProblemBody};
+use crate::http::compression::compression_layer;
 use crate::http::{fallback, frontend, layers};
 use crate::state::AppState;
 use crate::users::cookies;
@@ -93,15 +95,14 @@ pub fn router(state: AppState) -> Router {
 }
 
 fn documented_router() -> (Router<AppState>, Document) {
-    let api = OpenApiRouter::new()
+    let compressed = OpenApiRouter::new()
         .merge(documents::router())
         .merge(workflow_versions::router())
+        .merge(catalog::router())
         .merge(runs::router())
         .merge(jobs::router())
         .merge(webhooks::router())
         .merge(approvals::router())
-        .merge(artifacts::router())
-        .merge(events::router())
         .merge(hooks::router())
         .merge(session::router())
         .merge(tokens::router())
@@ -111,7 +112,9 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(library::router())
         .merge(calls::router())
         .merge(schemas::router())
-        .merge(proxy::router());
+        .layer(compression_layer());
+    // Files are compressed already, streams must not wait for a block to fill, and replies of providers are passed on as they are.
+    let api = compressed.merge(artifacts::router()).merge(events::router()).merge(proxy::router());
     let (routes, mut document) =
         OpenApiRouter::with_openapi(Base::openapi()).nest(BASE_PATH, api).merge(health::router()).split_for_parts();
     document.paths.paths.values_mut().flat_map(path_operations).for_each(add_problem);

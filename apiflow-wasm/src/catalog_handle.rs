@@ -2,8 +2,9 @@
 
 use apiflow_core::catalog::Catalog;
 use apiflow_core::diagnostic::Diagnostic;
-use apiflow_core::layout::{Layout, LayoutOptions, layout_document};
-use apiflow_core::validate::{complete_expression, validate_workflow};
+use apiflow_core::layout::{Layout, LayoutOptions, layout_parsed};
+use apiflow_core::openflow::parse_leniently;
+use apiflow_core::validate::{complete_expression, validate_parsed, validate_workflow};
 use serde::Serialize;
 use serde_json::{Map, Value};
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -71,10 +72,11 @@ impl CatalogHandle {
     #[must_use]
     pub fn check(&self, text: &str, pointer: &str) -> String {
         write_json(&match read_part(text, pointer) {
-            Ok(flow) => CheckedWorkflow {
-                diagnostics: self.validate_flow(&flow),
-                layout: Some(layout_document(&flow, &LayoutOptions::default())),
-            },
+            Ok(flow) => {
+                let reading = parse_leniently(&flow);
+                let layout = Some(layout_parsed(&reading, &LayoutOptions::default()));
+                CheckedWorkflow { diagnostics: validate_parsed(&flow, reading, &self.catalog), layout }
+            }
             Err(fault) => CheckedWorkflow { diagnostics: vec![*fault], layout: None },
         })
     }

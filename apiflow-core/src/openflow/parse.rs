@@ -36,7 +36,7 @@ pub fn parse(document: &Value) -> (Option<OpenFlow>, Vec<Diagnostic>) {
 
 /// The valid parts of a document that may contain faults.
 #[derive(Debug)]
-pub(crate) struct ParsedDocument {
+pub struct ParsedDocument {
     /// The workflow, with harmless values in place of invalid ones; `None` if the document is not even an object with a
     /// `value`.
     pub(crate) flow: Option<OpenFlow>,
@@ -47,7 +47,7 @@ pub(crate) struct ParsedDocument {
 }
 
 /// Parses as much of a document as possible.
-pub(crate) fn parse_leniently(document: &Value) -> ParsedDocument {
+pub fn parse_leniently(document: &Value) -> ParsedDocument {
     let mut reader = DocumentReader::default();
     let flow = reader.read_document(document);
     ParsedDocument { flow, findings: reader.findings, broken: reader.broken }

@@ -8,6 +8,7 @@ mod artifact_access;
 mod artifacts;
 mod attacks;
 mod cached_records;
+mod catalog;
 mod common_rules;
 mod cookies;
 mod documents;

@@ -151,6 +151,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/catalog": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads what workflows may refer to, in one reply: the inputs and outputs of nodes without their calls, and the OpenFlow
+         *     documents of workflows without the results that are pinned in them. An editor finds with it what the server finds.
+         */
+        get: operations["get_catalog"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/connectors": {
         parameters: {
             query?: never;
@@ -1268,6 +1288,40 @@ export interface components {
          * @enum {string}
          */
         CallPurpose: "submit" | "poll" | "result" | "cancel" | "recover" | "upload" | "download";
+        /** @description A connector as far as workflows depend on it. */
+        CatalogConnector: {
+            /** @description Absolute http or https URL that node paths are appended to. */
+            base_url: string;
+            /** @description Unique identifier of the connector. */
+            id: string;
+            /** @description Default HTTP method of its nodes. */
+            method: string;
+            /** @description Display name; need not be unique. */
+            name: string;
+            /** @description What calls cost, unless the node has a price of its own. */
+            price?: {
+                [key: string]: unknown;
+            } | null;
+        };
+        /** @description A node as far as workflows depend on it. */
+        CatalogNode: {
+            /** @description Id of the connector that the call goes through. */
+            connector_id: string;
+            /** @description Description of the call for users. */
+            description: string;
+            /** @description Unique identifier of the node. */
+            id: string;
+            /** @description Declared inputs. */
+            input: components["schemas"]["NodeInput"][];
+            /** @description Display name; need not be unique. */
+            name: string;
+            /** @description Declared outputs. */
+            output: components["schemas"]["NodeOutput"][];
+            /** @description What a call costs. */
+            price?: {
+                [key: string]: unknown;
+            } | null;
+        };
         /** @description A provider and how to authenticate with it. */
         Connector: {
             /** @description Absolute http or https URL that node paths are appended to. */
@@ -1363,6 +1417,27 @@ export interface components {
         Diagnostics: {
             /** @description The findings, ordered by position. */
             diagnostics: components["schemas"]["Diagnostic"][];
+        };
+        /** @description What workflows may refer to, by id. */
+        DocumentCatalog: {
+            /** @description Connectors. */
+            connectors: {
+                [key: string]: components["schemas"]["CatalogConnector"];
+            };
+            /** @description Names of workflows. */
+            names: {
+                [key: string]: string;
+            };
+            /** @description Nodes. */
+            nodes: {
+                [key: string]: components["schemas"]["CatalogNode"];
+            };
+            /** @description OpenFlow documents of workflows, without pinned results. */
+            workflows: {
+                [key: string]: {
+                    [key: string]: unknown;
+                };
+            };
         };
         /** @description A request that would be sent. */
         DryRunCall: {
@@ -3684,6 +3759,46 @@ export interface operations {
                 content: {
                     "application/json": components["schemas"]["Page_ProxiedCall"];
                 };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_catalog: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The ETag of the catalog that the caller has. */
+                "If-None-Match"?: string | null;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the catalog */
+            200: {
+                headers: {
+                    ETag?: string;
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["DocumentCatalog"];
+                };
+            };
+            /** @description the caller has it already */
+            304: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content?: never;
             };
             /** @description a problem */
             default: {
