@@ -162,6 +162,8 @@ pub struct JobRequest {
     pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
+    /// Id of the job that it reruns.
+    pub rerun_of: Option<String>,
     /// Id of the user who creates the job.
     pub created_by: Option<String>,
     /// What the job runs.
@@ -235,6 +237,7 @@ impl JobRequest {
             workflow_id: None,
             workflow_version: None,
             node_id: None,
+            rerun_of: None,
             created_by: None,
             source: source.into(),
             input,
@@ -327,6 +330,7 @@ impl Runtime {
             workflow_id: request.workflow_id,
             workflow_version: request.workflow_version,
             node_id: request.node_id,
+            rerun_of: request.rerun_of,
             created_by: request.created_by,
             created_at: now,
             priority,

@@ -15,7 +15,7 @@ mod user;
 mod webhook;
 mod workflow_version;
 
-pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, UploadedArtifacts};
+pub use artifact::{ArtifactInfo, ArtifactLink, ArtifactProvenance, FetchRequest, NewArtifactLink, UploadedArtifacts};
 pub use catalog::{CatalogConnector, CatalogNode, DocumentCatalog};
 pub use document::{
     Connector, ConnectorChange, Diagnostics, NewConnector, NewNode, NewWorkflow, Node, NodeChange, ValidateRequest,
@@ -24,7 +24,7 @@ pub use document::{
 pub use dry_run::DryRunRequest;
 pub use job::{
     Approval, Call, CallPurpose, Job, JobDocument, JobSummary, RerunRequest, ResumeAction, ResumeRequest,
-    RunDocumentRequest, RunRequest, RunWorkflowRequest, Step, StepLog,
+    RunDocumentRequest, RunRequest, RunWorkflowRequest, Step, StepLog, TruncatedField,
 };
 pub use library::{
     ImportModelRequest, LibraryAddition, LibraryChange, LibraryEntry, LibraryItem, LibraryProvider, LibrarySample,

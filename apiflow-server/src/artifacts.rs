@@ -3,6 +3,7 @@
 pub(crate) mod access;
 pub(crate) mod byte_range;
 pub(crate) mod content_headers;
+pub(crate) mod fetch;
 pub(crate) mod links;
 pub(crate) mod open;
 pub(crate) mod retention;

@@ -1,5 +1,6 @@
 //! HTTP infrastructure: errors, extractors, pagination, layers, connections and the embedded frontend.
 
+pub(crate) mod base_url;
 pub(crate) mod caller_id;
 pub(crate) mod compression;
 pub(crate) mod extract;

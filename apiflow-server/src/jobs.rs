@@ -9,6 +9,7 @@ pub(crate) mod lookup;
 pub(crate) mod prepared_workflows;
 mod rerun;
 pub(crate) mod start_job;
+pub(crate) mod truncate_values;
 pub(crate) mod views;
 mod wait;
 mod webhook_messages;

@@ -39,6 +39,8 @@ pub(crate) const TEMPORARY_FOLDER: &str = "<temporary folder>";
 pub struct WebSettings {
     /// The URL under which users reach the server, without a trailing slash.
     pub public_url: String,
+    /// Whether links in replies have `public_url`, whatever host a request names.
+    pub has_public_url: bool,
     /// Origins whose pages may call the API with a token.
     pub cors_origins: Vec<HeaderValue>,
     /// Largest body of a request.
@@ -61,6 +63,7 @@ impl Default for WebSettings {
     fn default() -> Self {
         Self {
             public_url: DEFAULT_PUBLIC_URL.to_owned(),
+            has_public_url: true,
             cors_origins: Vec::new(),
             body_limit_bytes: 10 * 1024 * 1024,
             documents: DocumentLimits::default(),
@@ -293,6 +296,7 @@ impl Settings {
         });
         Ok(WebSettings {
             public_url: self.public_url()?,
+            has_public_url: self.public_api_url.as_ref().is_some_and(|url| !url.is_empty()),
             cors_origins: cors_origins.collect::<Result<_, _>>()?,
             body_limit_bytes: self.body_limit,
             documents: DocumentLimits { max_bytes: self.max_document, max_modules: self.max_modules },

@@ -78,6 +78,12 @@ fn from_small_int(int: i32) -> u32 {
     u32::try_from(int).unwrap_or(0)
 }
 
+/// Returns the pattern of `LIKE … ESCAPE '!'` for texts that contain this one.
+pub(crate) fn contains_pattern(text: &str) -> String {
+    let escaped = text.replace('!', "!!").replace('%', "!%").replace('_', "!_");
+    format!("%{escaped}%")
+}
+
 pub(crate) fn duration_ms(lease: Duration) -> i64 {
     i64::try_from(lease.as_millis()).unwrap_or(i64::MAX / 2).min(i64::MAX / 2)
 }
@@ -124,16 +130,16 @@ pub(crate) fn job_row(columns: JobColumns) -> Result<JobRow, StoreError> {
         last_seq,
         erase_at,
     ) = columns;
-    let mut parts = status_and_more.splitn(3, ' ');
-    let status = parts.next().unwrap_or_default();
-    let workflow_version = parts.next().and_then(|number| number.parse().ok());
-    let cost = parts.next().unwrap_or_default();
+    let mut parts = status_and_more.splitn(4, ' ');
+    let mut next_part = || parts.next().unwrap_or_default();
+    let (status, workflow_version, rerun_of, cost) = (next_part(), next_part().parse().ok(), next_part(), next_part());
     Ok(JobRow {
         id,
         name,
         workflow_id,
         workflow_version,
         node_id,
+        rerun_of: Some(rerun_of.to_owned()).filter(|id| !id.is_empty()),
         created_by,
         created_at: Timestamp(created_at),
         updated_at: Timestamp(updated_at),
@@ -301,6 +307,14 @@ macro_rules! push_job_filter {
         }
         if let Some(node) = &$filter.node_id {
             $query.push(" AND node_id = ").push_bind(node);
+        }
+        if let Some(user) = &$filter.created_by {
+            $query.push(" AND created_by = ").push_bind(user);
+        }
+        if let Some(text) = &$filter.search {
+            let text = text.to_ascii_lowercase();
+            $query.push(" AND (lower(name) LIKE ").push_bind($crate::job_rows::contains_pattern(&text));
+            $query.push(" ESCAPE '!' OR lower(id) = ").push_bind(text).push(")");
         }
         if let Some(moment) = $filter.created_after {
             $query.push(" AND created_at >= ").push_bind(moment.0);

@@ -166,6 +166,7 @@ fn migrations() -> Migrator {
         migration(16, "workflow_retention", include_str!("../migrations/postgres/0016_workflow_retention.sql")),
         migration(17, "token_scopes", include_str!("../migrations/postgres/0017_token_scopes.sql")),
         migration(18, "workflow_versions", include_str!("../migrations/postgres/0018_workflow_versions.sql")),
+        migration(19, "reruns", include_str!("../migrations/postgres/0019_reruns.sql")),
     ])
 }
 

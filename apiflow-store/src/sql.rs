@@ -92,12 +92,12 @@ macro_rules! replace_step {
 }
 pub(crate) use replace_step;
 
-/// The columns of [`crate::job_rows::JobColumns`]. The workflow's version and the cost follow the status after spaces,
-/// because a row of more columns could not be read as a tuple.
+/// The columns of [`crate::job_rows::JobColumns`]. The workflow's version, the job that it reruns and the cost
+/// follow the status, each after a space, because a row of more columns could not be read as a tuple.
 macro_rules! job_columns {
     () => {
         "id, name, workflow_id, node_id, created_by, created_at, updated_at, \
-         status || ' ' || coalesce(CAST(workflow_version AS TEXT), '') || ' ' || coalesce(cost, '') AS status_and_more, priority, retry_count, \
+         status || ' ' || coalesce(CAST(workflow_version AS TEXT), '') || ' ' || coalesce(rerun_of, '') || ' ' || coalesce(cost, '') AS status_and_more, priority, retry_count, \
          started_at, finished_at, output, error, last_seq, erase_at"
     };
 }

@@ -111,6 +111,7 @@ mod tests {
             workflow_id: None,
             workflow_version: None,
             node_id: None,
+            rerun_of: None,
             created_by: None,
             created_at: Timestamp(0),
             updated_at: Timestamp(0),

@@ -422,6 +422,7 @@ mod tests {
             workflow_id: None,
             workflow_version: None,
             node_id: None,
+            rerun_of: None,
             created_by: None,
             created_at: Timestamp(0),
             bundle: JobBundle::default().into(),

@@ -69,3 +69,11 @@ pub struct ArtifactLink {
     #[schema(format = DateTime)]
     pub expires_at: String,
 }
+
+/// A file to fetch.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct FetchRequest {
+    /// The http or https URL of the file.
+    pub url: String,
+}

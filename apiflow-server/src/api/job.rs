@@ -1,5 +1,7 @@
 //! Jobs, their steps and calls, and the requests that start them.
 
+use std::collections::BTreeMap;
+
 use apiflow_core::artifact::Artifact;
 use apiflow_core::money::Cost;
 use apiflow_core::ports::{JobStatus, StepStatus, WebhookEvent};
@@ -178,6 +180,9 @@ pub struct JobSummary {
     /// Id of the node, if the job runs a single node.
     #[schema(required)]
     pub node_id: Option<String>,
+    /// Id of the job that it reruns, even if that was deleted.
+    #[schema(required)]
+    pub rerun_of: Option<String>,
     /// Current status of the job.
     pub status: JobStatus,
     /// Total number of retries of its steps.
@@ -220,6 +225,19 @@ pub struct Job {
     /// Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more.
     #[schema(required)]
     pub steps_next: Option<String>,
+    /// Which values are previews, because they are larger than `max_value_bytes`; absent if none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<TruncatedField>,
+}
+
+/// A value that may be too large for a reply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum TruncatedField {
+    /// The input.
+    Input,
+    /// The output.
+    Output,
 }
 
 /// A module of the document that is running or has run.
@@ -276,6 +294,9 @@ pub struct Step {
     /// What its calls have cost so far; null if none has ended that could have cost anything.
     #[schema(required)]
     pub cost: Option<Cost>,
+    /// Which values are previews, because they are larger than `max_value_bytes`; absent if none is.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub truncated: Vec<TruncatedField>,
 }
 
 /// The provider's log of a step; secrets are masked.
@@ -299,6 +320,9 @@ pub struct JobDocument {
     /// The OpenFlow document as it was when the job was created; for a job of a node, a document of one step.
     #[schema(value_type = BTreeMap<String, Value>)]
     pub document: Value,
+    /// The OpenFlow documents of the workflows that it runs as sub-flows, by id, as they were then.
+    #[schema(value_type = BTreeMap<String, Value>)]
+    pub workflows: BTreeMap<String, Value>,
 }
 
 /// One request of a step and its reply; secrets are masked.

@@ -14,8 +14,8 @@ pub(crate) const KEY_PURPOSE: &str = "artifact links";
 #[derive(Clone)]
 pub(crate) struct LinkSigner {
     key: hmac::Key,
-    /// What comes before the id in the URL of an artifact.
-    url_prefix: String,
+    /// The URL under which users reach the server, without a trailing slash.
+    public_url: String,
 }
 
 /// The signature in the query of a link.
@@ -30,14 +30,19 @@ pub(crate) struct LinkSignature {
 impl LinkSigner {
     /// Creates a signer with a key, for a server with this public URL.
     pub(crate) fn new(key: &[u8; 32], public_url: &str) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), url_prefix: artifact_url_prefix(public_url) }
+        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), public_url: public_url.to_owned() }
     }
 
     /// Returns a link to an artifact that is valid until a time in seconds since 1970.
     pub(crate) fn sign_link(&self, id: &str, expires: u64) -> String {
+        format!("{}{}", self.public_url, self.sign_path(id, expires))
+    }
+
+    /// Returns the path and query of such a link, for pages of this server.
+    pub(crate) fn sign_path(&self, id: &str, expires: u64) -> String {
         let tag = hmac::sign(&self.key, &signed_text(id, expires));
         let signature = URL_SAFE_NO_PAD.encode(tag.as_ref());
-        format!("{}{id}?expires={expires}&signature={signature}", self.url_prefix)
+        format!("{}{id}?expires={expires}&signature={signature}", artifact_url_prefix(""))
     }
 
     /// Returns whether a link was signed here for this artifact and has not expired. The comparison takes the same time

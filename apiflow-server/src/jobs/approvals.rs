@@ -84,27 +84,29 @@ impl Approver<'_> {
     }
 }
 
-/// Whether a caller may see a job's approval links: anyone who has one can answer without an account. No scope of a token
-/// permits an answer.
-pub(crate) fn sees_links(caller: &Caller, creator: Option<&str>) -> bool {
-    !caller.has_scopes() && (caller.user.is_admin || creator == Some(&caller.user.id))
+/// Returns the server's URL for a job's approval links if the caller may see them: anyone who has one can answer without
+/// an account. No scope of a token permits an answer.
+pub(crate) fn url_of_links<'c>(caller: &'c Caller, creator: Option<&str>) -> Option<&'c str> {
+    let may_see = !caller.has_scopes() && (caller.user.is_admin || creator == Some(&caller.user.id));
+    may_see.then_some(&caller.base_url)
 }
 
-/// Returns the approvals that a step waits for; with their links if `with_links`.
+/// Returns the approvals that a step waits for; with their links if the server's URL for them is given.
 pub(crate) fn approval_view(
     state: &AppState,
     job: &str,
     step: u64,
     gate: Option<&Value>,
-    with_links: bool,
+    links_at: Option<&str>,
 ) -> Result<Option<Approval>, Problem> {
     let Some(gate) = gate.and_then(|gate| Gate::deserialize(gate).ok()) else { return Ok(None) };
     let Gate { required, until, given, answered_by: _ } = gate;
     let mut urls = Vec::new();
-    for number in (1..=required.min(MAX_LINKS)).filter(|_| with_links) {
+    let numbers = links_at.into_iter().flat_map(|url| (1..=required.min(MAX_LINKS)).map(move |number| (url, number)));
+    for (url, number) in numbers {
         let link = Link { job: job.to_owned(), step, number };
         let signed = state.secrets.sign_text(PURPOSE, &serde_json::to_string(&link).map_err(Problem::internal)?)?;
-        urls.push(format!("{}{BASE_PATH}/approve/{signed}", state.settings.public_url));
+        urls.push(format!("{url}{BASE_PATH}/approve/{signed}"));
     }
     let remaining = required.saturating_sub(given);
     Ok(Some(Approval { required, given, remaining, until: until.to_rfc3339(), urls }))

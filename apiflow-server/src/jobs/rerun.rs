@@ -54,6 +54,7 @@ impl JobDraft {
             workflow_id: row.workflow_id,
             workflow_version: row.workflow_version,
             node_id: row.node_id,
+            rerun_of: Some(id.to_owned()),
             preprocess,
             fresh: asked.fresh,
             taken_over,

@@ -33,6 +33,7 @@ pub(crate) struct JobDraft {
     /// Version of the saved workflow.
     pub(super) workflow_version: Option<u64>,
     pub(super) node_id: Option<String>,
+    pub(super) rerun_of: Option<String>,
     pub(super) source: JobSource,
     /// The step whose result answers waiting callers, if the document names one.
     pub(super) early_return: Option<String>,
@@ -77,6 +78,7 @@ impl JobDraft {
             workflow_id: None,
             workflow_version: None,
             node_id: None,
+            rerun_of: None,
             source,
             early_return,
             input,
@@ -250,6 +252,7 @@ async fn create_job(
         workflow_id: draft.workflow_id,
         workflow_version: draft.workflow_version,
         node_id: draft.node_id,
+        rerun_of: draft.rerun_of,
         created_by: Some(caller.user.id.clone()),
         preprocess: draft.preprocess,
         fresh: draft.fresh,

@@ -32,6 +32,7 @@ pub(crate) fn job_summary(row: JobRow) -> JobSummary {
         workflow_id: row.workflow_id,
         workflow_version: row.workflow_version,
         node_id: row.node_id,
+        rerun_of: row.rerun_of,
         status: row.state.status,
         retry_count: row.state.retry_count,
         cost: row.state.cost,
@@ -92,7 +93,7 @@ pub(crate) async fn job_view(
         }
         Some(_) | None => step_views(state, caller, &row, 0, MAX_STEPS_WITH_JOB).await?,
     };
-    Ok(Job { summary: job_summary(row), input, output, steps, steps_next })
+    Ok(Job { summary: job_summary(row), input, output, steps, steps_next, truncated: Vec::new() })
 }
 
 /// A job as it is stored now.
@@ -133,10 +134,10 @@ async fn views_of_steps(
     steps: Vec<StepWithValues>,
 ) -> Result<Vec<Step>, Problem> {
     let mut artifacts = artifacts_by_step(state, &job.id, &steps).await?;
-    let with_links = approvals::sees_links(caller, job.created_by.as_deref());
+    let links_at = approvals::url_of_links(caller, job.created_by.as_deref());
     let view = |step: StepWithValues| {
         let StepWithValues { row, input, output } = step;
-        let approval = approvals::approval_view(state, &job.id, row.ordinal, row.approval.as_ref(), with_links)?;
+        let approval = approvals::approval_view(state, &job.id, row.ordinal, row.approval.as_ref(), links_at)?;
         let artifacts = artifacts.remove(&row.ordinal).unwrap_or_default();
         Ok(Step { artifacts, approval, ..step_view(row, (input, output)) })
     };
@@ -189,6 +190,7 @@ fn step_view(row: StepRow, (input, output): (Value, Value)) -> Step {
         cost: row.cost,
         artifacts: Vec::new(),
         fallback: row.fallback,
+        truncated: Vec::new(),
     }
 }
 

@@ -91,8 +91,8 @@ async fn waiting_step(
 ) -> Result<Option<WaitingStep>, Problem> {
     let rows = state.store.list_steps(&job.id, ordinal.saturating_sub(1), 1).await?;
     let Some(row) = rows.into_iter().find(|row| row.ordinal == ordinal) else { return Ok(None) };
-    let with_links = job.created_by.as_deref() == Some(signer);
-    let approval = approvals::approval_view(state, &job.id, ordinal, row.approval.as_ref(), with_links)?;
+    let links_at = (job.created_by.as_deref() == Some(signer)).then_some(state.settings.public_url.as_str());
+    let approval = approvals::approval_view(state, &job.id, ordinal, row.approval.as_ref(), links_at)?;
     // Without a form if the document was erased.
     let rule = approvals::gate_of_step(state, &row, &job.id).await.ok();
     let form = rule.and_then(|rule| rule.resume_form?.get("schema").cloned()).unwrap_or_default();

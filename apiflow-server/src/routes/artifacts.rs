@@ -12,10 +12,13 @@ use serde::Deserialize;
 use utoipa::IntoParams;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{ArtifactInfo, ArtifactLink, ArtifactProvenance, NewArtifactLink, Page, UploadedArtifacts};
+use crate::api::{
+    ArtifactInfo, ArtifactLink, ArtifactProvenance, FetchRequest, NewArtifactLink, Page, UploadedArtifacts,
+};
 use crate::artifacts::access::{find_own, find_readable};
 use crate::artifacts::byte_range::{Selection, select_bytes};
 use crate::artifacts::content_headers::{content_headers, etag_of};
+use crate::artifacts::fetch::fetch_file;
 use crate::artifacts::thumbnails::read_thumbnail;
 use crate::artifacts::upload::{store_body, store_form};
 use crate::http::extract::{InPath, InQuery, JsonBody};
@@ -35,6 +38,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(read, remove))
         .routes(routes!(read_info))
         .routes(routes!(create_link))
+        .routes(routes!(fetch))
 }
 
 /// Name of an upload.
@@ -77,6 +81,18 @@ async fn upload_named(
 ) -> Result<Response, Problem> {
     let (parts, body) = request.into_parts();
     Ok(created(store_body(&state, &caller, query.name, &parts.headers, body).await?))
+}
+
+/// Stores the file at a URL as an artifact of the caller; the same one each time. The server fetches it by the rules of
+/// all outgoing requests (`APIFLOW_ALLOW_HOSTS`), without credentials.
+#[utoipa::path(post, path = "/artifacts/fetch", operation_id = "fetch_artifact", tag = "artifacts", request_body = FetchRequest,
+    responses((status = CREATED, description = "the artifact", body = Artifact)))]
+async fn fetch(
+    State(state): State<AppState>,
+    caller: Caller,
+    JsonBody(body): JsonBody<FetchRequest>,
+) -> Result<Response, Problem> {
+    Ok(created(fetch_file(&state, &caller, &body.url).await?))
 }
 
 fn created(artifact: Artifact) -> Response {

@@ -15,6 +15,7 @@ use crate::http::pagination::{PageQuery, build_page};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
 use crate::jobs::lookup;
+use crate::jobs::truncate_values::{truncate_job, truncate_step};
 use crate::jobs::views;
 use crate::jobs::views::KnownValues;
 use crate::state::AppState;
@@ -29,6 +30,7 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(read_document))
         .routes(routes!(cancel_job))
         .routes(routes!(list_steps))
+        .routes(routes!(read_step))
         .routes(routes!(list_calls))
         .routes(routes!(read_step_log))
         .routes(routes!(recover_step))
@@ -50,6 +52,10 @@ struct JobQuery {
     workflow_id: Option<String>,
     /// Only jobs of this node.
     node_id: Option<String>,
+    /// Only jobs that this user created, by id.
+    created_by: Option<String>,
+    /// Only jobs whose name contains this text, or whose id is this text.
+    search: Option<String>,
     /// Only jobs created at or after this time.
     #[param(format = DateTime)]
     created_after: Option<String>,
@@ -70,6 +76,8 @@ async fn list(
         status: query.status,
         workflow_id: query.workflow_id,
         node_id: query.node_id,
+        created_by: query.created_by,
+        search: query.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
         created_after: parse_time("created_after", query.created_after.as_deref())?,
         created_before: parse_time("created_before", query.created_before.as_deref())?,
     };
@@ -89,16 +97,32 @@ async fn list_of_workflow(
     list_page(&state, &JobFilter { workflow_id: Some(id), ..JobFilter::default() }, &query).await
 }
 
+/// What a reply contains of large values.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct ValueQuery {
+    /// Largest input and output that is returned whole, in bytes of JSON; of a larger one, a preview is returned, and
+    /// `truncated` names it (default: no limit).
+    #[param(minimum = 1)]
+    max_value_bytes: Option<usize>,
+}
+
 /// Reads a job.
-#[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path)),
+#[utoipa::path(get, path = "/jobs/{id}", operation_id = "get_job", tag = "jobs", params(("id" = String, Path), ValueQuery),
     responses((status = OK, description = "the job", body = Job)))]
 async fn read(
     State(state): State<AppState>,
     caller: ScopedCaller,
     InPath(id): InPath<String>,
+    InQuery(query): InQuery<ValueQuery>,
 ) -> Result<Json<Job>, Problem> {
     let caller = caller.permit_job(&state, &id).await?;
-    views::read_job(&state, &caller, &id).await.map(Json)
+    let mut job = views::read_job(&state, &caller, &id).await?;
+    if let Some(max_bytes) = query.max_value_bytes {
+        truncate_job(&mut job, max_bytes);
+    }
+    Ok(Json(job))
 }
 
 /// Reads the workflow of a job as it was when the job was created.
@@ -111,8 +135,8 @@ async fn read_document(
     InPath(id): InPath<String>,
 ) -> Result<Json<JobDocument>, Problem> {
     lookup::find_job(&state, &id).await?;
-    let bundle = state.store.load_job(&id).await?.bundle;
-    Ok(Json(JobDocument { document: bundle.into_bundle().document }))
+    let bundle = state.store.load_job(&id).await?.bundle.into_bundle();
+    Ok(Json(JobDocument { document: bundle.document, workflows: bundle.catalog.workflows }))
 }
 
 /// Deletes a job that has ended, with all its data.
@@ -148,26 +172,62 @@ async fn cancel_job(
     Ok((StatusCode::ACCEPTED, Json(views::job_view(&state, &caller, row, KnownValues::default()).await?)))
 }
 
+/// Page of a list of steps.
+#[derive(Debug, Clone, Default, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+struct StepQuery {
+    /// Number of steps per page, from 1 to 500 (default: 50).
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<u32>,
+    /// The `next` of the previous page.
+    cursor: Option<String>,
+    /// Largest input and output that is returned whole, in bytes of JSON; of a larger one, a preview is returned, and
+    /// `truncated` names it (default: no limit).
+    #[param(minimum = 1)]
+    max_value_bytes: Option<usize>,
+}
+
 /// Lists the steps of a job in the order in which they started.
 #[utoipa::path(get, path = "/jobs/{id}/steps", operation_id = "list_steps", tag = "jobs",
-    params(("id" = String, Path), PageQuery),
+    params(("id" = String, Path), StepQuery),
     responses((status = OK, description = "a page, oldest first", body = Page<Step>)))]
 async fn list_steps(
     State(state): State<AppState>,
     caller: ScopedCaller,
     InPath(id): InPath<String>,
-    InQuery(query): InQuery<PageQuery>,
+    InQuery(query): InQuery<StepQuery>,
 ) -> Result<Json<Page<Step>>, Problem> {
     let caller = caller.permit_job(&state, &id).await?;
-    let after = match query.after_key()? {
+    let page = PageQuery { limit: query.limit, cursor: query.cursor };
+    let after = match page.after_key()? {
         None => 0,
         Some(key) => {
             key.parse().map_err(|_| Problem::malformed("invalid cursor: pass the `next` of the previous page"))?
         }
     };
     let job = lookup::find_job(&state, &id).await?;
-    let (items, next) = views::step_views(&state, &caller, &job, after, query.limit()?).await?;
+    let (mut items, next) = views::step_views(&state, &caller, &job, after, page.limit()?).await?;
+    if let Some(max_bytes) = query.max_value_bytes {
+        items.iter_mut().for_each(|step| truncate_step(step, max_bytes));
+    }
     Ok(Json(Page { items, next }))
+}
+
+/// Reads a step of a job, with its whole input and output.
+#[utoipa::path(get, path = "/jobs/{id}/steps/{step}", operation_id = "get_step", tag = "jobs",
+    params(("id" = String, Path), ("step" = String, Path, description = "the step's `ordinal`, or its `id` (the first step with that id)")),
+    responses((status = OK, description = "the step", body = Step)))]
+async fn read_step(
+    State(state): State<AppState>,
+    caller: ScopedCaller,
+    InPath((id, step)): InPath<(String, String)>,
+) -> Result<Json<Step>, Problem> {
+    let caller = caller.permit_job(&state, &id).await?;
+    let job = lookup::find_job(&state, &id).await?;
+    let ordinal = lookup::find_ordinal(&state, &id, &step).await?;
+    let (mut steps, _) = views::step_views(&state, &caller, &job, ordinal.saturating_sub(1), 1).await?;
+    steps.pop().map(Json).ok_or_else(|| Problem::not_found(format!("job `{id}` has no step `{step}`")))
 }
 
 /// Looks up the work of a step of unknown outcome at its provider. If the job failed because of it, it runs again, and

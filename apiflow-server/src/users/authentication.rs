@@ -4,6 +4,7 @@ use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, header};
 
+use crate::http::base_url::base_url;
 use crate::http::caller_id::CallerId;
 use crate::http::problem::Problem;
 use crate::state::AppState;
@@ -14,14 +15,14 @@ use crate::users::{cookies, tokens};
 impl Caller {
     /// Refuses with 401 if the token or session has ended meanwhile; for long-running requests.
     pub(crate) async fn check_again(&self, state: &AppState) -> Result<(), Problem> {
-        Self::find_caller(state, self.token_hash.clone()).await.map(|_| ())
+        Self::find_caller(state, self.token_hash.clone(), String::new()).await.map(|_| ())
     }
 
-    async fn find_caller(state: &AppState, token_hash: String) -> Result<Self, Problem> {
+    async fn find_caller(state: &AppState, token_hash: String, base_url: String) -> Result<Self, Problem> {
         let found = state.accounts.find_token(&token_hash, state.clock.now()).await?;
         let (user, token) =
             found.ok_or_else(|| Problem::unauthenticated("invalid or expired token; log in again at /api/v1/login"))?;
-        Ok(Self { user, token, token_hash })
+        Ok(Self { user, token, token_hash, base_url })
     }
 }
 
@@ -33,7 +34,7 @@ impl FromRequestParts<AppState> for ScopedCaller {
             Some(token) => token,
             None => cookies::session_token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        let caller = Caller::find_caller(state, tokens::hash(&token)).await?;
+        let caller = Caller::find_caller(state, tokens::hash(&token), base_url(&state.settings, parts)).await?;
         parts.extensions.insert(CallerId(caller.user.id.clone()));
         Self::new(caller)
     }

@@ -11,6 +11,8 @@ pub(crate) struct Caller {
     pub(crate) token: TokenRow,
     /// The hash by which the store identifies the token.
     pub(crate) token_hash: String,
+    /// The URL under which the request reached the server, without a trailing slash: for links in its reply.
+    pub(crate) base_url: String,
 }
 
 /// Proves that the caller is an admin.

@@ -1,10 +1,11 @@
 //! Jobs that wait for somebody, answered with a token and by link.
 
+use apiflow_server::settings::WebSettings;
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 
 use crate::recording_client::{RecordingClient, Reply};
-use crate::runs::furnished;
+use crate::runs::{furnish, furnished};
 
 /// A document whose first step has a gate, and whose second one says what came through it.
 fn gated(suspend: &Value) -> Value {
@@ -126,6 +127,71 @@ async fn a_link_answers_without_a_token_and_once() {
     let job = ended(&client, &id).await;
     let output = "Bob (unverified),Cy (unverified): [{\"size\":3},{\"size\":4,\"loud\":true}]!";
     assert_eq!(job["output"], json!({"text": output}));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_page_of_a_link_shows_what_is_to_be_approved_and_keeps_what_was_entered() {
+    let (mut client, _provider) = furnished().await;
+    let form = json!({"schema": {"type": "object", "required": ["size"],
+        "properties": {"size": {"type": "integer"}, "style": {"enum": ["flat", "deep"]}}}});
+    let (id, job) = suspended(&client, &json!({"required_events": 1, "resume_form": form})).await;
+    let url = job["steps"][0]["approval"]["urls"][0].as_str().expect("a link").to_owned();
+    let path = url.trim_start_matches("http://localhost:8000/api/v1").to_owned();
+    client.token(None);
+    let html = [("accept", "text/html"), ("content-type", "application/x-www-form-urlencoded")];
+    let page = client.raw("GET", &path, &html[..1], None).await;
+    assert!(page.text.contains("&quot;text&quot;: &quot;draft!&quot;"), "{}", page.text);
+    assert!(page.header("content-security-policy").starts_with("default-src 'none'"), "{}", page.text);
+    assert_eq!(client.raw("GET", &path, &[], None).await.json()["output"], json!({"text": "draft!"}));
+
+    let wrong = client
+        .raw("POST", &path, &html, Some(json!("action=resume&field.size=big&field.style=deep&approver=Cy")))
+        .await;
+    assert_eq!(wrong.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", wrong.text);
+    for part in ["value=\"big\"", "<option selected>deep</option>", "value=\"Cy\"", "field.size-error", "aria-invalid"]
+    {
+        assert!(wrong.text.contains(part), "{part} in {}", wrong.text);
+    }
+    let refused = client.raw("POST", &path, &html, Some(json!("action=cancel"))).await;
+    assert!(refused.text.contains("<h1>Disapproved</h1>"), "{}", refused.text);
+    for (method, path, status, title) in [
+        ("GET", path.as_str(), StatusCode::OK, "<h1>Answered</h1>"),
+        ("POST", path.as_str(), StatusCode::CONFLICT, "<h1>Answered</h1>"),
+        ("GET", "/approve/none", StatusCode::NOT_FOUND, "<h1>Invalid link</h1>"),
+    ] {
+        let body = (method == "POST").then(|| json!("action=resume&field.size=1"));
+        let reply = client.raw(method, path, &html, body).await;
+        assert_eq!(reply.status, status, "{}", reply.text);
+        assert!(reply.text.contains(title), "{}", reply.text);
+    }
+    client.log_in("admin", "admin").await;
+    assert_eq!(ended(&client, &id).await["status"], "failed");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn without_a_public_url_links_lead_to_the_host_of_who_asks() {
+    let settings = WebSettings { has_public_url: false, ..WebSettings::default() };
+    let mut client = RecordingClient::with(settings, "").await;
+    client.log_in("admin", "admin").await;
+    let (mut client, _provider) = furnish(client).await;
+    let (id, _) = suspended(&client, &json!({"required_events": 1})).await;
+    let path = format!("/jobs/{id}");
+    let mut signed = String::new();
+    for (host, expected) in [
+        ("studio.local:8000", "http://studio.local:8000/"),
+        ("10.0.0.7", "http://10.0.0.7/"),
+        ("x@evil.example", "http://localhost:8000/"),
+    ] {
+        let job = client.raw("GET", &path, &[("host", host)], None).await.json();
+        let url = job["steps"][0]["approval"]["urls"][0].as_str().unwrap_or_default();
+        let (base, rest) = url.split_once("api/v1").expect("a link to the API");
+        assert_eq!(base, expected, "{host}");
+        assert!(signed.is_empty() || signed == rest, "the signature is for all hosts");
+        rest.clone_into(&mut signed);
+    }
+    client.token(None);
+    let reply = client.raw("POST", &signed, &[("host", "10.0.0.7")], Some(json!({"action": "resume"}))).await;
+    assert_eq!(reply.status, StatusCode::OK, "{}", reply.text);
 }
 
 #[tokio::test(flavor = "multi_thread")]

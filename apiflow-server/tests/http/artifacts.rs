@@ -278,3 +278,34 @@ async fn media_in_the_input_of_a_run_becomes_artifacts() {
         assert_eq!(reply.json()["errors"][0]["pointer"], pointer);
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_fetched_once_and_only_from_permitted_hosts() {
+    let client = RecordingClient::admin().await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+    let host = format!("http://{}", listener.local_addr().expect("the port is known"));
+    let files = axum::Router::new().route("/a/fox.png", axum::routing::get(|| async { PNG }));
+    let server = tokio::spawn(async move { axum::serve(listener, files).await });
+    let fetch = async |url: &str| client.raw("POST", "/artifacts/fetch", &[], Some(json!({"url": url}))).await;
+    let first = fetch(&format!("{host}/a/fox.png?x=1")).await;
+    assert_eq!(first.status, StatusCode::CREATED, "{}", first.text);
+    let artifact = first.json();
+    assert_eq!(
+        (&artifact["mime"], &artifact["name"], &artifact["width"]),
+        (&json!("image/png"), &json!("fox.png"), &json!(2))
+    );
+    let missing = fetch(&format!("{host}/none.png")).await;
+    assert_eq!(
+        (missing.status, missing.string("/errors/0/pointer").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "/url")
+    );
+    for url in ["http://10.1.2.3/x.png", "file:///etc/passwd", "nonsense"] {
+        let refused = fetch(url).await;
+        assert!(refused.status.is_client_error(), "{url}: {}", refused.text);
+    }
+    server.abort();
+    let again = fetch(&format!("{host}/a/fox.png?x=1")).await;
+    assert_eq!(again.json()["artifact"], artifact["artifact"], "{}", again.text);
+    let gone = fetch(&format!("{host}/a/fox.png?x=2")).await;
+    assert_eq!(gone.status, StatusCode::BAD_GATEWAY, "{}", gone.text);
+}

@@ -44,6 +44,10 @@ async fn a_run_from_the_failed_step_takes_over_what_was_paid() {
     assert_eq!((reply.status, reply.string("/status").as_str()), (StatusCode::OK, "completed"), "{}", reply.text);
     assert_eq!(reply.json()["output"], json!({"text": "x!!!"}));
     assert_ne!(reply.string("/id"), failed.string("/id"));
+    assert_eq!(
+        (reply.json()["rerun_of"].clone(), failed.json()["rerun_of"].clone()),
+        (json!(failed.string("/id")), Value::Null)
+    );
     assert_eq!(texts(&provider), ["x", "x!", "x!", "x!!"], "step a is not paid again");
     // What was taken over is taken over again.
     let third = again(&client, &reply.string("/id"), json!({"from": "c"})).await;

@@ -12,8 +12,12 @@ const CANARY: &str = "r8_canary_of_the_provider";
 
 /// A server with workers, a connector with a secret, a node per path of the provider and a workflow of two steps.
 pub(crate) async fn furnished() -> (RecordingClient, Provider) {
+    furnish(RecordingClient::admin().await).await
+}
+
+/// The same on a server that is there already, logged in as the admin.
+pub(crate) async fn furnish(mut client: RecordingClient) -> (RecordingClient, Provider) {
     let provider = Provider::start().await;
-    let mut client = RecordingClient::admin().await;
     client.know(&format!("127.0.0.1:{}", provider.port), "127.0.0.1:<port>");
     client.work();
     let connector = json!({"id": "echo", "name": "Echo", "base_url": provider.url(),
@@ -237,4 +241,45 @@ async fn a_node_whose_output_no_reply_can_hold_is_saved_with_a_finding_and_not_r
         assert!(reply.text.contains("unreadable-output") && reply.text.contains("/output/0/mapping"), "{}", reply.text);
     }
     assert!(provider.calls().is_empty(), "nothing is sent, and nothing paid");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_values_are_previews_where_a_limit_is_given() {
+    let (mut client, _provider) = furnished().await;
+    let long = "x".repeat(5_000);
+    let job = run(&mut client, "/node/say/run", json!({"text": long})).await;
+    let path = format!("/jobs/{}", job.string("/id"));
+    let whole = client.raw("GET", &path, &[], None).await.json();
+    assert_eq!((whole["output"]["text"].as_str().map(str::len), &whole["truncated"]), (Some(5_001), &Value::Null));
+    let cut = client.raw("GET", &format!("{path}?max_value_bytes=1000"), &[], None).await.json();
+    assert_eq!(
+        (&cut["truncated"], &cut["steps"][0]["truncated"]),
+        (&json!(["input", "output"]), &json!(["input", "output"]))
+    );
+    let shown = cut["output"]["text"].as_str().unwrap_or_default();
+    assert!(shown.starts_with("xxx") && shown.ends_with("… (5001 bytes)") && shown.len() < 1_100, "{shown}");
+    let steps = client.raw("GET", &format!("{path}/steps?max_value_bytes=1000"), &[], None).await.json();
+    assert_eq!(steps["items"][0]["truncated"], json!(["input", "output"]));
+    let step = client.raw("GET", &format!("{path}/steps/1"), &[], None).await.json();
+    assert_eq!((&step["output"], &step["ordinal"]), (&whole["output"], &json!(1)));
+    let missing = client.raw("GET", &format!("{path}/steps/9"), &[], None).await;
+    assert_eq!(missing.status, StatusCode::NOT_FOUND, "{}", missing.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn jobs_are_found_by_user_and_name() {
+    let (mut client, _provider) = furnished().await;
+    let job = run(&mut client, "/node/say/run", json!({"text": "a"})).await;
+    let user = job.string("/created_by");
+    for (query, count) in [
+        (format!("created_by={user}"), 1),
+        ("created_by=nobody".to_owned(), 0),
+        ("search=SA".to_owned(), 1),
+        ("search=sa%25".to_owned(), 0),
+        (format!("search=%20{}%20", job.string("/id")), 1),
+        ("search=".to_owned(), 1),
+    ] {
+        let found = client.raw("GET", &format!("/jobs?{query}"), &[], None).await.json();
+        assert_eq!(found["items"].as_array().map(Vec::len), Some(count), "{query}: {found}");
+    }
 }

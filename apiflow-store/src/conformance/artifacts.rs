@@ -96,6 +96,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         workflow_id: None,
         workflow_version: None,
         node_id: None,
+        rerun_of: None,
         created_by: Some("ann".to_owned()),
         created_at: Timestamp(1),
         bundle: JobBundle::default().into(),

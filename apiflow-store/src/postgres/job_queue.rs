@@ -61,7 +61,7 @@ const CREATE: &str = concat!(
     " RETURNING key), \
      added AS (INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, \
          last_seq, priority, value_bytes, owner, version, tries, due_at, retry_count, started_at, finished_at, \
-         output, error, erase_at, erase_ready_at, workflow_version) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, \
+         output, error, erase_at, erase_ready_at, workflow_version, rerun_of) SELECT $1::text, $2::text, $3::text, $4::text, $5::text, \
          $6::bigint, coalesce($57::bigint, $6::bigint), coalesce($25::text, 'pending'), $7::bigint, $18::integer, $22::bigint, \
          CASE WHEN NOT $26::boolean THEN $23::text END, \
          CASE WHEN $23::text IS NULL THEN 0 WHEN $25::text IS NULL THEN 1 ELSE 2 END, \
@@ -69,7 +69,7 @@ const CREATE: &str = concat!(
          CASE WHEN $26::boolean THEN $27::bigint WHEN $19::text IS NULL THEN ",
     now!(),
     " + $24::bigint END, $28::bigint, $29::bigint, $30::bigint, $31::text, $32::text, $33::bigint, \
-         CASE WHEN $34::boolean THEN $33::bigint END, $66::bigint FROM flight \
+         CASE WHEN $34::boolean THEN $33::bigint END, $66::bigint, $67::text FROM flight \
          WHERE has_room AND ($15::text IS NULL OR EXISTS (SELECT FROM free)) RETURNING id, number), \
      slot AS (INSERT INTO job_slots (job_id, key, size, window_ms, priority, created_at, state, look_at) \
          SELECT id, $19::text, $20::bigint, $21::bigint, $18::integer, $6::bigint, 'waiting', ",
@@ -371,7 +371,8 @@ impl PostgresStore {
             .bind(column_values(&batch.announced, |row| row.id.as_str()))
             .bind(column_values(&batch.announced, |row| row.event))
             .bind(column_values(&batch.announced, |row| row.step))
-            .bind(new.workflow_version.map(to_int));
+            .bind(new.workflow_version.map(to_int))
+            .bind(&new.rerun_of);
         let begun = Instant::now();
         let added = added.fetch_optional(self.pool.count_statement()).await.map_err(store_error)?;
         let Some((is_restrained,)) = added else { return Ok(false) };

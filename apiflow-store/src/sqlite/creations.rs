@@ -22,7 +22,7 @@ use crate::sql;
 pub(super) const FIND_KEY: &str = sql::job_by_key!(now!());
 const ADD_JOB: &str = concat!(
     "INSERT INTO jobs (id, name, workflow_id, node_id, created_by, created_at, updated_at, status, priority, last_seq, \
-     value_bytes, workflow_version, number, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, $11, \
+     value_bytes, workflow_version, rerun_of, number, due_at) VALUES ($1, $2, $3, $4, $5, $6, $6, 'pending', $7, $8, $9, $11, $12, \
      (SELECT coalesce(MAX(number), 0) + 1 FROM jobs), \
      CASE WHEN $10 THEN NULL ELSE ",
     now!(),
@@ -101,7 +101,8 @@ pub(super) fn perform_creation(
             rows.last_seq,
             rows.value_bytes,
             job.concurrency.is_some(),
-            job.workflow_version.map(to_int)
+            job.workflow_version.map(to_int),
+            job.rerun_of
         ],
     )?;
     add_bytes(connection, job.created_by.as_deref(), rows.value_bytes)?;

@@ -20,6 +20,12 @@ impl From<&String> for FilterValue {
     }
 }
 
+impl From<String> for FilterValue {
+    fn from(text: String) -> Self {
+        Self(SqlValue::Text(text))
+    }
+}
+
 impl From<i64> for FilterValue {
     fn from(number: i64) -> Self {
         Self(SqlValue::Integer(number))

@@ -10,7 +10,7 @@ use sha2::{Digest, Sha384};
 use super::connection::Connection;
 
 /// Version, description and script of each migration, in order.
-const MIGRATIONS: [(i64, &str, &str); 16] = [
+const MIGRATIONS: [(i64, &str, &str); 17] = [
     (1, "foundation", include_str!("../../migrations/sqlite/0001_foundation.sql")),
     (2, "recovery", include_str!("../../migrations/sqlite/0002_recovery.sql")),
     (3, "store_faults", include_str!("../../migrations/sqlite/0003_store_faults.sql")),
@@ -27,6 +27,7 @@ const MIGRATIONS: [(i64, &str, &str); 16] = [
     (15, "workflow_retention", include_str!("../../migrations/sqlite/0015_workflow_retention.sql")),
     (16, "token_scopes", include_str!("../../migrations/sqlite/0016_token_scopes.sql")),
     (17, "workflow_versions", include_str!("../../migrations/sqlite/0017_workflow_versions.sql")),
+    (18, "reruns", include_str!("../../migrations/sqlite/0018_reruns.sql")),
 ];
 
 const CREATE_TABLE: &str = "CREATE TABLE IF NOT EXISTS _sqlx_migrations (

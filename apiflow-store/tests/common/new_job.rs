@@ -11,6 +11,7 @@ pub(super) fn new_job(id: &str, input: Value) -> NewJob {
         workflow_id: None,
         workflow_version: None,
         node_id: None,
+        rerun_of: None,
         created_by: None,
         created_at: Timestamp(1),
         bundle: JobBundle::default().into(),

@@ -67,6 +67,10 @@ pub struct JobFilter {
     pub workflow_id: Option<String>,
     /// Only jobs of this node.
     pub node_id: Option<String>,
+    /// Only jobs of this user.
+    pub created_by: Option<String>,
+    /// Only jobs whose name contains this text, or whose id is this text; upper and lower case of ASCII letters are equal.
+    pub search: Option<String>,
     /// Only jobs created at or after this time.
     pub created_after: Option<Timestamp>,
     /// Only jobs created before this time.

@@ -101,6 +101,8 @@ pub struct NewJob {
     pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
+    /// Id of the job that it reruns.
+    pub rerun_of: Option<String>,
     /// Id of the user who created the job.
     pub created_by: Option<String>,
     /// When the job was created.
@@ -135,6 +137,7 @@ impl NewJob {
             workflow_id: self.workflow_id.clone(),
             workflow_version: self.workflow_version,
             node_id: self.node_id.clone(),
+            rerun_of: self.rerun_of.clone(),
             created_by: self.created_by.clone(),
             created_at: self.created_at,
             updated_at: self.created_at,
@@ -222,6 +225,8 @@ pub struct JobRow {
     pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single one.
     pub node_id: Option<String>,
+    /// Id of the job that it reruns, even if that was deleted.
+    pub rerun_of: Option<String>,
     /// Id of the user who created the job.
     pub created_by: Option<String>,
     /// When the job was created.

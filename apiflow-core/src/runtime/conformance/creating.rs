@@ -41,6 +41,7 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
         workflow_id: Some("portrait".to_owned()),
         workflow_version: Some(7),
         node_id: Some("flux".to_owned()),
+        rerun_of: Some("first".to_owned()),
         created_by: Some("ada".to_owned()),
         bundle: JobBundle {
             document: json!({"zeta": 1, "alpha": {"y": 1, "b": [2.5, null, "ü"]}}),
@@ -54,8 +55,8 @@ async fn a_job_reads_back_as_it_was_made(store: Subject) {
     assert_eq!(store.create_job(asked.clone(), None).await, Ok(Created::New { claim: None }));
     let job = read_row(&store, "a").await;
     assert_eq!(
-        (job.id, job.name, job.workflow_id, job.workflow_version, job.node_id, job.created_by),
-        (asked.id, asked.name, asked.workflow_id, Some(7), asked.node_id, asked.created_by)
+        (job.id, job.name, job.workflow_id, job.workflow_version, job.node_id, job.rerun_of, job.created_by),
+        (asked.id, asked.name, asked.workflow_id, Some(7), asked.node_id, asked.rerun_of, asked.created_by)
     );
     assert_eq!((job.created_at, job.updated_at, job.last_seq), (Timestamp(4_000), Timestamp(4_000), 2));
     assert_eq!(job.state, super::fixtures::job_state(JobStatus::Pending));

@@ -38,6 +38,7 @@ pub(super) fn new_job(id: &str) -> NewJob {
         workflow_id: None,
         workflow_version: None,
         node_id: None,
+        rerun_of: None,
         created_by: None,
         created_at: Timestamp(4_000),
         bundle: JobBundle { document: json!({"value": {"modules": []}}), ..JobBundle::default() }.into(),

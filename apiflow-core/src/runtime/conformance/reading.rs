@@ -133,6 +133,8 @@ async fn jobs_are_filtered(store: Subject) {
         let job = NewJob {
             workflow_id: workflow.map(str::to_owned),
             node_id: node.map(str::to_owned),
+            name: format!("50% of {id}_X"),
+            created_by: Some(format!("user-{id}")),
             created_at: Timestamp(at),
             ..new_job(id)
         };
@@ -154,6 +156,12 @@ async fn jobs_are_filtered(store: Subject) {
     check_filter(&store, JobFilter { created_after: Some(Timestamp(2_000)), ..JobFilter::default() }, &["c", "b"])
         .await;
     check_filter(&store, JobFilter { created_before: Some(Timestamp(2_000)), ..JobFilter::default() }, &["a"]).await;
+    check_filter(&store, JobFilter { created_by: Some("user-b".to_owned()), ..JobFilter::default() }, &["b"]).await;
+    for (text, expected) in
+        [("of B_x", &["b"][..]), ("0% OF", &["c", "b", "a"]), ("c", &["c"]), ("0_", &[]), ("0% x", &[]), ("!", &[])]
+    {
+        check_filter(&store, JobFilter { search: Some(text.to_owned()), ..JobFilter::default() }, expected).await;
+    }
     let several = JobFilter {
         status: Some(JobStatus::Pending),
         workflow_id: Some("w2".to_owned()),

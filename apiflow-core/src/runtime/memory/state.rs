@@ -342,11 +342,17 @@ impl StoreState {
     }
 }
 
+fn contains_text(name: &str, text: &str) -> bool {
+    name.to_ascii_lowercase().contains(&text.to_ascii_lowercase())
+}
+
 /// Returns whether a job matches a filter.
 fn matches_filter(filter: &JobFilter, row: &JobRow) -> bool {
     filter.status.is_none_or(|status| row.state.status == status)
         && (filter.workflow_id.is_none() || filter.workflow_id == row.workflow_id)
         && (filter.node_id.is_none() || filter.node_id == row.node_id)
+        && (filter.created_by.is_none() || filter.created_by == row.created_by)
+        && filter.search.as_ref().is_none_or(|text| contains_text(&row.name, text) || row.id.eq_ignore_ascii_case(text))
         && filter.created_after.is_none_or(|moment| row.created_at >= moment)
         && filter.created_before.is_none_or(|moment| row.created_at < moment)
 }

@@ -84,6 +84,7 @@ impl Storage {
             workflow_id: workflow.map(str::to_owned),
             workflow_version: None,
             node_id: None,
+            rerun_of: None,
             created_by: None,
             created_at: self.clock.now(),
             bundle: JobBundle::default().into(),

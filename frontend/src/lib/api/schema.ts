@@ -44,6 +44,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/artifacts/fetch": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stores the file at a URL as an artifact of the caller; the same one each time. The server fetches it by the rules of
+         *     all outgoing requests (`APIFLOW_ALLOW_HOSTS`), without credentials.
+         */
+        post: operations["fetch_artifact"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/artifacts/{id}": {
         parameters: {
             query?: never;
@@ -370,6 +390,23 @@ export interface paths {
         };
         /** Lists the steps of a job in the order in which they started. */
         get: operations["list_steps"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/v1/jobs/{id}/steps/{step}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** Reads a step of a job, with its whole input and output. */
+        get: operations["get_step"];
         put?: never;
         post?: never;
         delete?: never;
@@ -1606,6 +1643,11 @@ export interface components {
             /** @description JSON Pointer (RFC 6901) of the invalid value; empty for the whole body. */
             pointer: string;
         };
+        /** @description A file to fetch. */
+        FetchRequest: {
+            /** @description The http or https URL of the file. */
+            url: string;
+        };
         /** @description A fix that is certain to be correct: replace the value at `pointer` with `value`. */
         Fix: {
             /** @description Label of the fix, suitable for a button (`rename to "resize"`). */
@@ -1644,11 +1686,17 @@ export interface components {
             steps: components["schemas"]["Step"][];
             /** @description Pass it as `cursor` to `/jobs/{id}/steps` to get the remaining steps; null if there are no more. */
             steps_next: string | null;
+            /** @description Which values are previews, because they are larger than `max_value_bytes`; absent if none is. */
+            truncated?: components["schemas"]["TruncatedField"][];
         };
         /** @description The workflow that a job runs. */
         JobDocument: {
             /** @description The OpenFlow document as it was when the job was created; for a job of a node, a document of one step. */
             document: {
+                [key: string]: unknown;
+            };
+            /** @description The OpenFlow documents of the workflows that it runs as sub-flows, by id, as they were then. */
+            workflows: {
                 [key: string]: unknown;
             };
         };
@@ -1683,6 +1731,8 @@ export interface components {
             name: string;
             /** @description Id of the node, if the job runs a single node. */
             node_id: string | null;
+            /** @description Id of the job that it reruns, even if that was deleted. */
+            rerun_of: string | null;
             /**
              * Format: int64
              * @description Total number of retries of its steps.
@@ -2251,6 +2301,8 @@ export interface components {
                 name: string;
                 /** @description Id of the node, if the job runs a single node. */
                 node_id: string | null;
+                /** @description Id of the job that it reruns, even if that was deleted. */
+                rerun_of: string | null;
                 /**
                  * Format: int64
                  * @description Total number of retries of its steps.
@@ -2497,6 +2549,8 @@ export interface components {
                 started_at: string;
                 /** @description Current status of the step. */
                 status: components["schemas"]["StepStatus"];
+                /** @description Which values are previews, because they are larger than `max_value_bytes`; absent if none is. */
+                truncated?: components["schemas"]["TruncatedField"][];
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
             next: string | null;
@@ -2743,6 +2797,11 @@ export interface components {
             name: string;
             /** @description Whether the gate still waits for an answer. */
             open: boolean;
+            /**
+             * @description What is to be approved: the result of the step, or if it has none, that of the step before it. Behind a link, the
+             *     `url` of each artifact is signed.
+             */
+            output: unknown;
             /** @description Id of the step. */
             step: string;
         };
@@ -2981,6 +3040,8 @@ export interface components {
             started_at: string;
             /** @description Current status of the step. */
             status: components["schemas"]["StepStatus"];
+            /** @description Which values are previews, because they are larger than `max_value_bytes`; absent if none is. */
+            truncated?: components["schemas"]["TruncatedField"][];
         };
         /** @description The provider's log of a step; secrets are masked. */
         StepLog: {
@@ -3044,6 +3105,11 @@ export interface components {
             /** @description Runs of saved workflows and nodes, and everything that concerns the jobs that the token started. */
             run: components["schemas"]["RunScope"];
         };
+        /**
+         * @description A value that may be too large for a reply.
+         * @enum {string}
+         */
+        TruncatedField: "input" | "output";
         /**
          * @description What a budget does with attempts whose highest cost is not declared.
          * @enum {string}
@@ -3458,6 +3524,39 @@ export interface operations {
         };
         responses: {
             /** @description the artifact; for a form `{"items": […]}` */
+            201: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Artifact"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    fetch_artifact: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody: {
+            content: {
+                "application/json": components["schemas"]["FetchRequest"];
+            };
+        };
+        responses: {
+            /** @description the artifact */
             201: {
                 headers: {
                     [name: string]: unknown;
@@ -4082,6 +4181,10 @@ export interface operations {
                 workflow_id?: string;
                 /** @description Only jobs of this node. */
                 node_id?: string;
+                /** @description Only jobs that this user created, by id. */
+                created_by?: string;
+                /** @description Only jobs whose name contains this text, or whose id is this text. */
+                search?: string;
                 /** @description Only jobs created at or after this time. */
                 created_after?: string;
                 /** @description Only jobs created before this time. */
@@ -4115,7 +4218,13 @@ export interface operations {
     };
     get_job: {
         parameters: {
-            query?: never;
+            query?: {
+                /**
+                 * @description Largest input and output that is returned whole, in bytes of JSON; of a larger one, a preview is returned, and
+                 *     `truncated` names it (default: no limit).
+                 */
+                max_value_bytes?: number;
+            };
             header?: never;
             path: {
                 id: string;
@@ -4365,10 +4474,15 @@ export interface operations {
     list_steps: {
         parameters: {
             query?: {
-                /** @description Number of items, from 1 to 500 (default: 50). */
+                /** @description Number of steps per page, from 1 to 500 (default: 50). */
                 limit?: number;
                 /** @description The `next` of the previous page. */
                 cursor?: string;
+                /**
+                 * @description Largest input and output that is returned whole, in bytes of JSON; of a larger one, a preview is returned, and
+                 *     `truncated` names it (default: no limit).
+                 */
+                max_value_bytes?: number;
             };
             header?: never;
             path: {
@@ -4385,6 +4499,39 @@ export interface operations {
                 };
                 content: {
                     "application/json": components["schemas"]["Page_Step"];
+                };
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_step: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+                /** @description the step's `ordinal`, or its `id` (the first step with that id) */
+                step: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the step */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Step"];
                 };
             };
             /** @description a problem */

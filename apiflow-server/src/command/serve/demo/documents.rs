@@ -64,7 +64,7 @@ async fn find_admin(state: &AppState) -> Result<Caller, Problem> {
     let admin = users.into_iter().rev().find(|user| user.is_admin);
     let user = admin.ok_or_else(|| Problem::internal("the demo's database has no admin"))?;
     let token = login::new_token_row(state, &user);
-    Ok(Caller { user, token, token_hash: String::new() })
+    Ok(Caller { user, token, token_hash: String::new(), base_url: String::new() })
 }
 
 /// Sets a provider's key, for the stand-ins alone.
