@@ -171,7 +171,8 @@ test('a job is reached, opened and left with the keyboard alone', async ({ admin
 	await expect(admin.getByRole('link', { name: 'Skip to content' })).toBeFocused();
 	await admin.keyboard.press('Enter');
 	await admin.keyboard.press('Tab');
-	await expect(admin.getByLabel('Status')).toBeFocused();
+	await expect(admin.getByRole('button', { name: 'Start a job' })).toBeFocused();
+	await admin.getByRole('list', { name: 'Jobs' }).getByRole('checkbox').first().focus();
 	await admin.keyboard.press('Tab');
 	await admin.keyboard.press('Enter');
 	await expect(admin).toHaveURL(`/jobs/${job.id}`);

@@ -1,4 +1,5 @@
-import { expect, expectRefusal, FORM, gated, PICTURE, test } from './fixtures.ts';
+import AxeBuilder from '@axe-core/playwright';
+import { expect, expectRefusal, FORM, gated, node, PICTURE, test, workflow } from './fixtures.ts';
 
 const PICTURES = { pictures: [PICTURE, `${PICTURE}?2`] };
 
@@ -71,7 +72,7 @@ test('errors from the server are shown at their field, and the approval works wi
 	await admin.keyboard.press('Tab');
 	await expect(form.getByRole('button', { name: /^Approve/ })).toBeFocused();
 	await admin.keyboard.press('Space');
-	await expect(admin.locator('summary').filter({ hasText: 'ask' })).toBeFocused();
+	await expect(admin.locator(':focus').getByRole('region', { name: 'Output', exact: true })).toBeVisible();
 	await expect(admin.getByRole('status').first()).toContainText('completed');
 });
 
@@ -120,3 +121,53 @@ test('a suspended job is shown as suspended in the list of jobs', async ({ admin
 	await expect(row).toContainText('suspended');
 	await expect(row.locator('svg').first()).toBeVisible();
 });
+
+for (const colorScheme of ['light', 'dark'] as const) {
+	test(`what is to be approved is shown to a stranger with the link, on a phone, ${colorScheme}`, async ({ rest, browser, admin }) => {
+		const world = await rest.world();
+		await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [{ name: 'output_image', type: 'image', mapping: 'output' }] });
+		await rest.standIn({ delivery: 'local' });
+		const { nodes } = workflow(world);
+		const form = { schema: { ...FORM.schema, properties: { ...FORM.schema.properties, style: { enum: ['flat', 'deep'] }, loud: { type: 'boolean', title: 'Louder' } } } };
+		Object.assign(nodes.value.modules[0]!, { suspend: { required_events: 1, resume_form: form } });
+		const job = await rest.suspend(nodes, { input_image: PICTURE });
+
+		await admin.goto(`/jobs/${job.id}`);
+		const gate = admin.getByRole('region', { name: 'Approval for add_hat_step' });
+		const shown = gate.getByRole('img', { name: 'output_image' });
+		await expect.poll(() => shown.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(256);
+
+		const context = await browser.newContext({ colorScheme, viewport: { width: 390, height: 844 } });
+		const stranger = await context.newPage();
+		const faults: string[] = [];
+		stranger.on('console', (message) => message.type() === 'error' && faults.push(message.text()));
+		await stranger.goto(job.steps[0]!.approval!.urls[0]!);
+		const picture = stranger.getByRole('img', { name: 'output_image' });
+		await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(256);
+		await expect(stranger.getByText(world.unique)).toBeVisible();
+		expect(await stranger.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
+		const check = async () => {
+			const { violations } = await new AxeBuilder({ page: stranger }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
+			expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((found) => found.html).join('\n')}`)).toEqual([]);
+		};
+		await check();
+		expect(faults).toEqual([]);
+
+		await stranger.getByLabel('score').fill('11');
+		await stranger.getByLabel('style').selectOption('deep');
+		await stranger.getByLabel('Your name').fill('Cy');
+		await stranger.getByRole('button', { name: 'Approve', exact: true }).click();
+		await expect(stranger.getByRole('alert')).toBeVisible();
+		await expect(stranger.getByLabel('score')).toHaveAttribute('aria-invalid', 'true');
+		await expect(stranger.getByLabel('style')).toHaveValue('deep');
+		await expect(stranger.getByLabel('Your name')).toHaveValue('Cy');
+		await check();
+		await stranger.getByLabel('note').fill('Fine');
+		await stranger.getByLabel('score').fill('10');
+		await stranger.getByRole('button', { name: 'Approve', exact: true }).click();
+		await expect(stranger.getByRole('heading', { name: 'Approved' })).toBeVisible();
+		await check();
+		await context.close();
+		await expect(admin.getByRole('status').first()).toContainText('completed');
+	});
+}

@@ -1,4 +1,4 @@
-import { expect, expectRefusal, node, PICTURE, test, workflow } from './fixtures.ts';
+import { expect, expectRefusal, node, PICTURE, test, workflow, type World } from './fixtures.ts';
 import type { Job } from './types.ts';
 
 test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
@@ -172,6 +172,126 @@ test('an input error from the server is shown at its field', async ({ admin, res
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByLabel('strength')).toHaveAttribute('aria-invalid', 'true');
 	expectRefusal(faults, 422);
+});
+
+/** A workflow that calls the node once for each item of its input, and goes on after failures. */
+function loop({ node, unique }: World) {
+	const call = { id: 'draw', value: { type: 'script', path: `node/${node}`, input_transforms: { prompt: { type: 'javascript', expr: '`${flow_input.iter.value}`' }, input_image: { type: 'static', value: PICTURE } } } };
+	const iterator = { type: 'javascript', expr: 'flow_input.items' };
+	return { summary: `Loop ${unique}`, value: { modules: [{ id: 'each', value: { type: 'forloopflow', parallel: true, parallelism: 10, skip_failures: true, iterator, modules: [call] } }] } };
+}
+
+test('a loop shows all its iterations, with the failed ones marked', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ skip_creates: 3, fail_predictions: 2, delay_ms: 50 });
+	const { id } = await rest.call<Job>('POST', '/workflows/run', { document: loop(world), input: { items: Array.from({ length: 50 }, (_, index) => index) } });
+	await admin.goto(`/jobs/${id}`);
+	await expect(admin.getByRole('status').first()).toContainText('completed', { timeout: 30_000 });
+	const graph = admin.getByRole('region', { name: 'Graph of the job' });
+	await expect(graph.getByText('2 failed', { exact: true })).toBeVisible();
+	await expect(graph.locator('[data-index]')).toHaveCount(50);
+	await expect(graph.getByText(/50 times, 2 failed/)).toBeVisible();
+	const failed = await graph.getByRole('combobox').locator('option', { hasText: 'failed' }).first().getAttribute('value');
+	await graph.getByRole('combobox').selectOption(failed);
+	await expect(graph.locator('.svelte-flow__node', { hasText: 'draw' })).toContainText('failed');
+	await expect(admin.getByRole('list', { name: 'Steps' }).locator('> li')).toHaveCount(51);
+});
+
+test('a sub-flow is opened in the graph of its job', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const call = { id: 'make', value: { type: 'flow', path: world.workflow, input_transforms: { input_image: { type: 'static', value: PICTURE } } } };
+	const { id } = await rest.call<Job>('POST', '/workflows/run', { document: { summary: 'Outer', value: { modules: [call] } }, input: {} });
+	await admin.goto(`/jobs/${id}`);
+	await expect(admin.getByRole('status').first()).toContainText('completed');
+	const graph = admin.getByRole('region', { name: 'Graph of the job' });
+	await graph.getByText('make').first().click();
+	await graph.getByRole('button', { name: 'Open sub-flow make' }).click();
+	const inner = graph.locator('.svelte-flow__node', { hasText: 'Make this a 90s cartoon' });
+	await expect(inner).toContainText('done');
+	await inner.click();
+	await expect(admin.getByRole('region', { name: /^cartoon_step, make #1/ })).toBeVisible();
+	await graph.getByRole('button', { name: 'Workflow' }).click();
+	await expect(graph.locator('.svelte-flow__node', { hasText: 'make' })).toBeVisible();
+});
+
+test('the log of a provider is streamed and searched, and steps are gone through', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 3000 });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await admin.goto(`/jobs/${id}`);
+	await admin.getByRole('list', { name: 'Working now' }).getByRole('button', { name: 'add_hat_step' }).click();
+	const step = admin.getByRole('region', { name: 'add_hat_step', exact: true });
+	await step.getByRole('tab', { name: 'Log' }).click();
+	const log = step.getByRole('region', { name: 'Log of add_hat_step' });
+	await expect(log).toContainText('%|');
+	await expect(step.getByRole('button', { name: 'Previous step' })).toBeDisabled();
+	await expect(log).toContainText('100%|', { timeout: 10_000 });
+	await step.getByLabel('Search the log').fill('no such line');
+	await expect(log).toHaveText('No line matches.');
+	await step.getByRole('button', { name: 'Next step' }).click();
+	await expect(admin.getByRole('region', { name: 'cartoon_step', exact: true })).toBeVisible();
+});
+
+test('work of unknown outcome is looked up again', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ drop_after_accept: 1, fail_lists: 1000 });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await expect.poll(async () => (await rest.call<Job>('GET', `/jobs/${id}`)).status, { timeout: 30_000 }).toBe('failed');
+	await rest.standIn({ fail_lists: 0 });
+	await admin.goto(`/jobs/${id}`);
+	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li').first();
+	await step.locator('summary').first().click();
+	await step.getByRole('button', { name: 'Look again' }).click();
+	await expect(admin.getByRole('status').first()).toContainText('completed', { timeout: 15_000 });
+	expect(await rest.prompts()).toHaveLength(2);
+});
+
+test('a large output stays on the server until it is asked for', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.call('PUT', `/nodes/${world.node}`, { ...node(world), output: [{ name: 'text', type: 'string', mapping: 'output' }] });
+	await rest.standIn({ output: 'x'.repeat(2_000_000) });
+	const { id } = await rest.call<Job>('POST', `/node/${world.node}/run`, { input: { prompt: 'long', input_image: PICTURE } });
+	await expect.poll(async () => (await rest.call<Job>('GET', `/jobs/${id}`)).status).toBe('completed');
+	const sizes: number[] = [];
+	admin.on('response', async (response) => {
+		if (response.url().includes(`/api/v1/jobs/${id}`)) sizes.push((await response.body().catch(() => Buffer.from(''))).length);
+	});
+	await admin.goto(`/jobs/${id}`);
+	const output = admin.getByRole('region', { name: 'Output', exact: true });
+	await output.getByText('JSON', { exact: true }).click();
+	await expect(output.getByRole('region', { name: 'Output of the job' })).toContainText('(2000000 bytes)');
+	expect(Math.max(...sizes)).toBeLessThan(100_000);
+	await output.getByRole('button', { name: 'Load all' }).click();
+	await expect(output.getByRole('button', { name: /Show all 2,000,0\d\d characters/ })).toBeVisible();
+	expect(Math.max(...sizes)).toBeGreaterThan(2_000_000);
+});
+
+test('a picture at an http address of a permitted host is shown through the server', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ delivery: 'local' });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	expect((job.output as { output_image: string }).output_image).toMatch(/^http:/);
+	await admin.goto(`/jobs/${job.id}`);
+	const picture = admin.getByRole('region', { name: 'Output', exact: true }).getByRole('img', { name: 'output_image' });
+	await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(256);
+	await expect(picture).toHaveAttribute('src', /\/api\/v1\/artifacts\//);
+});
+
+test('the page survives a lost stream and a server that is away', async ({ admin, rest, faults }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 2500 });
+	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
+	await admin.route('**/events', (route) => route.abort());
+	await admin.goto(`/jobs/${id}`);
+	await expect(admin.getByText('reconnecting', { exact: true })).toBeVisible();
+	await expect(admin.getByText('1 of 2 steps')).toBeVisible({ timeout: 10_000 });
+	await admin.route(`**/api/v1/jobs/${id}?*`, (route) => route.abort());
+	await expect(admin.getByRole('alert')).toContainText('may be out of date', { timeout: 15_000 });
+	await expect(admin.getByText('1 of 2 steps')).toBeVisible();
+	await admin.unrouteAll();
+	await expect(admin.getByRole('status').first()).toContainText('completed', { timeout: 15_000 });
+	await expect(admin.getByRole('alert')).toHaveCount(0);
+	faults.length = 0;
 });
 
 test('jobs are filtered by status and by workflow', async ({ admin, rest }) => {

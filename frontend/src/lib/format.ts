@@ -78,6 +78,20 @@ export function formatCost(cost: components['schemas']['Cost'] | null | undefine
 	return parts.join(' + ');
 }
 
+type Cost = components['schemas']['Cost'];
+
+/** Adds up costs, by currency. */
+export function sumCosts(costs: readonly (Cost | null | undefined)[]): Cost {
+	const DIGITS = 1e9;
+	const amounts = new Map<string, number>();
+	let unknown = 0;
+	for (const cost of costs) {
+		unknown += cost?.unknown ?? 0;
+		for (const [currency, amount] of Object.entries(cost?.amounts ?? {})) amounts.set(currency, (amounts.get(currency) ?? 0) + Number(amount));
+	}
+	return { amounts: Object.fromEntries([...amounts].map(([currency, amount]) => [currency, String(Math.round(amount * DIGITS) / DIGITS)])), unknown };
+}
+
 /** Formats a node's price: `0.04 USD per output`, `0.01 USD per call + 0.05 USD per second`. Empty if nothing is known. */
 export function formatPrice(price: Record<string, unknown> | null | undefined): string {
 	if (!price) return '';

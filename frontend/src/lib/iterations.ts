@@ -24,7 +24,9 @@ export function listLoopRuns(steps: readonly Step[], loops: ReadonlySet<string>)
 			const key = `${path}/${found[1]}`;
 			const run = runs.get(key) ?? { path, loop: found[1], iterations: [], states: new Map<number, StepStatus[]>() };
 			const index = Number(found[2]);
-			run.states.set(index, [...(run.states.get(index) ?? []), step.status]);
+			const known = run.states.get(index);
+			if (known) known.push(step.status);
+			else run.states.set(index, [step.status]);
 			runs.set(key, run);
 		});
 	}
@@ -46,4 +48,15 @@ export function filterByIteration(steps: readonly Step[], chosen: Readonly<Recor
 			return wanted === undefined || wanted === Number(found?.[2]);
 		})
 	);
+}
+
+/** The steps inside a sub-flow, with their paths counted from it. `place` is its path and id: `each[1]/polish`. */
+export function stepsOfSubflow<T extends Pick<Step, 'path'>>(steps: readonly T[], place: string): T[] {
+	const prefix = `${place}[`;
+	return steps.flatMap((step) => {
+		if (!step.path.startsWith(prefix)) return [];
+		const end = step.path.indexOf(']', prefix.length);
+		const rest = step.path.slice(end + 1);
+		return end < 0 || (rest !== '' && !rest.startsWith('/')) ? [] : [{ ...step, path: rest.slice(1) }];
+	});
 }

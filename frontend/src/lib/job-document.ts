@@ -4,7 +4,11 @@ import type { Layout } from '#lib/graph/flow.ts';
 
 /** A job's own copy of its workflow, with the layout of its graph. */
 export interface JobDrawing {
+	/** Id of the job. */
+	id: string;
 	document: Record<string, unknown>;
+	/** Documents of the sub-flows, by id of their workflow. */
+	workflows: Record<string, unknown>;
 	layout: Layout | null;
 }
 
@@ -13,8 +17,8 @@ export function jobDocumentQuery(api: Api, core: Core, id: string) {
 	return {
 		queryKey: ['job', id, 'graph'],
 		queryFn: async (): Promise<JobDrawing> => {
-			const { document } = await unwrap(api.GET('/api/v1/jobs/{id}/document', { params: { path: { id } } }));
-			return { document, layout: await core.layout<Layout>(document, {}) };
+			const { document, workflows } = await unwrap(api.GET('/api/v1/jobs/{id}/document', { params: { path: { id } } }));
+			return { id, document, workflows, layout: await core.layout<Layout>(document, {}) };
 		},
 		staleTime: Infinity
 	};

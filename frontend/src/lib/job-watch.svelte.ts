@@ -4,6 +4,9 @@ import type { Job } from '#lib/api/types.ts';
 import { JobFeed, type FeedState } from '#lib/job-feed.svelte.ts';
 import { isActive } from '#lib/jobs.ts';
 
+/** Size from which on inputs and outputs stay on the server until they are asked for, in bytes of JSON. */
+export const MAX_VALUE_BYTES = 64_000;
+
 /** Follows a job until it ends: by its event stream, and by polling if the stream fails. Create it while a component is initialized. */
 export class JobWatch {
 	/** The query of the job, for errors and to fetch it again. */
@@ -16,7 +19,7 @@ export class JobWatch {
 	constructor(api: Api, id: () => string | null) {
 		this.query = createQuery(() => ({
 			queryKey: ['job', id()],
-			queryFn: () => unwrap(api.GET('/api/v1/jobs/{id}', { params: { path: { id: id() ?? '' } } })),
+			queryFn: () => unwrap(api.GET('/api/v1/jobs/{id}', { params: { path: { id: id() ?? '' }, query: { max_value_bytes: MAX_VALUE_BYTES } } })),
 			enabled: id() !== null,
 			staleTime: 0,
 			// Progress creates no events, and a stream may fail, so an active job is also polled.

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { Step } from '#lib/api/types.ts';
-import { nestingDepth, describeActivity, formatError, mergeSteps, describeReuse, countReusedSteps, formatLocation, parseExcerpt, formatRequiredApprovals } from './jobs.ts';
+import { nestingDepth, describeActivity, formatError, mergeSteps, describeReuse, findReuse, formatLocation, parseExcerpt, formatRequiredApprovals } from './jobs.ts';
 
 function step(part: Partial<Step>): Step {
 	return {
@@ -82,7 +82,7 @@ it.each([
 
 it('formatRequiredApprovals counts', () => expect([formatRequiredApprovals({ required: 1 }), formatRequiredApprovals({ required: 2 })]).toEqual(['an approval', '2 approvals']));
 
-describe('countReusedSteps', () => {
+describe('findReuse', () => {
 	const steps = [
 		step({ ordinal: 2, id: 'a' }),
 		step({ ordinal: 3, id: 'loop' }),
@@ -90,7 +90,7 @@ describe('countReusedSteps', () => {
 		step({ ordinal: 6, id: 'draw', path: 'loop[1]' }),
 		step({ ordinal: 8, id: 'z' })
 	];
-	const kept = (ordinal: number, all = steps) => countReusedSteps(all, all.find((each) => each.ordinal === ordinal)!);
+	const kept = (ordinal: number, all = steps) => findReuse(all, all.find((each) => each.ordinal === ordinal)!)?.count;
 
 	it.each([
 		[2, 0],
@@ -98,6 +98,11 @@ describe('countReusedSteps', () => {
 		[8, 4]
 	])('before step %d are %d', (ordinal, count) => expect(kept(ordinal)).toBe(count));
 	it('does not guess inside a loop', () => expect(kept(6)).toBeUndefined());
+	it('adds up what the reused steps cost', () => {
+		const cost = (USD: string) => ({ amounts: { USD }, unknown: 0 });
+		const paid = [step({ ordinal: 1, id: 'a', cost: cost('0.1') }), step({ ordinal: 2, id: 'b', cost: cost('0.2') }), step({ ordinal: 3, id: 'c' })];
+		expect(findReuse(paid, paid[2]!)).toEqual({ count: 2, cost: '$0.3' });
+	});
 	it('counts the steps of a retried loop once', () => {
 		const again = [...steps.slice(0, 4), step({ ordinal: 7, id: 'draw', path: 'loop[0]' }), steps[4]!];
 		expect(kept(8, again)).toBe(4);
@@ -106,7 +111,7 @@ describe('countReusedSteps', () => {
 
 it.each([
 	[undefined, 'Reuses the results of earlier steps.'],
-	[0, 'Runs all steps again.'],
-	[1, 'Reuses the result of 1 earlier step.'],
-	[4, 'Reuses the results of 4 earlier steps.']
+	[{ count: 0, cost: '' }, 'Runs all steps again.'],
+	[{ count: 1, cost: '' }, 'Reuses the result of 1 earlier step. Runs this step and those after it again.'],
+	[{ count: 4, cost: '$0.3' }, 'Reuses the results of 4 earlier steps ($0.3). Runs this step and those after it again.']
 ])('keeping %j says so', (kept, words) => expect(describeReuse(kept)).toBe(words));

@@ -1,5 +1,5 @@
 import type { Approval, JobStatus, Step, StepStatus } from '#lib/api/types.ts';
-import { plural, formatRemaining } from '#lib/format.ts';
+import { formatCost, formatRemaining, plural, sumCosts } from '#lib/format.ts';
 
 /** All job statuses, in lifecycle order. */
 export const JOB_STATUSES: readonly JobStatus[] = ['pending', 'running', 'suspended', 'completed', 'failed', 'cancelled'];
@@ -61,22 +61,26 @@ export function formatRequiredApprovals({ required }: Pick<Approval, 'required'>
 	return required === 1 ? 'an approval' : plural(required, 'approval');
 }
 
-/**
- * Number of steps that a rerun from this step reuses; `undefined` if the step is inside a loop or branch, because that
- * depends on the document.
- */
-export function countReusedSteps(steps: readonly Step[], from: Step): number | undefined {
-	if (from.path !== '') return undefined;
-	// A retried module starts its steps again. Count each of them once.
-	const earlier = steps.filter(({ ordinal }) => ordinal < from.ordinal).map(({ path, id }) => `${path}/${id}`);
-	return new Set(earlier).size;
+/** What a rerun from a step reuses: the number of earlier steps, and what they cost. */
+export interface Reuse {
+	count: number;
+	cost: string;
 }
 
-/** Describes which steps a rerun reuses; takes the result of `countReusedSteps`. */
-export function describeReuse(reused: number | undefined): string {
-	if (reused === undefined) return 'Reuses the results of earlier steps.';
-	if (reused === 0) return 'Runs all steps again.';
-	return `Reuses the ${reused === 1 ? 'result' : 'results'} of ${plural(reused, 'earlier step')}.`;
+/** What a rerun from this step reuses; `undefined` if the step is inside a loop or branch, because that depends on the document. */
+export function findReuse(steps: readonly Step[], from: Step): Reuse | undefined {
+	if (from.path !== '') return undefined;
+	// A retried module starts its steps again. Count each of them once.
+	const earlier = new Map(steps.filter(({ ordinal }) => ordinal < from.ordinal).map((step) => [`${step.path}/${step.id}`, step]));
+	return { count: earlier.size, cost: formatCost(sumCosts([...earlier.values()].map(({ cost }) => cost))) };
+}
+
+/** Describes which steps a rerun from a step reuses, and which it runs again. */
+export function describeReuse(reuse: Reuse | undefined): string {
+	if (reuse === undefined) return 'Reuses the results of earlier steps.';
+	const { count, cost } = reuse;
+	if (count === 0) return 'Runs all steps again.';
+	return `Reuses the ${count === 1 ? 'result' : 'results'} of ${plural(count, 'earlier step')}${cost ? ` (${cost})` : ''}. Runs this step and those after it again.`;
 }
 
 /** Describes the activity of a step beyond its status: attempt, queue, progress and next attempt. */
@@ -108,4 +112,9 @@ export function parseExcerpt(reply: Record<string, unknown>): Record<string, unk
 	} catch {
 		return reply;
 	}
+}
+
+/** Whether it is unknown whether the provider accepted the work of a step. Source: `submit_unknown` in docs/operations.md. */
+export function isFateUnknown({ error }: Pick<Step, 'error'>): boolean {
+	return error?.name === 'submit_unknown';
 }

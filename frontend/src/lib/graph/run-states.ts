@@ -35,7 +35,11 @@ export function mostUrgentRun(runs: readonly (CardRun | undefined)[]): CardRun |
 /** State of each step of a run for its card, by step id. Steps in loops are summed up over all iterations. */
 export function toCardRuns(steps: readonly ShownStep[], origin: string): Map<string, CardRun> {
 	const byId = new Map<string, ShownStep[]>();
-	for (const step of steps) byId.set(step.id, [...(byId.get(step.id) ?? []), step]);
+	for (const step of steps) {
+		const known = byId.get(step.id);
+		if (known) known.push(step);
+		else byId.set(step.id, [step]);
+	}
 	return new Map([...byId].map(([id, runs]) => [id, toCardRun(latestOfEachPlace(runs), origin)]));
 }
 

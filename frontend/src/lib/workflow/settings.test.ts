@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { listDelays, readErasure, readNumberSetting, readRetry, supportsSetting, writeNumberSetting, writeRetry } from './settings.ts';
+import { listDelays, maxAttempts, readErasure, readNumberSetting, readRetry, supportsSetting, writeNumberSetting, writeRetry } from './settings.ts';
 
 describe('retry', () => {
 	const none = { attempts: undefined, seconds: undefined };
@@ -57,3 +57,11 @@ it.each([
 	[{ delete_after_use: true, delete_after_secs: 60 }, 60],
 	[{ delete_after_use: false }, undefined]
 ])('readErasure(%j)', (module, seconds) => expect(readErasure(module)).toBe(seconds));
+
+it.each([
+	[{ constant: { attempts: 3 } }, 4],
+	[{ exponential: { attempts: 2 } }, 3],
+	[{ constant: { attempts: 1 }, exponential: { attempts: 2 } }, 4],
+	[{ constant: { attempts: 0 } }, undefined],
+	[undefined, undefined]
+])('maxAttempts of %j', (retry, expected) => expect(maxAttempts({ retry })).toBe(expected));

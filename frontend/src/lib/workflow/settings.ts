@@ -108,3 +108,10 @@ export function supportsSetting(module: Module, setting: keyof typeof NEW_SETTIN
 export function readErasure({ delete_after_use, delete_after_secs }: Record<string, unknown>): number | undefined {
 	return number(delete_after_secs) ?? (delete_after_use === true ? 0 : undefined);
 }
+
+/** Most attempts that a module makes: its first and its retries of both kinds; `undefined` if it is not retried. */
+export function maxAttempts({ retry }: Module): number | undefined {
+	const { constant, exponential } = readRetry(retry);
+	const retries = Math.max(0, constant.attempts ?? 0) + Math.max(0, exponential.attempts ?? 0);
+	return retries === 0 ? undefined : retries + 1;
+}
