@@ -60,7 +60,7 @@ test('errors from the server are shown at their field, and the approval works wi
 	await form.getByLabel('note').focus();
 	await admin.keyboard.type('Add a tie');
 	// The job is refetched meanwhile. The entered text stays.
-	await admin.waitForResponse(`**/api/v1/jobs/${job.id}`);
+	await admin.waitForResponse(`**/api/v1/jobs/${job.id}?**`);
 	await expect(form.getByLabel('note')).toHaveValue('Add a tie');
 	await admin.keyboard.press('Tab');
 	await admin.keyboard.type('11');

@@ -103,10 +103,10 @@ mod tests {
 
     fn check(value: Value, max_bytes: usize, expected: &Value) {
         let (mut input, mut truncated) = (value, Vec::new());
-        truncate_fields(&mut input, &mut Value::Null, &mut truncated, max_bytes);
+        truncate_fields(&mut input, &mut Value::from(1), &mut truncated, max_bytes);
         assert_eq!(&input, expected);
-        let is_cut = truncated == [TruncatedField::Input];
-        assert_eq!(is_cut, max_bytes < 1_000_000, "{truncated:?}");
+        let cut = if max_bytes < 1_000_000 { &[TruncatedField::Input][..] } else { &[] };
+        assert_eq!(truncated, cut);
     }
 
     #[test]

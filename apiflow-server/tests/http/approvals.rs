@@ -154,6 +154,9 @@ async fn the_page_of_a_link_shows_what_is_to_be_approved_and_keeps_what_was_ente
     }
     let refused = client.raw("POST", &path, &html, Some(json!("action=cancel"))).await;
     assert!(refused.text.contains("<h1>Disapproved</h1>"), "{}", refused.text);
+    client.log_in("admin", "admin").await;
+    assert_eq!(ended(&client, &id).await["status"], "failed");
+    client.token(None);
     for (method, path, status, title) in [
         ("GET", path.as_str(), StatusCode::OK, "<h1>Answered</h1>"),
         ("POST", path.as_str(), StatusCode::CONFLICT, "<h1>Answered</h1>"),
@@ -164,8 +167,6 @@ async fn the_page_of_a_link_shows_what_is_to_be_approved_and_keeps_what_was_ente
         assert_eq!(reply.status, status, "{}", reply.text);
         assert!(reply.text.contains(title), "{}", reply.text);
     }
-    client.log_in("admin", "admin").await;
-    assert_eq!(ended(&client, &id).await["status"], "failed");
 }
 
 #[tokio::test(flavor = "multi_thread")]

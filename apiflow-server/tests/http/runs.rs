@@ -260,9 +260,10 @@ async fn large_values_are_previews_where_a_limit_is_given() {
     assert!(shown.starts_with("xxx") && shown.ends_with("… (5001 bytes)") && shown.len() < 1_100, "{shown}");
     let steps = client.raw("GET", &format!("{path}/steps?max_value_bytes=1000"), &[], None).await.json();
     assert_eq!(steps["items"][0]["truncated"], json!(["input", "output"]));
-    let step = client.raw("GET", &format!("{path}/steps/1"), &[], None).await.json();
-    assert_eq!((&step["output"], &step["ordinal"]), (&whole["output"], &json!(1)));
-    let missing = client.raw("GET", &format!("{path}/steps/9"), &[], None).await;
+    let ordinal = &whole["steps"][0]["ordinal"];
+    let step = client.raw("GET", &format!("{path}/steps/{ordinal}"), &[], None).await.json();
+    assert_eq!((&step["output"], &step["ordinal"]), (&whole["output"], ordinal));
+    let missing = client.raw("GET", &format!("{path}/steps/999"), &[], None).await;
     assert_eq!(missing.status, StatusCode::NOT_FOUND, "{}", missing.text);
 }
 

@@ -71,7 +71,8 @@ fn question_form(status: StatusCode, question: &Question, given: &FormAnswers, p
             (1, _) => String::new(),
             (required, given) => format!(" {required} approvals are needed, {given} received."),
         };
-        format!(" It waits until <time datetime=\"{0}\">{0}</time>.{needed}", escape_html(&approval.until))
+        let until = escape_html(&approval.until);
+        format!(" It waits until <time datetime=\"{until}\">{}</time>.{needed}", readable_time(&until))
     });
     let fields = fields_html(form, given, problem.map_or(&[], Problem::faults));
     let alert = problem.map(|problem| format!("<div role=\"alert\">{}</div>", sentence(problem.detail())));
@@ -87,6 +88,12 @@ fn question_form(status: StatusCode, question: &Question, given: &FormAnswers, p
         subject_html(&question.output),
     );
     framed_page(status, "Approval", &body)
+}
+
+/// Writes a time without its seconds: `2026-01-31 23:59 UTC`.
+fn readable_time(rfc3339: &str) -> String {
+    let minutes = rfc3339.get(..16).unwrap_or(rfc3339);
+    format!("{} UTC", minutes.replace('T', " "))
 }
 
 /// Writes a problem's message, which begins in lower case, as a sentence.
