@@ -80,8 +80,11 @@ pub(super) fn fields_html(schema: &Value, given: &FormAnswers, faults: &[Fault])
     let mut html = String::new();
     for (name, property) in schema_properties(schema) {
         let pointer = pointer_push("/payload", name);
-        let fault = faults.iter().find(|fault| is_within(&fault.pointer, &pointer));
         let is_required = schema["required"].as_array().is_some_and(|names| names.iter().any(|wanted| wanted == name));
+        let is_missing = is_required && !faults.is_empty() && given.field(name).is_none_or(str::is_empty);
+        // A missing value is a fault of the whole payload.
+        let missing = is_missing.then(|| missing_value(&pointer));
+        let fault = faults.iter().find(|fault| is_within(&fault.pointer, &pointer)).or(missing.as_ref());
         let default = || Some(plain_text(&property["default"])).filter(|_| !given.is_sent);
         let value = given.field(name).map(str::to_owned).or_else(default).unwrap_or_default();
         html.push_str(&field_html(name, property, is_required, &value, fault));
@@ -95,6 +98,10 @@ pub(super) fn fields_html(schema: &Value, given: &FormAnswers, faults: &[Fault])
     );
     html.push_str(&labelled(APPROVER, "Your name", &input, "", fault));
     html
+}
+
+fn missing_value(pointer: &str) -> Fault {
+    Fault { pointer: pointer.to_owned(), message: "a value is required".to_owned(), code: None, help: None }
 }
 
 /// Whether a place is in another one.
@@ -215,6 +222,10 @@ mod tests {
         assert!(html.contains("aria-describedby=\"field.size-error\" aria-invalid=\"true\""), "{html}");
         assert!(html.contains("is &lt;no&gt; number") && html.contains("Size &amp; shape (required)"), "{html}");
         assert!(html.contains("value=\"Bob\"") && !html.contains("selected"), "{html}");
+        let fault =
+            Fault { pointer: "/payload".to_owned(), message: "size is missing".to_owned(), code: None, help: None };
+        let empty = FormAnswers::from_body(b"action=resume&field.size=").unwrap_or_default();
+        assert!(fields_html(&schema(), &empty, &[fault]).contains("id=\"field.size-error\">a value is required<"));
         let fresh = fields_html(&schema(), &FormAnswers::default(), &[]);
         assert!(fresh.contains("<option selected>flat</option>") && !fresh.contains("aria-invalid"), "{fresh}");
     }
