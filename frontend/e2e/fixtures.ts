@@ -175,7 +175,8 @@ export function workflow({ workflow, node, unique }: World) {
 				properties: {
 					input_image: { type: 'string', description: 'Address of the picture' },
 					style: { type: 'string', enum: ['cartoon', 'vintage'], default: 'cartoon' },
-					strength: { type: 'integer', minimum: 1 },
+					// The page leaves this rule to the server.
+					strength: { type: 'integer', exclusiveMinimum: 0 },
 					options: { type: 'object' }
 				},
 				required: ['input_image']
@@ -236,7 +237,7 @@ export const FORM = {
 		type: 'object',
 		properties: {
 			note: { type: 'string', description: 'What to change' },
-			score: { type: 'integer', maximum: 10 }
+			score: { type: 'integer', exclusiveMaximum: 11 }
 		},
 		required: ['note']
 	}

@@ -142,7 +142,7 @@ test('inputs of the workflow are built in a form, and their names are changed ev
 	expect(saved.retention).toEqual({ jobs_days: 30 });
 	expect(JSON.stringify(saved.nodes.value)).toContain('flow_input.photo');
 	expect(Object.keys(saved.nodes.schema.properties as object)).toEqual(['style', 'photo', 'strength', 'options']);
-	expect(saved.nodes.schema).toMatchObject({ required: ['photo'], properties: { strength: { minimum: 1, maximum: 9, default: 3 }, options: { properties: { steps: { type: 'string' } } } } });
+	expect(saved.nodes.schema).toMatchObject({ required: ['photo'], properties: { strength: { exclusiveMinimum: 0, maximum: 9, default: 3 }, options: { properties: { steps: { type: 'string' } } } } });
 
 	await panel.getByRole('button', { name: 'Delete input photo' }).click();
 	await expect(admin.getByText('Deleted input photo. Still used by add_hat_step.')).toBeVisible();
