@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright';
 import type { Locator, Page } from '@playwright/test';
 import { expect, test, workflow, type Rest, type World } from './fixtures.ts';
 
@@ -296,6 +297,11 @@ test('notes are written, moved with the mouse and the keyboard, coloured and del
 	const [second] = (await notes())!;
 	expect(second!.position.x).toBeLessThan(first!.position.x - 150);
 	expect(second!.color).toBe('blue');
+	await graph(admin).getByRole('button', { name: 'Search steps' }).click();
+	await admin.keyboard.type('hat');
+	const axe = new AxeBuilder({ page: admin }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).include('section[aria-label="Workflow graph"]');
+	expect((await axe.analyze()).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+	await admin.keyboard.press('Escape');
 
 	await graph(admin).getByRole('button', { name: 'Delete the note' }).click();
 	await expect(text).toHaveCount(0);
@@ -303,4 +309,17 @@ test('notes are written, moved with the mouse and the keyboard, coloured and del
 	for (let undone = 0; undone < 2; undone++) await undo(admin).click();
 	await expect(text).toHaveValue('Check the prices\nbefore a change');
 	expect((await notes())?.[0]?.color).toBe('blue');
+});
+
+test.describe('with a finger', () => {
+	test.use({ hasTouch: true, isMobile: true, viewport: { width: 390, height: 844 } });
+
+	test('dragging on a card moves the view, not the card', async ({ admin, rest }) => {
+		const world = await rest.world();
+		await open(admin, world);
+		await expect(cards(admin).first()).not.toHaveClass(/draggable/);
+		await cards(admin).first().tap();
+		await expect(details(admin).getByLabel('id', { exact: true })).toHaveValue('add_hat_step');
+		expect(await admin.evaluate(() => document.documentElement.scrollWidth)).toBe(390);
+	});
 });
