@@ -97,7 +97,7 @@ test('two users save one workflow: the second combines both changes', async ({ a
 	await description(admin).fill('Described by the admin');
 	await description(admin).blur();
 	await admin.keyboard.press('Control+s');
-	await expect(admin.getByRole('alert')).toContainText('has changed');
+	await expect(admin.getByRole('alert')).toContainText('was saved elsewhere');
 	expectRefusal(faults, 412);
 	await admin.getByRole('button', { name: 'Compare and combine' }).click();
 	await expect(merge(admin).getByRole('status')).toContainText('description');

@@ -41,7 +41,9 @@ export class VersionHistory {
 				if (!version) return null;
 				return (await unwrap(api.GET('/api/v1/workflows/{id}/versions/{number}', { params: { path: { id, number: version.number } } }))).content;
 			},
-			staleTime: Infinity
+			staleTime: Infinity,
+			// A result that is first read after another one has come would otherwise miss its own updates.
+			notifyOnChangeProps: 'all'
 		});
 	}
 
