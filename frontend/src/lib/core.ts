@@ -1,15 +1,14 @@
 import { createContext } from 'svelte';
 import { DeclarationsCheck } from '#lib/declarations-check.ts';
 import { DryRuns, startDryRunWorker, type DryRunOutcome, type DryRunRequest, type DryRunWorker } from '#lib/dry-run.ts';
-import type { Connector, Diagnostic, Node } from '#lib/api/types.ts';
+import type { CatalogConnector, CatalogNode, Diagnostic } from '#lib/api/types.ts';
 import type { Layout } from '#lib/graph/flow.ts';
-import { valueAt } from '#lib/pointer.ts';
 import { loadWasm, WasmInstance, type Loader } from './wasm-instance.ts';
 
-/** Documents that a workflow may refer to, in the format of the core. Names of secrets are not available here. */
+/** What a workflow may refer to, in the format of the core. Names of secrets are not available here. */
 export interface Catalog {
-	connectors: Record<string, Connector>;
-	nodes: Record<string, Node>;
+	connectors: Record<string, CatalogConnector>;
+	nodes: Record<string, CatalogNode>;
 	/** OpenFlow documents of sub-flows. */
 	workflows: Record<string, unknown>;
 }
@@ -116,32 +115,8 @@ const glue = import.meta.glob<string>('./wasm/pkg/apiflow_wasm.js', { query: '?u
 const binary = import.meta.glob<string>('./wasm/pkg/apiflow_wasm_bg.wasm', { query: '?url', import: 'default', eager: true });
 
 /** Loads the module built by `cargo xtask build`. */
-export async function loadCore(instance: number): Promise<CoreModule> {
-	const module = await loadWasm<CoreModule>(Object.values(glue)[0], Object.values(binary)[0], instance);
-	return 'CatalogHandle' in module ? module : withoutHandles(module);
-}
-
-/** Adds a catalog to a module that was built before catalogs could stay in it. */
-function withoutHandles(module: { validate(workflow: string, catalog: string): string; layout(workflow: string, options: string): string; version(): string }): CoreModule {
-	class TextCatalog implements CatalogHandle {
-		readonly #catalog: string;
-
-		constructor(catalog: string) {
-			this.#catalog = catalog;
-		}
-
-		check(text: string, pointer: string): string {
-			const flow = JSON.stringify(valueAt(JSON.parse(text), pointer) ?? null);
-			return `{"diagnostics":${module.validate(flow, this.#catalog)},"layout":${module.layout(flow, '{}')}}`;
-		}
-
-		complete(): string {
-			return '{"replaced":0,"options":[]}';
-		}
-
-		free() {}
-	}
-	return { CatalogHandle: TextCatalog, layout: module.layout, version: module.version };
+export function loadCore(instance: number): Promise<CoreModule> {
+	return loadWasm(Object.values(glue)[0], Object.values(binary)[0], instance);
 }
 
 /** Context of the core. */

@@ -1,11 +1,11 @@
-import type { Catalog } from '#lib/core.ts';
+import type { WholeCatalog } from '#lib/catalog.ts';
 import type { Diagnostic, DryRunReport } from '#lib/api/types.ts';
 
 /** A dry run to perform. */
 export interface DryRunRequest {
 	/** The OpenFlow document. */
 	document: unknown;
-	catalog: Catalog;
+	catalog: WholeCatalog;
 	input: Record<string, unknown>;
 	/** Mocks by step id, as in `POST /workflows/dry_run`. */
 	mocks?: Record<string, unknown>;

@@ -3,9 +3,9 @@ import type { DryRunReport } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import { describeEstimate, estimateCost } from './estimate.ts';
 
-const node = (id: string, price: unknown) => ({ id, connector_id: 'c', data: { price } });
+const node = (id: string, price: unknown) => ({ id, connector_id: 'c', price });
 const catalog = {
-	connectors: { c: { id: 'c', data: { price: { currency: 'USD', per_call: 1 } } } },
+	connectors: { c: { id: 'c', price: { currency: 'USD', per_call: 1 } } },
 	nodes: {
 		fixed: node('fixed', { currency: 'USD', per_call: '0.1', per_output: 0.2 }),
 		timed: node('timed', { currency: 'USD', per_second: 0.05 }),

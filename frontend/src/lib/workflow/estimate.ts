@@ -18,7 +18,7 @@ export function estimateCost(report: DryRunReport, document: unknown, catalog: C
 		const node = catalog.nodes[nodes.get(step.id) ?? ''];
 		if (!node || step.requests.length === 0) continue;
 		const connector = catalog.connectors[node.connector_id];
-		const price = node.data?.price ?? connector?.data?.price;
+		const price = node.price ?? connector?.price;
 		const fixed = isObject(price) ? fixedAmount(price) : null;
 		if (!isObject(price) || fixed === null || typeof price.currency !== 'string') unknown += 1;
 		else amounts.set(price.currency, [...(amounts.get(price.currency) ?? []), fixed]);

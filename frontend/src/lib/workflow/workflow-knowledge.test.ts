@@ -18,7 +18,7 @@ const node = {
 		{ name: 'style', type: 'string', enum: ['cartoon', 'vintage'] }
 	],
 	output: [{ name: 'image', type: 'image' }],
-	data: { price: { currency: 'USD', per_call: '0.04' } }
+	price: { currency: 'USD', per_call: '0.04' }
 } as unknown as Node;
 const facts: WorkflowFacts = {
 	catalog: { connectors: {}, nodes: { draw: node }, workflows: { other: {}, me: {} } },

@@ -1,4 +1,4 @@
-import type { Node } from '#lib/api/types.ts';
+import type { CatalogNode } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
 import type { Knowledge, PartSuggestions, Place, Suggestion } from '#lib/editor/knowledge.ts';
 import { valueAtPath, type Path, type Schema } from '#lib/editor/schema.ts';
@@ -141,10 +141,10 @@ function mergeParts(core: PartSuggestions | null, local: PartSuggestions | null,
 }
 
 /** A node in Markdown: its name, what it does, its inputs and outputs, its price. */
-export function describeNode({ name, description, input, output, data }: Node): string {
+export function describeNode({ name, description, input, output, price }: CatalogNode): string {
 	const list = (items: readonly { name: string; type: string; required?: boolean | null }[]) => items.map((item) => `- \`${item.name}\`: ${item.type}${item.required ? ', required' : ''}`).join('\n');
-	const price = formatPrice(isObject(data) && isObject(data.price) ? data.price : null);
-	return [`**${name}**`, description, input.length > 0 && `Inputs:\n\n${list(input)}`, output.length > 0 && `Outputs:\n\n${list(output)}`, price && `Price: ${price}`].filter(Boolean).join('\n\n');
+	const cost = formatPrice(price ?? null);
+	return [`**${name}**`, description, input.length > 0 && `Inputs:\n\n${list(input)}`, output.length > 0 && `Outputs:\n\n${list(output)}`, cost && `Price: ${cost}`].filter(Boolean).join('\n\n');
 }
 
 function explain(place: Place, value: unknown, offset: number | null, facts: WorkflowFacts): string | null {

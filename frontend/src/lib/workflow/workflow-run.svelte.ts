@@ -2,6 +2,7 @@ import { createQuery, type CreateQueryResult } from '@tanstack/svelte-query';
 import { unwrap, type Api } from '#lib/api/client.ts';
 import { ProblemError } from '#lib/api/problem.ts';
 import type { DryRunReport, JobSummary, Workflow } from '#lib/api/types.ts';
+import { readWholeCatalog } from '#lib/catalog.ts';
 import type { Core } from '#lib/core.ts';
 import type { Draft } from '#lib/draft.svelte.ts';
 import type { CardRun } from '#lib/graph/graph-context.ts';
@@ -34,11 +35,13 @@ export class WorkflowRun {
 
 	#dryInput: Record<string, unknown> = {};
 	#dryUntil: string | undefined;
+	readonly #api: Api;
 	readonly #core: Core;
 	readonly #editing: WorkflowEditing;
 	readonly #shownJob: string | null = $derived.by(() => this.startedJob ?? this.pastRuns.data?.[0]?.id ?? null);
 
 	constructor(api: Api, core: Core, draft: Draft<Workflow>, editing: WorkflowEditing) {
+		this.#api = api;
 		this.#core = core;
 		this.#editing = editing;
 		this.pastRuns = createQuery(() => ({
@@ -84,7 +87,8 @@ export class WorkflowRun {
 
 	async #performDryRun(input: Record<string, unknown>, until: string | undefined): Promise<void> {
 		[this.#dryInput, this.#dryUntil] = [input, until];
-		const { document, catalog } = this.#editing;
+		const { document } = this.#editing;
+		const catalog = await readWholeCatalog(this.#api);
 		const outcome = await this.#core.dryRun({ document, catalog, input: withDefaults(valueAt(document, '/schema'), input), until, mocks: this.dryOutputs });
 		if ('diagnostics' in outcome) {
 			const detail = 'the workflow has errors';
