@@ -79,3 +79,76 @@ test('faults of the JSON are findings with fixes, and the graph says that it is 
 	await expect(editor(admin)).toContainText('"name": "Twice"');
 	await expect(admin.getByText('The graph shows its last valid state')).toHaveCount(0);
 });
+
+test('a connector is checked while it is typed, in its form and as JSON, and its secret is completed', async ({ admin, rest }) => {
+	const { unique } = await rest.world();
+	await admin.goto('/connectors');
+	await admin.getByRole('button', { name: 'New connector' }).click();
+	const dialog = admin.getByRole('dialog', { name: 'New connector' });
+	await dialog.getByLabel('Name', { exact: true }).fill(`Checked ${unique}`);
+	await dialog.getByLabel('Base URL').fill('ftp://api.example');
+	await expect(dialog.getByLabel('Base URL')).toHaveAttribute('aria-invalid', 'true');
+	await expect(dialog.getByRole('region', { name: 'Findings' })).toContainText('/base_url');
+	await dialog.getByLabel('Base URL').fill('https://api.example');
+	await expect(dialog.getByRole('region', { name: 'Findings' })).toHaveCount(0);
+
+	await dialog.getByRole('tab', { name: 'JSON' }).click();
+	await write(admin, 'connector JSON', `,"base_urll": "https://api.example"}`);
+	await admin.keyboard.press('ControlOrMeta+Home');
+	await admin.keyboard.insertText(`{"name": "Checked ${unique}", "header": {"Authorization": "Bearer "}`);
+	await admin.keyboard.press('ArrowLeft');
+	await admin.keyboard.press('ArrowLeft');
+	await admin.keyboard.type('$E2E_REP');
+	await expect(options(admin)).toHaveText([/E2E_REPLICATE_TOKEN/]);
+	await admin.keyboard.press('Enter');
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"Bearer $E2E_REPLICATE_TOKEN"');
+	await dialog.getByRole('region', { name: 'Findings' }).getByRole('button', { name: /^rename/ }).click();
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"base_url": "https://api.example"');
+	await dialog.getByRole('button', { name: 'Create' }).click();
+	await expect(dialog).toHaveCount(0);
+});
+
+test('a workflow is written, fixed, saved and run without the mouse', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ delay_ms: 50 });
+	await admin.goto(`/workflows/${world.workflow}`);
+	await expect(admin.locator('.svelte-flow__node').first()).toBeVisible();
+	await admin.keyboard.press('t');
+	await expect(editor(admin)).toBeFocused();
+
+	// A step is gone to, renamed with its references, and found by its name.
+	await admin.keyboard.press('ControlOrMeta+Shift+o');
+	await admin.getByRole('dialog', { name: 'Go to a step' }).getByRole('combobox').fill('add_hat');
+	await admin.keyboard.press('Enter');
+	await expect(editor(admin)).toBeFocused();
+	await admin.keyboard.press('F2');
+	await admin.getByRole('dialog', { name: 'Rename step add_hat_step' }).getByLabel('Id').fill('hat');
+	await admin.keyboard.press('Enter');
+	await expect(editor(admin)).toContainText('results.hat.output_image');
+	await expect(editor(admin)).toBeFocused();
+
+	// A mistake is found with F8, explained, and fixed.
+	const text = JSON.stringify(workflow(world), null, 2).replace('results.add_hat_step', 'results.add_hat_stp').replace('"summary": "Make', '"summary" "Make');
+	await admin.keyboard.press('ControlOrMeta+a');
+	await admin.keyboard.insertText(text.replaceAll('\n', ' '));
+	await expect(admin.getByRole('button', { name: '1 error' })).toBeVisible();
+	await admin.keyboard.press('F8');
+	await expect(card(admin)).toContainText('a colon is missing behind summary');
+	await admin.keyboard.press('ControlOrMeta+.');
+	await expect(admin.getByRole('button', { name: '1 error' })).toBeVisible();
+	await admin.keyboard.press('F8');
+	await expect(card(admin)).toContainText('add_hat_stp');
+	await admin.keyboard.press('ControlOrMeta+.');
+	await expect(admin.getByRole('button', { name: 'No problems found' })).toBeVisible();
+	await admin.keyboard.press('Shift+Alt+f');
+	await expect(admin.locator('.cm-line').first()).toHaveText('{');
+	await admin.keyboard.press('ControlOrMeta+s');
+	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
+
+	await admin.keyboard.press('ControlOrMeta+Enter');
+	const run = admin.getByRole('dialog', { name: 'Run the workflow' });
+	await run.getByLabel('input_image').focus();
+	await admin.keyboard.type('https://replicate.delivery/in/person.png');
+	await admin.keyboard.press('Enter');
+	await expect(admin.locator('.svelte-flow__node-card').last()).toContainText('done');
+});

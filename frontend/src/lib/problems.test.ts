@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { mergeProblems, splitCode, type Problem } from './problems.ts';
+import { filterProblems, mergeProblems, splitCode, type Problem } from './problems.ts';
 
 const problem = (severity: Problem['severity'], pointer: string): Problem => ({ severity, pointer, message: 'm' });
 
@@ -15,4 +15,16 @@ it.each([
 	['', []]
 ])('quoted takes %j apart', (message, pieces) => {
 	expect(splitCode(message).map(({ text, code }) => (code ? `<${text}>` : text))).toEqual(pieces);
+});
+
+it('finds problems by severity and by words of message, code and place', () => {
+	const problems: Problem[] = [
+		{ code: 'unknown-step', severity: 'error', pointer: '/value/modules/0', message: 'no step `x`' },
+		{ code: 'ignored-field', severity: 'warning', pointer: '/value/modules/1', message: 'has no effect' }
+	];
+	const found = (...args: ['all' | Problem['severity'], string]) => filterProblems(problems, ...args).map(({ code }) => code);
+	expect(found('all', '')).toEqual(['unknown-step', 'ignored-field']);
+	expect(found('warning', '')).toEqual(['ignored-field']);
+	expect(found('all', 'STEP modules/0')).toEqual(['unknown-step']);
+	expect(found('error', 'effect')).toEqual([]);
 });

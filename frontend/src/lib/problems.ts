@@ -33,6 +33,15 @@ export function mergeProblems(...lists: (readonly Problem[])[]): Problem[] {
 	return [...unique.values()].sort((a, b) => weight[a.severity] - weight[b.severity]);
 }
 
+/** Problems of a severity whose message, code or place contains all words of a search. */
+export function filterProblems(problems: readonly Problem[], severity: 'all' | Problem['severity'], search: string): Problem[] {
+	const words = search.toLowerCase().split(/\s+/).filter(Boolean);
+	return problems.filter((problem) => {
+		const text = `${problem.message} ${problem.code ?? ''} ${problem.pointer}`.toLowerCase();
+		return (severity === 'all' || problem.severity === severity) && words.every((word) => text.includes(word));
+	});
+}
+
 /** Splits a message into plain text and code between backticks. An unmatched backtick is plain text. */
 export function splitCode(message: string): { text: string; code: boolean }[] {
 	const pieces = message.split(/`([^`]+)`/);

@@ -7,7 +7,7 @@ import HoverCard from '#lib/components/editor/HoverCard.svelte';
 import type { Problem } from '#lib/problems.ts';
 import { explainJson } from './hover.ts';
 import type { Knowledge } from './knowledge.ts';
-import { fixProblems, rangeOf } from './marks.ts';
+import { fixProblems, placeProblems } from './marks.ts';
 
 /** What cards are about. */
 export interface CardSources {
@@ -65,9 +65,7 @@ function closeCard(view: EditorView): boolean {
 }
 
 function cardAt(state: EditorState, position: number, { knowledge, problems }: CardSources): (Tooltip & { spoken: string }) | null {
-	const found = problems()
-		.map((problem) => ({ problem, range: rangeOf(problem, state) }))
-		.filter(({ range }) => range.from <= position && position <= range.to);
+	const found = placeProblems(state, problems()).filter(({ range }) => range.from <= position && position <= range.to);
 	const known = knowledge();
 	const explained = known ? explainJson(state.doc.toString(), position, known) : null;
 	const range = found[0]?.range ?? explained?.range;

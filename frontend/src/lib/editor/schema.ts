@@ -85,12 +85,14 @@ function isOfType(value: unknown, type: string): boolean {
 	return typeof value === type;
 }
 
-/** The properties that schemas of a place declare, by name. The first schema that declares one counts. */
+/** The properties that schemas of a place declare, by name. Of several constants, each is an alternative; else the first schema counts. */
 export function propertiesOf(schemas: readonly Schema[]): Map<string, { schema: Schema; required: boolean }> {
 	const found = new Map<string, { schema: Schema; required: boolean }>();
 	for (const { properties, required } of schemas) {
 		for (const [name, schema] of Object.entries(properties ?? {})) {
-			if (!found.has(name)) found.set(name, { schema, required: required?.includes(name) ?? false });
+			const known = found.get(name);
+			if (!known) found.set(name, { schema, required: required?.includes(name) ?? false });
+			else if (schema.const !== undefined) known.schema = { oneOf: [...(known.schema.oneOf ?? [known.schema]), schema] };
 		}
 	}
 	return found;

@@ -3,7 +3,7 @@ import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { json } from '@codemirror/lang-json';
 import { bracketMatching, ensureSyntaxTree, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxTree } from '@codemirror/language';
 import { lintGutter } from '@codemirror/lint';
-import { highlightSelectionMatches, searchKeymap } from '@codemirror/search';
+import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
 import type { EditorState, Extension } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view';
 import type { Tree } from '@lezer/common';
@@ -29,6 +29,7 @@ export function jsonSetup(label: string): Extension {
 		closeBrackets(),
 		highlightActiveLine(),
 		highlightSelectionMatches(),
+		search({ top: true }),
 		json(),
 		theme,
 		EditorView.lineWrapping,

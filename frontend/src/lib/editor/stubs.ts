@@ -30,6 +30,7 @@ function emptyValue(root: Schema, schema: Schema, depth: number): unknown {
 	const shared = others.length > 0 ? sharedProperties(options) : null;
 	if (shared) return Object.fromEntries(shared.map((name) => [name, '']));
 	const literals = literalsOf(options).map(({ value }) => value);
+	if (literals.length > 1 && others.length > 0) return '';
 	if (chosen.const !== undefined) return chosen.const;
 	const { default: fallback, examples, minimum } = chosen;
 	switch ([chosen.type ?? (chosen.properties ? 'object' : '')].flat()[0]) {

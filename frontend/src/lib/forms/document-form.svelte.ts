@@ -1,11 +1,12 @@
 import type { Documents } from '#lib/api/documents.ts';
 import type { Versioned } from '#lib/api/client.ts';
 import { problemsOfError } from '#lib/api/problem.ts';
+import { applyFixes, applyTextChanges } from '#lib/editor/fixes.ts';
 import { findJsonFaults } from '#lib/editor/json-faults.ts';
 import { FormSubmission } from '#lib/form-submission.svelte.ts';
 import { formatJson } from '#lib/format.ts';
 import { editableFields, type AnyDocument } from '#lib/kinds.ts';
-import { mergeProblems, type Problem } from '#lib/problems.ts';
+import { mergeProblems, type Fix, type Problem } from '#lib/problems.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 
 type Document = Record<string, unknown>;
@@ -107,6 +108,15 @@ export class DocumentForm<T extends AnyDocument, F> {
 		const { value } = this;
 		const found = value === undefined ? [] : await find(this.saved ? { ...value, id: this.saved.id } : value);
 		if (turn === this.#turn) this.#checked = found;
+	}
+
+	/** Applies fixes to the form. Those of the JSON tab are applied by its editor. */
+	fix(fixes: readonly Fix[]): void {
+		if (this.value === undefined) return;
+		const before = formatJson(this.value);
+		const after = applyFixes(before, fixes).reduce<string>((text, group) => applyTextChanges(text, group), before);
+		this.#document = JSON.parse(after) as Document;
+		this.form = this.#read();
 	}
 
 	/** Saves the document, unless another version was saved since it was opened. */

@@ -53,6 +53,13 @@ describe('DocumentForm', () => {
 		expect(state.errorAt('/name')).toBe('refused');
 	});
 
+	it('applies a fix to the form', () => {
+		const state = open();
+		state.fix([{ label: '', pointer: '/base_url', value: 'https://b.example' }]);
+		expect(state.form.baseUrl).toBe('https://b.example');
+		expect(state.value).toMatchObject({ base_url: 'https://b.example', data: { media_hosts: ['x'] } });
+	});
+
 	it('discards the result of an earlier check', async () => {
 		const state = open();
 		let finish = () => {};

@@ -27,6 +27,20 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: '?', action: 'Show the shortcuts' }
 ];
 
+/** Keyboard shortcuts of the text, for the same list. */
+export const TEXT_SHORTCUTS: readonly { keys: string; action: string }[] = [
+	{ keys: 'Ctrl+Space', action: 'Complete a key, a value or an expression' },
+	{ keys: 'Ctrl+I', action: 'Explain the place at the cursor' },
+	{ keys: 'F8, Shift+F8', action: 'Go to the next or previous finding' },
+	{ keys: 'Ctrl+.', action: 'Fix the finding at the cursor' },
+	{ keys: 'F12, Ctrl+click', action: 'Go to the step that is named there' },
+	{ keys: 'F2', action: 'Rename the step that is named there' },
+	{ keys: 'Ctrl+Shift+O', action: 'Go to a step' },
+	{ keys: 'Shift+Alt+F', action: 'Format the text' },
+	{ keys: 'Ctrl+F', action: 'Find and replace' },
+	{ keys: 'Ctrl+Shift+[ ]', action: 'Fold or unfold an object or a list' }
+];
+
 /** An action on the graph that a key starts. */
 export type GraphAction = 'note' | 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
 
