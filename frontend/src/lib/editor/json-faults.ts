@@ -118,6 +118,7 @@ class FaultFinder extends JsonScanner {
 	#readString(): string {
 		const from = this.at;
 		const { closed, faults } = this.readString();
+		if (closed && faults.length === 0) return this.stringValue(from, this.at);
 		for (const { at, length } of faults) {
 			const found = this.text.slice(at, at + length);
 			if (found.startsWith('\\')) {

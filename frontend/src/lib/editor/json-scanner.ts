@@ -10,11 +10,15 @@ export interface StringFault {
 }
 
 const SPACE = /[\s\ufeff]*/y;
+const NONE: readonly Range[] = [];
 const COMMENT = /\/\/[^\n]*|#[^\n]*|\/\*[\s\S]*?(?:\*\/|$)/y;
 const WORD = /[^\s,:{}[\]"'`]+/y;
 /** The part of a string up to a quote, a fault or the end of the line. */
-// eslint-disable-next-line no-control-regex -- JSON forbids control characters in strings
 const STRING_PART = /(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*/y;
+
+/** A string without escapes and control characters, as most are. */
+const SIMPLE_STRING = /"[^"\\\u0000-\u001f]*"/y;
+const SIMPLE = { closed: true, faults: [] } as const;
 
 /** Whether a character can be part of a number, a literal or a name without quotes. */
 export function isWordCharacter(character: string): boolean {
@@ -49,10 +53,12 @@ export class JsonScanner {
 	}
 
 	/** Skips space and comments. Returns the comments. */
-	skipSpace(): Range[] {
+	skipSpace(): readonly Range[] {
+		this.#skipBlanks();
+		if (this.text[this.at] !== '/' && this.text[this.at] !== '#') return NONE;
 		const comments: Range[] = [];
 		for (;;) {
-			this.#match(SPACE);
+			this.#skipBlanks();
 			const from = this.at;
 			const next = this.current;
 			if ((next !== '/' && next !== '#') || this.#match(COMMENT) === '') return comments;
@@ -66,7 +72,9 @@ export class JsonScanner {
 	}
 
 	/** Reads a string in double quotes up to its end or the end of its line. */
-	readString(): { closed: boolean; faults: StringFault[] } {
+	readString(): { closed: boolean; faults: readonly StringFault[] } {
+		const simple = this.#match(SIMPLE_STRING);
+		if (simple !== '') return SIMPLE;
 		const faults: StringFault[] = [];
 		this.at++;
 		for (;;) {
@@ -99,11 +107,22 @@ export class JsonScanner {
 	/** The value of a string literal. One with faults is read as it stands. */
 	stringValue(from: number, to: number): string {
 		const raw = this.text.slice(from, to);
+		if (!raw.includes('\\') && raw.length > 1 && raw.endsWith('"')) return raw.slice(1, -1);
 		try {
 			return JSON.parse(raw) as string;
 		} catch {
 			return raw.replace(/^"|"$/g, '');
 		}
+	}
+
+	#skipBlanks(): void {
+		// Most of it is plain spaces and line breaks, which need no pattern.
+		for (;;) {
+			const code = this.text.charCodeAt(this.at);
+			if (code !== 32 && code !== 10 && code !== 13 && code !== 9) break;
+			this.at++;
+		}
+		if (this.text.charCodeAt(this.at) > 127) this.#match(SPACE);
 	}
 
 	#endOfLine(): number {
