@@ -3,7 +3,7 @@ import type { Extension } from '@codemirror/state';
 import type { EditorView } from '@codemirror/view';
 import { mount, unmount } from 'svelte';
 import Markdown from '#lib/components/ui/Markdown.svelte';
-import { completeJson, type Completion } from './completion.ts';
+import { completeJson, moveEnd, type Completion } from './completion.ts';
 import { cursorAt } from './cursor.ts';
 import type { Knowledge } from './knowledge.ts';
 
@@ -32,7 +32,7 @@ async function complete(context: CompletionContext, knowledge: Knowledge | undef
 	const options = isWhole ? found.options : found.options.filter(({ label }) => label.toLowerCase().includes(word));
 	return {
 		from: found.from,
-		options: options.map((option) => toListed(option, text, knowledge)),
+		options: options.map((option) => toListed(option, text, pos)),
 		filter: isWhole,
 		// The list stays while a word goes on, so that Enter never comes before it.
 		validFor: isWhole ? /^[\w$/-]*$/ : undefined
@@ -44,24 +44,15 @@ function isBetweenTokens(text: string, position: number): boolean {
 	return !cursor || cursor.token.from === cursor.token.to;
 }
 
-function toListed(option: Completion, text: string, knowledge: Knowledge): ListedCompletion {
+function toListed(option: Completion, text: string, position: number): ListedCompletion {
 	return {
 		label: option.label,
 		detail: option.detail.length > 60 ? `${option.detail.slice(0, 60)}…` : option.detail,
 		boost: option.boost,
 		type: option.kind,
 		info: option.info ? () => showInfo(option.info) : undefined,
-		apply: (view) => void choose(view, option, text, knowledge)
+		apply: (view) => apply(view, moveEnd(option, position, view.state.doc.length - text.length))
 	};
-}
-
-/** Applies a completion that was made for a text, also if more of its label was typed since then. */
-async function choose(view: EditorView, option: Completion, text: string, knowledge: Knowledge): Promise<void> {
-	const current = view.state.doc.toString();
-	if (current === text) return apply(view, option);
-	const found = await completeJson(current, view.state.selection.main.head, knowledge);
-	const same = found?.options.find(({ label, kind }) => label === option.label && kind === option.kind);
-	if (same && view.state.doc.toString() === current) apply(view, same);
 }
 
 function apply(view: EditorView, { changes, selection, continues }: Completion): void {

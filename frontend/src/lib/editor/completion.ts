@@ -47,6 +47,11 @@ export async function completeJson(text: string, position: number, knowledge: Kn
 	return { from: cursor.string?.from ?? cursor.token.from, options: completeValues(writer, cursor, schemas, place, knowledge) };
 }
 
+/** The same completion after more of its label was typed at the position that it was made for. */
+export function moveEnd(completion: Completion, position: number, typed: number): Completion {
+	return { ...completion, changes: completion.changes.map((change) => (change.to < position ? change : { ...change, to: change.to + typed })) };
+}
+
 /** Keys of the object, without the one at the cursor. */
 function keysOf(object: unknown, text: string, { string }: Cursor): ReadonlySet<string> {
 	const keys = new Set(typeof object === 'object' && object !== null ? Object.keys(object) : []);

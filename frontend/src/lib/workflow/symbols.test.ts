@@ -15,6 +15,7 @@ const text = JSON.stringify({
 
 it.each([
 	['"id":"a"', 6, '/value/modules/0'],
+	['"id":"a"', 8, '/value/modules/0'],
 	['results.a', 8, '/value/modules/0'],
 	['results.a.x', 10, null],
 	['b c\\"]', 1, '/value/modules/1/value/modules/0'],

@@ -6,7 +6,9 @@ import { allModules, type PlacedModule } from './modules.ts';
 
 /** The step that is named at a position of a workflow's text: by its `id`, in an expression, or in `early_return`. Null if there is none. */
 export function findStepAt(text: string, position: number, prefix: string): PlacedModule | null {
-	const cursor = cursorAt(text, position);
+	const here = cursorAt(text, position);
+	// Behind a string, the cursor still touches it.
+	const cursor = here?.string ? here : cursorAt(text, position - 1);
 	const document = readDocument(text, prefix);
 	if (!cursor?.string || cursor.kind !== 'value' || document === undefined) return null;
 	const { value, offsets } = decodeString(text, cursor.string);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Node } from '#lib/api/types.ts';
-import { completeJson } from '#lib/editor/completion.ts';
+import { completeJson, moveEnd } from '#lib/editor/completion.ts';
 import { applyTextChanges } from '#lib/editor/fixes.ts';
 import { schemasAt, type Path, type Schema } from '#lib/editor/schema.ts';
 import { workflowKnowledge, type WorkflowFacts } from './workflow-knowledge.ts';
@@ -115,6 +115,13 @@ describe('completion of values', () => {
 		expect(nodes.value.modules.map(({ id }) => id)).toEqual(['draw', 'draw_2', 'last']);
 		expect(nodes.value.modules[1]!.value).toEqual({ type: 'script', path: 'node/draw', input_transforms: { prompt: { type: 'javascript', expr: 'flow_input.prompt' } } });
 		expect(text).toContain('\n  {\n    "id": "draw_2",');
+	});
+
+	it('replaces what was typed since the list was made', async () => {
+		const before = flow('{"id": "x" ‸}');
+		const chosen = (await complete(before))!.options.find(({ label }) => label === 'summary')!;
+		const later = before.replace('‸', 'summ');
+		expect(applyTextChanges(later, moveEnd(chosen, before.indexOf('‸'), 4).changes)).toBe(flow('{"id": "x", "summary": ""}'));
 	});
 
 	it('gives the first step of an empty list lines of its own', async () => {
