@@ -11,10 +11,10 @@ export default defineConfig({
 	...tests,
 	testDir: '.',
 	testMatch: '*.bench.ts',
-	outputDir: '../test-results',
+	outputDir: '../../target/page-bench',
 	reporter: 'list',
 	timeout: 600_000,
 	globalTeardown: './report.ts',
 	expect: { timeout: 60_000 },
-	use: { ...tests.use, trace: 'off', viewport: { width: 1600, height: 1000 } }
+	use: { ...tests.use, trace: 'off', actionTimeout: 60_000, viewport: { width: 1600, height: 1000 } }
 });

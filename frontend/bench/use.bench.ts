@@ -64,6 +64,9 @@ async function useEditor(page: Page): Promise<void> {
 	await page.getByRole('button', { name: 'Fit View' }).click();
 	await page.getByRole('button', { name: 'Zoom In' }).click();
 	const text = page.getByRole('textbox', { name: 'workflow JSON' });
+	// The text follows the selection, and contains only the lines in view.
+	await text.focus();
+	await page.keyboard.press('ControlOrMeta+Home');
 	await text.getByText('"Picture 1"').first().click();
 	await page.keyboard.press('End');
 	await page.keyboard.press('ArrowLeft');

@@ -7,7 +7,7 @@ const desktop = { width: 1440, height: 900 };
 export default defineConfig({
 	...tests,
 	testDir: '.',
-	outputDir: '../test-results',
+	outputDir: '../../target/screenshot-results',
 	reporter: 'list',
 	use: { ...tests.use, trace: 'off', viewport: desktop },
 	projects: [
