@@ -27,9 +27,10 @@ it('toLastRun keeps results of steps that ended well', () => {
 	expect([input, [...results]]).toEqual([{ x: 1 }, [['a', 1]]]);
 });
 
-it('a dry run is shown like a run', () => {
-	const report = { steps: [{ id: 'a', path: '', status: 'completed', attempt: 1, output: {}, started_ms: 0, finished_ms: 1500 }] } as unknown as DryRunReport;
-	expect(toCardRuns(stepsOfDryRun(report), 'http://localhost').get('a')).toMatchObject({ status: 'completed', startedAt: '1970-01-01T00:00:00.000Z', finishedAt: '1970-01-01T00:00:01.500Z' });
+it('a dry run is shown like a run, without its made-up files', () => {
+	const output = { image: 'https://example.com/n/image.png' };
+	const report = { steps: [{ id: 'a', path: '', status: 'completed', attempt: 1, output, started_ms: 0, finished_ms: 1500 }] } as unknown as DryRunReport;
+	expect(toCardRuns(stepsOfDryRun(report), 'http://localhost').get('a')).toMatchObject({ status: 'completed', startedAt: '1970-01-01T00:00:00.000Z', finishedAt: '1970-01-01T00:00:01.500Z', media: null });
 });
 
 it('a running step shows the preview of its provider', () => {

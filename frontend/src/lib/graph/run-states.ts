@@ -12,12 +12,13 @@ export type ShownStep = Pick<Step, 'id' | 'path' | 'status' | 'started_at' | 'fi
 /** Steps of a dry run, whose times count from 1970. */
 export function stepsOfDryRun(report: DryRunReport): ShownStep[] {
 	const time = (ms: number) => new Date(ms).toISOString();
-	return report.steps.map(({ id, path, status, attempt, output, started_ms, finished_ms }) => ({
+	return report.steps.map(({ id, path, status, attempt, started_ms, finished_ms }) => ({
 		id,
 		path,
 		status,
 		attempt,
-		output,
+		// Its files are made up: their links lead nowhere.
+		output: null,
 		progress: null,
 		queue_position: null,
 		preview: null,
