@@ -35,6 +35,8 @@ export const DIALOGS: readonly Scene[] = [
 	tabOf(newWorkflow, 'workflow-import', 'Import JSON'),
 	behind('connector-new', '/connectors', 'Connectors', () => 'New connector'),
 	editConnector,
+	tabOf(editConnector, 'connector-request', 'Request'),
+	tabOf(editConnector, 'connector-limits', 'Limits and price'),
 	tabOf(editConnector, 'connector-json', 'JSON'),
 	{
 		name: 'connector-secret',
@@ -53,6 +55,50 @@ export const DIALOGS: readonly Scene[] = [
 	behind('user-new', '/user', 'Users', () => 'New user'),
 	behind('user-edit', '/user', 'Users', () => /^Edit user/),
 	behind('budget', '/usage', 'Usage', () => 'New budget'),
+	{
+		name: 'delete-several',
+		open: async (page) => {
+			await visit(page, '/connectors', 'Connectors');
+			await page.getByLabel('Select all').check();
+			await page.getByRole('button', { name: /^Delete \d/ }).click();
+			await expect(dialog(page)).toBeVisible();
+		}
+	},
+	{
+		name: 'workflow-rename',
+		open: async (page, { workflow }) => {
+			await visit(page, '/workflows', 'Workflows');
+			await page.getByRole('button', { name: `Actions for ${workflow.name}`, exact: true }).click();
+			await page.getByRole('menuitem', { name: 'Rename' }).click();
+			await expect(dialog(page)).toBeVisible();
+		}
+	},
+	{
+		name: 'token-limits',
+		open: async (page) => {
+			await visit(page, '/user', 'Users');
+			await page.getByLabel('Limit what the token may do').check();
+			await page.getByRole('button', { name: 'Add a provider' }).click();
+			await expect(page.getByRole('group', { name: 'Provider 1' })).toBeVisible();
+		}
+	},
+	{
+		name: 'shortcuts',
+		open: async (page) => {
+			await visit(page, '/nodes', 'Nodes');
+			await page.keyboard.press('?');
+			await expect(page.getByRole('dialog', { name: 'Keyboard shortcuts' })).toBeVisible();
+		}
+	},
+	{
+		name: 'use-as-input',
+		open: async (page) => {
+			await visit(page, '/artifacts', 'Artifacts');
+			await page.getByRole('list', { name: 'Artifacts' }).getByRole('button', { name: /^Open/ }).first().click();
+			await page.getByRole('button', { name: 'Use as input' }).click();
+			await expect(page.getByRole('dialog', { name: 'Use as input' })).toBeVisible();
+		}
+	},
 	{
 		name: 'library-details',
 		open: async (page) => {

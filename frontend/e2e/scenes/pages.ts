@@ -13,6 +13,7 @@ export const PAGES: readonly Scene[] = [
 	listPage('secrets', '/secrets', 'Secrets'),
 	listPage('usage', '/usage', 'Usage'),
 	listPage('users', '/user', 'Users'),
+	listPage('settings', '/settings', 'Settings'),
 	{ name: 'node', open: (page, { node }) => visit(page, `/nodes/${node.id}`, node.name) },
 	{ name: 'node-run', open: (page, { node }) => visit(page, `/nodes/${node.id}/run`, `Run ${node.name}`) },
 	{ name: 'connector', open: (page, { connector }) => visit(page, `/connectors/${connector.id}`, connector.name) },
