@@ -316,8 +316,9 @@ mod tests {
     #[test]
     fn offers_what_the_checks_accept() {
         let inner = "/value/modules/1/value/modules/0/value/input_transforms/x/expr";
-        check(inner, "results.", "1|.hat:object");
-        check(inner, "results?.h", "3|?.hat:object");
+        // The loop runs one iteration after another, so that a step sees its own earlier result.
+        check(inner, "results.", "1|.inner:object .hat:object");
+        check(inner, "results?.h", "3|?.inner:object ?.hat:object");
         check(inner, "f(results.hat.im", "3|.image:image [\"a b\"]:array");
         check(inner, "results.hat?.", "2|?.image:image ?.[\"a b\"]:array");
         check(inner, "results.hat[\"", "2|.image:image [\"a b\"]:array");
@@ -336,12 +337,12 @@ mod tests {
         check(inner, "results.none.", "1|");
         check(inner, "\"text\".", "1|");
         let last = "/value/modules/2/stop_after_if/expr";
-        check(last, "results.", "1|[\"my-last\"]: .each:array .hat:object");
+        check(last, "results.", "1|[\"my-last\"]: .inner:object .each:array .hat:object");
         check(last, "results.each[0].", "1|.image:image [\"a b\"]:array");
         check(
             last,
             "é + res",
-            "3|results[\"my-last\"]: results.each:array results.hat:object flow_input.photos:array \
+            "3|results[\"my-last\"]: results.inner:object results.each:array results.hat:object flow_input.photos:array \
             flow_input: flow_env: results: result: previous_result: all_iters:",
         );
         check("/value/modules/0/nowhere", "results.", "0|");
