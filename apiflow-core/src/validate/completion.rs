@@ -64,7 +64,7 @@ pub fn complete_expression(document: &Value, catalog: &Catalog, pointer: &str, b
     checker.completing.map(|completed| completed.found).unwrap_or_default()
 }
 
-impl<'a> Checker<'a> {
+impl Checker<'_> {
     /// Completes the expression at a place, if it is the one that is being completed.
     pub(super) fn complete_at_cursor(&mut self, place: &Place<'_>, site: Site, step: Option<usize>) {
         let Some(mut cursor) = self.completing.take() else { return };

@@ -16,7 +16,7 @@ use crate::state::AppState;
 use crate::users::Caller;
 
 /// Time limit of fetching a file.
-const FETCH_TIMEOUT: Duration = Duration::from_secs(60);
+const FETCH_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Fetches a file by the same rules as all outgoing requests, without credentials, and stores it as an artifact of the
 /// caller. A file that was fetched before is not fetched again.

@@ -17,7 +17,7 @@ pub(crate) fn base_url(settings: &WebSettings, parts: &Parts) -> String {
 /// Returns the URL that the request names by its host, if it is well-formed.
 fn requested_url(parts: &Parts) -> Option<String> {
     let named = parts.headers.get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = named.or_else(|| parts.uri.authority().map(|authority| authority.as_str()))?;
+    let host = named.or_else(|| parts.uri.authority().map(axum::http::uri::Authority::as_str))?;
     let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b".-:[]_".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_host) {
         return None;

@@ -12,12 +12,14 @@ use tower_http::compression::predicate::{And, Predicate as _, SizeAbove};
 /// The smallest body that is compressed, in bytes: a shorter one fits into one packet anyway.
 const MIN_COMPRESSED_BYTES: u16 = 1024;
 
+/// Whether the reply with these parts is compressed.
+type ReplyPredicate = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
+
 /// Compresses JSON replies with what the caller accepts: zstd, brotli or gzip.
-pub(crate) fn compression_layer()
--> CompressionLayer<And<SizeAbove, fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool>> {
+pub(crate) fn compression_layer() -> CompressionLayer<And<SizeAbove, ReplyPredicate>> {
     // Replies are written once and read once: the fastest level makes JSON five times smaller already.
     let layer = CompressionLayer::new().quality(CompressionLevel::Fastest);
-    layer.compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(is_json as fn(_, _, &_, &_) -> _))
+    layer.compress_when(SizeAbove::new(MIN_COMPRESSED_BYTES).and(is_json as ReplyPredicate))
 }
 
 fn is_json(_: StatusCode, _: Version, headers: &HeaderMap, _: &Extensions) -> bool {

@@ -209,7 +209,9 @@ async fn list_steps(
     let job = lookup::find_job(&state, &id).await?;
     let (mut items, next) = views::step_views(&state, &caller, &job, after, page.limit()?).await?;
     if let Some(max_bytes) = query.max_value_bytes {
-        items.iter_mut().for_each(|step| truncate_step(step, max_bytes));
+        for step in &mut items {
+            truncate_step(step, max_bytes);
+        }
     }
     Ok(Json(Page { items, next }))
 }

@@ -147,7 +147,7 @@ fn show_parts(value: &Value, label: &str, shown: &mut String) {
             Some(kind) => shown.push_str(&media_html(kind, text, label)),
             None if text.chars().count() >= MIN_TEXT_CHARS => {
                 let cut: String = text.chars().take(MAX_TEXT_CHARS).collect();
-                shown.push_str(&format!("<blockquote>{}</blockquote>", escape_html(&cut)));
+                shown.extend(["<blockquote>", &escape_html(&cut), "</blockquote>"]);
             }
             None => {}
         },
