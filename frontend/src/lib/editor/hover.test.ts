@@ -1,12 +1,12 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import type { Node } from '#lib/api/types.ts';
+import type { CatalogNode } from '#lib/api/types.ts';
 import { workflowKnowledge } from '#lib/workflow/workflow-knowledge.ts';
 import { explainJson } from './hover.ts';
 import type { Schema } from './schema.ts';
 
 const schema = JSON.parse(readFileSync(new URL('../workflow/workflow-schema.json', import.meta.url), 'utf8')) as Schema;
-const node = { id: 'draw', name: 'Draw', description: 'Draws', connector_id: 'c', input: [{ name: 'prompt', type: 'string', required: true }], output: [{ name: 'image', type: 'image' }], data: { price: { currency: 'USD', per_call: 1 } } } as unknown as Node;
+const node = { id: 'draw', name: 'Draw', description: 'Draws', connector_id: 'c', input: [{ name: 'prompt', type: 'string', required: true }], output: [{ name: 'image', type: 'image' }], price: { currency: 'USD', per_call: 1 } } as unknown as CatalogNode;
 const knowledge = workflowKnowledge(schema, () => ({
 	catalog: { connectors: {}, nodes: { draw: node }, workflows: {} },
 	workflowNames: { other: 'The other' },
