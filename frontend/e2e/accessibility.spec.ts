@@ -179,7 +179,7 @@ test('a job is reached, opened and left with the keyboard alone', async ({ admin
 	await admin.keyboard.press('Tab');
 	await admin.keyboard.press('Enter');
 	await expect(admin).toHaveURL(`/jobs/${job.id}`);
-	await admin.locator('summary').first().focus();
+	await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().focus();
 	await admin.keyboard.press('Enter');
 	await expect(admin.getByRole('tab', { name: 'Output' })).toBeVisible();
 	await admin.keyboard.press('Tab');

@@ -119,7 +119,7 @@ test('a suspended job is shown as suspended in the list of jobs', async ({ admin
 	await admin.goto('/jobs?status=suspended');
 	const row = admin.getByRole('list', { name: 'Jobs' }).getByRole('listitem').filter({ has: admin.locator(`[href="/jobs/${job.id}"]`) });
 	await expect(row).toContainText('suspended');
-	await expect(row.locator('svg').first()).toBeVisible();
+	await expect(row.locator('svg').filter({ visible: true }).first()).toBeVisible();
 });
 
 for (const colorScheme of ['light', 'dark'] as const) {

@@ -165,7 +165,7 @@ test('the palette goes anywhere, and shortcuts are listed', async ({ admin, rest
 	await expect(admin.getByRole('heading', { level: 1, name: 'Jobs' })).toBeVisible();
 	await admin.keyboard.press('ControlOrMeta+k');
 	await admin.getByRole('dialog').getByRole('combobox').fill(`Cartoon ${world.unique}`);
-	await admin.getByRole('option', { name: new RegExp(`^Cartoon ${world.unique}`) }).click();
+	await admin.getByRole('dialog').getByRole('option', { name: new RegExp(`^Cartoon ${world.unique}`) }).click();
 	await expect(admin).toHaveURL(`/workflows/${world.workflow}`);
 	await expect(cards(admin).first()).toBeVisible();
 	await admin.locator('body').press('?');

@@ -1,4 +1,4 @@
-import { expect, node, PICTURE, test, unknownJob, workflow, type World } from './fixtures.ts';
+import { expect, expectRefusal, node, PICTURE, test, unknownJob, workflow, type World } from './fixtures.ts';
 import type { Job } from './types.ts';
 
 test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
@@ -165,14 +165,15 @@ test('a running job is cancelled after a question about its cost', async ({ admi
 	await expect(admin).toHaveURL('/jobs');
 });
 
-test('an input error is shown at its field', async ({ admin, rest }) => {
+test('an input error is shown at its field', async ({ admin, rest, faults }) => {
 	const world = await rest.world();
 	await admin.goto(`/workflows/${world.workflow}/run`);
 	await admin.getByLabel('input_image').fill(PICTURE);
 	await admin.getByLabel('strength').fill('0');
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByLabel('strength')).toHaveAttribute('aria-invalid', 'true');
-	await expect(admin.getByText('must be at least 1')).toBeVisible();
+	await expect(admin.getByText('value is less than or equal to the minimum of 0')).toBeVisible();
+	expectRefusal(faults, 422);
 });
 
 /** A workflow that calls the node once for each item of its input, and goes on after failures. */

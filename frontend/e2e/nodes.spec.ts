@@ -13,7 +13,7 @@ test('a node is tried, and its outputs are mapped in the reply', async ({ admin,
 	await expect(run).toContainText('completed');
 	await expect(run).toContainText(/0\.05/);
 	await expect(admin.getByRole('region', { name: 'Output' }).getByRole('img').first()).toBeVisible();
-	await expect(admin.getByText('$E2E_REPLICATE_TOKEN')).toHaveCount(0);
+	await expect(admin.getByText(`r8_${world.unique}`)).toHaveCount(0);
 
 	await admin.getByRole('button', { name: 'Map outputs in this reply' }).click();
 	const dialog = admin.getByRole('dialog', { name: `Node Flux ${world.unique}` });

@@ -13,7 +13,7 @@ test('a failed job is rerun from its failed step without paying twice', async ({
 	await admin.goto(`/jobs/${job.id}`);
 	const failed = stepsOf(admin).filter({ hasText: 'cartoon_step' });
 	await failed.locator('summary').first().click();
-	await expect(failed).toContainText('Reuses the result of 1 earlier step.');
+	await expect(failed).toContainText('Reuses the result of 1 earlier step');
 	await failed.getByRole('button', { name: 'Run again from here' }).click();
 
 	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);

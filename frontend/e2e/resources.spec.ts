@@ -36,7 +36,7 @@ test('a secret is created on the spot, shown by name only, replaced and deleted'
 test('a node of the library is found and added with its connector', async ({ admin }) => {
 	await admin.goto('/library');
 	await admin.getByLabel('Search the library').fill('remove background');
-	const card = admin.getByRole('list', { name: 'Nodes of the library' }).getByRole('listitem').first();
+	const card = admin.getByRole('list', { name: 'Nodes of the library' }).getByRole('listitem').filter({ has: admin.getByRole('button', { name: 'Remove background', exact: true }) });
 	await card.getByRole('button', { name: /^Add|^Compare/ }).click();
 	await expect(card).toContainText('Added');
 	await admin.goto('/nodes');

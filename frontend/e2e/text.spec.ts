@@ -2,7 +2,7 @@ import type { Page } from '@playwright/test';
 import { expect, openEditor, test, workflow, write } from './fixtures.ts';
 
 const editor = (page: Page) => page.getByRole('textbox', { name: 'workflow JSON' });
-const options = (page: Page) => page.locator('.cm-tooltip-autocomplete').getByRole('option');
+const options = (page: Page) => page.locator('.cm-tooltip-autocomplete:not(.cm-tooltip-autocomplete-disabled)').getByRole('option');
 const card = (page: Page) => page.locator('.cm-tooltip:not(.cm-tooltip-autocomplete):not(.cm-completionInfo)');
 
 /** Replaces the text, with the cursor at `‸`. */
@@ -103,7 +103,7 @@ test('a connector is checked while it is typed, in its form and as JSON, and its
 	await admin.keyboard.press('Enter');
 	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"Bearer $E2E_REPLICATE_TOKEN"');
 	await dialog.getByRole('region', { name: 'Findings' }).getByRole('button', { name: /^rename/ }).click();
-	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText('"base_url": "https://api.example"');
+	await expect(admin.getByRole('textbox', { name: 'connector JSON' })).toContainText(/"base_url": ?"https:\/\/api.example"/);
 	await dialog.getByRole('button', { name: 'Create' }).click();
 	await expect(dialog).toHaveCount(0);
 });

@@ -8,12 +8,9 @@ use axum::extract::State;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Serialize};
-use serde_json::Value;
-use utoipa::ToSchema;
 use utoipa_axum::{router::OpenApiRouter, routes};
 
-use crate::api::{Approval, Job, ResumeAction, ResumeRequest};
+use crate::api::{Job, ResumeAction, ResumeRequest};
 use crate::http::base_url::base_url;
 use crate::http::extract::{InPath, JsonBody, deserialize_value};
 use crate::http::problem::Problem;
@@ -26,10 +23,12 @@ use crate::state::AppState;
 use crate::users::Caller;
 
 use self::form::FormAnswers;
+use self::question::{LinkAnswer, Question};
 
 mod form;
 mod html;
 mod page;
+mod question;
 mod subject;
 
 /// The routes of approvals.
@@ -73,27 +72,6 @@ async fn get_approval(
     Ok(Json(approval_question(&state, job, row, links_at).await?))
 }
 
-/// The approval gate after a step.
-#[derive(Debug, Serialize, ToSchema)]
-struct Question {
-    /// Id of the job.
-    job: String,
-    /// Name of the job.
-    name: String,
-    /// Id of the step.
-    step: String,
-    /// Whether the gate still waits for an answer.
-    open: bool,
-    /// The approvals that the step waits for.
-    #[schema(required)]
-    approval: Option<Approval>,
-    /// JSON Schema of an approval's payload, if the document has a form.
-    form: Value,
-    /// What is to be approved: the result of the step, or if it has none, that of the step before it. Behind a link, the
-    /// `url` of each artifact is signed.
-    output: Value,
-}
-
 /// Shows the approval gate of a link: a page for browsers, JSON for programs. Does not answer it.
 #[utoipa::path(get, path = "/approve/{signed}", operation_id = "show_approval", tag = "jobs", security(()),
     params(("signed" = String, Path)),
@@ -120,20 +98,6 @@ async fn read_question(state: &AppState, signed: &str, artifacts_at: &str) -> Re
 /// Returns what links to artifacts begin with: nothing on a page, which is on the same host.
 fn artifact_base(state: &AppState, parts: &Parts) -> String {
     if wants_page(&parts.headers) { String::new() } else { base_url(&state.settings, parts) }
-}
-
-/// An answer to an approval gate by link.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-struct LinkAnswer {
-    /// Whether to resume or cancel the job.
-    action: ResumeAction,
-    /// Payload of the approval (default: null).
-    #[serde(default)]
-    payload: Value,
-    /// The name to show (default: none); it is marked as unverified, since anyone may enter it.
-    #[serde(default)]
-    approver: Option<String>,
 }
 
 /// Answers an approval gate by link, without a token: as JSON, or as the form of the page.

@@ -7,9 +7,9 @@ use apiflow_core::json::pointer_push;
 use serde_json::{Map, Value};
 
 use super::html::escape_html;
+use super::question::LinkAnswer;
 use crate::api::{Fault, ResumeAction};
 use crate::http::problem::Problem;
-use crate::routes::approvals::LinkAnswer;
 
 /// Prefix of a form's own fields, which separates them from those of the page.
 const FIELD: &str = "field.";

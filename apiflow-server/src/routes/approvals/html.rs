@@ -27,6 +27,7 @@ pub(super) fn framed_page(status: StatusCode, title: &str, body: &str) -> Respon
     let page = format!(
         "<!doctype html><html lang=\"en\"><head><meta charset=\"utf-8\"><title>{title} · apiflow</title>\
          <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
+         <link rel=\"icon\" href=\"/favicon.svg\">\
          <style>{STYLE}</style></head><body><main><h1>{title}</h1>{body}</main></body></html>"
     );
     let headers = [

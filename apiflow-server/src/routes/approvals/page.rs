@@ -5,10 +5,10 @@ use axum::response::Response;
 
 use super::form::{FormAnswers, fields_html};
 use super::html::{escape_html, framed_page};
+use super::question::Question;
 use super::subject::subject_html;
 use crate::api::ResumeAction;
 use crate::http::problem::Problem;
-use crate::routes::approvals::Question;
 
 /// Renders the approval gate, with what is to be approved and a form to answer it.
 pub(super) fn question_page(question: &Question) -> Response {
