@@ -57,3 +57,26 @@ test('settings are kept, and tell about the server', async ({ admin }) => {
 	await expect(admin.locator('html')).toHaveAttribute('data-theme', 'dark');
 	await expect(admin.getByLabel('Text', { exact: true })).toBeChecked();
 });
+
+test('dialogs and menus that are loaded when they open return the focus, and a dialog that cannot be loaded says so', async ({ admin, faults }) => {
+	await admin.goto('/connectors');
+	const create = admin.getByRole('button', { name: 'New connector' }).first();
+	await create.click();
+	await expect(admin.getByRole('dialog', { name: 'New connector' }).getByLabel('Name', { exact: true })).toBeVisible();
+	await admin.keyboard.press('Escape');
+	await expect(admin.getByRole('dialog')).toHaveCount(0);
+	await expect(create).toBeFocused();
+
+	const account = admin.getByRole('button', { name: /^Account menu for/ });
+	for (const key of ['Enter', 'ArrowDown']) {
+		await account.press(key);
+		await expect(admin.getByRole('menuitem', { name: 'Settings' })).toBeVisible();
+		await admin.keyboard.press('Escape');
+		await expect(account).toBeFocused();
+	}
+
+	await admin.route('**/_app/immutable/**', (route) => route.abort());
+	await admin.keyboard.press('Control+k');
+	await expect(admin.getByRole('alert')).toContainText('could not be loaded');
+	await expect.poll(() => faults.splice(0).some((fault) => fault.includes('ERR_FAILED'))).toBe(true);
+});
