@@ -1,8 +1,8 @@
 import type { TextChange } from '#lib/editor/json-edit.ts';
 import type { Range } from '#lib/editor/pointers.ts';
 
-/** A safe fix, with the label of its button: the value to set at a pointer, or changes of the text. */
-export type Fix = { label: string; pointer: string; value: unknown } | { label: string; changes: readonly TextChange[] };
+/** A safe fix, with the label of its button: the value to set at a pointer, the new name of the property at a pointer, or changes of the text. */
+export type Fix = { label: string } & ({ pointer: string; value: unknown } | { pointer: string; name: string } | { changes: readonly TextChange[] });
 
 /** A problem in a document, as shown in the editor and in lists. */
 export interface Problem {

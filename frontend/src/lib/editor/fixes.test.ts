@@ -11,6 +11,10 @@ describe('applyFixes', () => {
 		const text = '{"a": 1,, "b": 2}';
 		expect(fix(text, { label: '', pointer: '/b', value: 3 }, { label: '', changes: [{ from: 7, to: 8, insert: '' }] })).toBe('{"a": 1, "b": 3}');
 	});
+	it('renames a property, whatever was typed since, and changes no more of a value than what differs', () => {
+		expect(fix('{"base_urll":  "b"}', { label: '', pointer: '/base_urll', name: 'base_url' })).toBe('{"base_url":  "b"}');
+		expect(fix('{ "a": {"b":1,  "c": 2} }', { label: '', pointer: '/a', value: { b: 1, c: 3 } })).toBe('{ "a": {"b":1,  "c": 3} }');
+	});
 	it('leaves out places that do not exist', () => {
 		expect(fix('{"a": 1}', { label: '', pointer: '/b', value: 3 })).toBe('{"a": 1}');
 	});

@@ -1,6 +1,7 @@
 import { valueAt } from '#lib/pointer.ts';
 import type { Fix } from '#lib/problems.ts';
 import { JsonEdit, type TextChange, type TextEdit } from './json-edit.ts';
+import { updateValue } from './json-update.ts';
 
 /** Builds the edit that applies fixes, as far as their places still exist. Fixes that overlap an earlier one are left out. */
 export function applyFixes(text: string, fixes: readonly Fix[]): TextEdit {
@@ -10,7 +11,11 @@ export function applyFixes(text: string, fixes: readonly Fix[]): TextEdit {
 	if (values.length === 0) return groups;
 	try {
 		const edit = new JsonEdit(applyTextChanges(text, changes));
-		for (const { pointer, value } of values) if (valueAt(edit.value, pointer) !== undefined) edit.set(pointer, value);
+		for (const fix of values) {
+			if (valueAt(edit.value, fix.pointer) === undefined) continue;
+			if ('name' in fix) edit.rename(fix.pointer, fix.name);
+			else updateValue(edit, fix.pointer, fix.value);
+		}
 		return [...groups, ...edit.changes];
 	} catch {
 		// The text is still not JSON, so there are no places for values.

@@ -1,21 +1,19 @@
+import { toProblems } from '#lib/api/problem.ts';
 import type { Diagnostic } from '#lib/api/types.ts';
 import { formatPointer, parsePointer, valueAt } from '#lib/pointer.ts';
+import type { Fix, Problem } from '#lib/problems.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 
-/** Adds fixes to findings about connectors and nodes whose help names what was meant: a field that is misspelt, or a value. */
-export function addFixes(document: unknown, found: readonly Diagnostic[]): Diagnostic[] {
-	return found.map((diagnostic) => ({ ...diagnostic, fix: diagnostic.fix ?? findFix(document, diagnostic) }));
+/** Converts findings about connectors and nodes, with fixes where the help names what was meant: a field that is misspelt, or a value. */
+export function toFixableProblems(document: unknown, found: readonly Diagnostic[]): Problem[] {
+	return toProblems(found, '').map((problem, index) => ({ ...problem, fix: problem.fix ?? findFix(document, found[index]!) }));
 }
 
-function findFix(document: unknown, { code, pointer, help }: Diagnostic): Diagnostic['fix'] {
+function findFix(document: unknown, { code, pointer, help }: Diagnostic): Fix | null {
 	const meant = /^did you mean `([^`]+)`\?$/.exec(help ?? '')?.[1];
 	if (meant === undefined) return null;
 	if (code !== 'unknown-field') return typeof valueAt(document, pointer) === 'string' ? { label: `change to \`${meant}\``, pointer, value: meant } : null;
-	const path = parsePointer(pointer);
-	const key = path.pop();
-	const around = formatPointer(path);
-	const fields = valueAt(document, around);
+	const fields = valueAt(document, formatPointer(parsePointer(pointer).slice(0, -1)));
 	if (!isObject(fields) || Object.hasOwn(fields, meant)) return null;
-	const renamed = Object.fromEntries(Object.entries(fields).map(([name, value]) => [name === key ? meant : name, value]));
-	return { label: `rename to \`${meant}\``, pointer: around, value: renamed };
+	return { label: `rename to \`${meant}\``, pointer, name: meant };
 }

@@ -1,12 +1,11 @@
 import { createQuery } from '@tanstack/svelte-query';
 import { unwrap, type Api } from '#lib/api/client.ts';
 import { connectors, fetchAll } from '#lib/api/documents.ts';
-import { toProblems } from '#lib/api/problem.ts';
 import type { Core } from '#lib/core.ts';
 import type { Knowledge } from '#lib/editor/knowledge.ts';
 import type { Schema } from '#lib/editor/schema.ts';
 import type { Problem } from '#lib/problems.ts';
-import { addFixes } from './declaration-fixes.ts';
+import { toFixableProblems } from './declaration-fixes.ts';
 import { declarationKnowledge } from './declaration-knowledge.ts';
 
 /** A kind of declaration, as in the address of its schema. */
@@ -44,7 +43,7 @@ export class DeclarationSupport {
 		const text = JSON.stringify(document);
 		const byId = Object.fromEntries((this.#connectors.data ?? []).map((connector) => [connector.id, connector]));
 		const found = this.#kind === 'connector' ? await declarations.validateConnector(text) : await declarations.validateNode(text, byId);
-		return toProblems(addFixes(document, found), '');
+		return toFixableProblems(document, found);
 	}
 
 	#facts() {
