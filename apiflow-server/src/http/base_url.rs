@@ -4,14 +4,12 @@ use apiflow_core::origin::Origin;
 use axum::http::header;
 use axum::http::request::Parts;
 
-use crate::settings::WebSettings;
-
-/// Returns the URL of the server without a trailing slash: that of the settings, or without one, the host that the
-/// request names. A caller can mislead only itself: such a link is told to nobody else, and replies of the API are not
-/// cached.
-pub(crate) fn base_url(settings: &WebSettings, parts: &Parts) -> String {
-    let own = if settings.has_public_url { None } else { requested_url(parts) };
-    own.unwrap_or_else(|| settings.public_url.clone())
+/// Returns the URL of the server without a trailing slash: `known`, that of the settings, if it was set (`is_set`). If
+/// not, it is that of the host that the request names, or `known` if it names none. A caller can mislead only itself:
+/// such a link is told to nobody else, and replies of the API are not cached.
+pub(crate) fn base_url(known: &str, is_set: bool, parts: &Parts) -> String {
+    let named = if is_set { None } else { requested_url(parts) };
+    named.unwrap_or_else(|| known.to_owned())
 }
 
 /// Returns the URL that the request names by its host, if it is well-formed.
@@ -33,15 +31,13 @@ mod tests {
 
     use super::*;
 
-    fn check(has_public_url: bool, headers: &[(&str, &str)], expected: &str) {
-        let settings =
-            WebSettings { has_public_url, public_url: "https://a.example".to_owned(), ..WebSettings::default() };
+    fn check(is_set: bool, headers: &[(&str, &str)], expected: &str) {
         let mut request = Request::builder().uri("/api/v1/jobs");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         let (parts, ()) = request.body(()).expect("a test's request is well formed").into_parts();
-        assert_eq!(base_url(&settings, &parts), expected, "{has_public_url} {headers:?}");
+        assert_eq!(base_url("https://a.example", is_set, &parts), expected, "{is_set} {headers:?}");
     }
 
     #[test]

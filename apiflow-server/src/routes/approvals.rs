@@ -97,7 +97,11 @@ async fn read_question(state: &AppState, signed: &str, artifacts_at: &str) -> Re
 
 /// Returns what links to artifacts begin with: nothing on a page, which is on the same host.
 fn artifact_base(state: &AppState, parts: &Parts) -> String {
-    if wants_page(&parts.headers) { String::new() } else { base_url(&state.settings, parts) }
+    if wants_page(&parts.headers) {
+        String::new()
+    } else {
+        base_url(&state.settings.public_url, state.settings.has_public_url, parts)
+    }
 }
 
 /// Answers an approval gate by link, without a token: as JSON, or as the form of the page.

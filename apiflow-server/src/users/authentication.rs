@@ -34,7 +34,12 @@ impl FromRequestParts<AppState> for ScopedCaller {
             Some(token) => token,
             None => cookies::session_token(&parts.method, &parts.headers, &state.settings.public_url)?,
         };
-        let caller = Caller::find_caller(state, tokens::hash(&token), base_url(&state.settings, parts)).await?;
+        let caller = Caller::find_caller(
+            state,
+            tokens::hash(&token),
+            base_url(&state.settings.public_url, state.settings.has_public_url, parts),
+        )
+        .await?;
         parts.extensions.insert(CallerId(caller.user.id.clone()));
         Self::new(caller)
     }
