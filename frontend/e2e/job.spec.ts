@@ -172,7 +172,7 @@ test('an input error is shown at its field', async ({ admin, rest, faults }) => 
 	await admin.getByLabel('strength').fill('0');
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByLabel('strength')).toHaveAttribute('aria-invalid', 'true');
-	await expect(admin.getByText('value is less than or equal to the minimum of 0')).toBeVisible();
+	await expect(admin.getByText('value is less than or equal to the minimum of 0', { exact: true })).toBeVisible();
 	expectRefusal(faults, 422);
 });
 
