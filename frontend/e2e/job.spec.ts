@@ -155,6 +155,7 @@ test('a running job is cancelled after a question about its cost', async ({ admi
 	const dialog = admin.getByRole('alertdialog');
 	await expect(dialog.getByRole('list', { name: 'Calls that may still be billed' })).toContainText(/add_hat_step.*0.04 USD per call/);
 	await dialog.getByRole('button', { name: 'Keep running' }).click();
+	await expect(dialog).toHaveCount(0);
 	await expect(admin.getByRole('status')).toContainText('running');
 	await admin.getByRole('button', { name: 'Cancel' }).click();
 	await dialog.getByRole('button', { name: 'Cancel the job' }).click();
