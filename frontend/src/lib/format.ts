@@ -69,11 +69,17 @@ export function formatJson(value: unknown): string {
 	return JSON.stringify(value, null, 2) ?? '';
 }
 
+/** An amount as a person reads it: two decimals, or three digits below one. */
+function roundAmount(amount: string): string {
+	const value = Number(amount);
+	return String(Number(Math.abs(value) < 1 ? value.toPrecision(3) : value.toFixed(2)));
+}
+
 /** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
 export function formatCost(cost: components['schemas']['Cost'] | null | undefined): string {
 	if (!cost) return '';
 	const { amounts, unknown } = cost;
-	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${amount}` : `${amount} ${currency}`));
+	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${roundAmount(amount)}` : `${roundAmount(amount)} ${currency}`));
 	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : 'cost unknown');
 	return parts.join(' + ');
 }
