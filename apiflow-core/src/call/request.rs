@@ -10,7 +10,7 @@ use super::plan::{BodyKind, BodyPlan, CallPlan};
 use super::{CallContext, CallError, ErrorClass, Operation};
 use crate::declarations::credential_names::is_auth_header;
 use crate::origin::{Origin, SecretOrigin};
-use crate::ports::{HttpRequest, RequestBody};
+use crate::ports::HttpRequest;
 use crate::template::{
     DraftBody, DraftContent, DraftPart, DraftRequest, Expanded, Piece, Template, TemplateScope, Text, encode_pair,
     percent_encode,
@@ -245,16 +245,8 @@ impl CallPlan {
     /// Builds a request to a link that gets nothing of the connector.
     pub(super) fn bare_request(&self, method: &str, link: &str) -> HttpRequest {
         HttpRequest {
-            method: method.to_owned(),
-            url: link.to_owned(),
-            headers: Vec::new(),
-            body: RequestBody::None,
-            secrets: Vec::new(),
-            media: Vec::new(),
-            auth: None,
             masked_secrets: self.secrets.iter().cloned().collect(),
-            credential_origins: Vec::new(),
-            timeout: Duration::from_millis(FOLLOW_TIMEOUT_MS),
+            ..HttpRequest::new(method, link, Duration::from_millis(FOLLOW_TIMEOUT_MS))
         }
     }
 

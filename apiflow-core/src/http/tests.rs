@@ -145,18 +145,7 @@ fn local() -> Http {
 }
 
 fn request(method: &str, url: &str) -> HttpRequest {
-    HttpRequest {
-        method: method.to_owned(),
-        url: url.to_owned(),
-        headers: Vec::new(),
-        body: RequestBody::None,
-        secrets: Vec::new(),
-        media: Vec::new(),
-        auth: None,
-        masked_secrets: Vec::new(),
-        credential_origins: Vec::new(),
-        timeout: Duration::from_secs(5),
-    }
+    HttpRequest::new(method, url, Duration::from_secs(5))
 }
 
 async fn send(http: &Http, request: &HttpRequest) -> Result<HttpReply, HttpError> {

@@ -68,6 +68,22 @@ pub struct HttpRequest {
 }
 
 impl HttpRequest {
+    /// Creates a request without headers, body, files and credentials. `method` is in upper case.
+    pub fn new(method: &str, url: &str, timeout: Duration) -> Self {
+        Self {
+            method: method.to_owned(),
+            url: url.to_owned(),
+            headers: Vec::new(),
+            body: RequestBody::None,
+            secrets: Vec::new(),
+            media: Vec::new(),
+            auth: None,
+            masked_secrets: Vec::new(),
+            credential_origins: Vec::new(),
+            timeout,
+        }
+    }
+
     /// Returns the references to all secrets that the request is sent with.
     pub fn secret_references(&self) -> BTreeSet<&str> {
         let in_text = self.secrets.iter().map(|secret| secret.name.as_str());

@@ -10,7 +10,7 @@ use crate::call::{
     verify_webhook,
 };
 use crate::engine::{OpenWork, Program};
-use crate::ports::{HttpRequest, RequestBody, Secrets, StoreError, Timestamp};
+use crate::ports::{HttpRequest, Secrets, StoreError, Timestamp};
 
 /// How long the published keys of a provider are used, in milliseconds.
 ///
@@ -196,18 +196,7 @@ impl Runtime {
         if let Some((_, keys)) = known.filter(|(at, _)| now < at.plus_ms(KEYS_LIFETIME_MS)) {
             return Ok(keys);
         }
-        let request = HttpRequest {
-            method: "GET".to_owned(),
-            url: url.to_owned(),
-            headers: Vec::new(),
-            body: RequestBody::None,
-            secrets: Vec::new(),
-            media: Vec::new(),
-            auth: None,
-            masked_secrets: Vec::new(),
-            credential_origins: Vec::new(),
-            timeout: KEYS_TIMEOUT,
-        };
+        let request = HttpRequest::new("GET", url, KEYS_TIMEOUT);
         let unreadable = |reason: String| ReceiveError::Unverifiable(format!("{url}: {reason}"));
         let reply = self.inner.parts.http.send(&request).await.map_err(|error| unreadable(error.to_string()))?;
         let keys = serde_json::from_slice(&reply.body).map(|document| read_jwks(&document)).unwrap_or_default();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use apiflow_core::artifact::Artifact;
 use apiflow_core::catalog::ValueType;
 use apiflow_core::digest::hash_value;
-use apiflow_core::ports::{Artifacts as _, HttpError, HttpRequest, NewArtifact, RequestBody};
+use apiflow_core::ports::{Artifacts as _, HttpError, HttpRequest, NewArtifact};
 use axum::http::StatusCode;
 use serde_json::json;
 
@@ -28,7 +28,8 @@ pub(crate) async fn fetch_file(state: &AppState, caller: &Caller, url: &str) -> 
     if let Some(artifact) = state.artifacts.stat(&id).await? {
         return Ok(artifact);
     }
-    let reply = state.runtime.http_client().open_stream(&fetch_request(url)).await.map_err(|error| fault(&error))?;
+    let request = HttpRequest::new("GET", url, FETCH_TIMEOUT);
+    let reply = state.runtime.http_client().open_stream(&request).await.map_err(|error| fault(&error))?;
     if !(200..300).contains(&reply.status) {
         return Err(Problem::single_fault("/url", format!("its host answered with status {}", reply.status)));
     }
@@ -43,21 +44,6 @@ pub(crate) async fn fetch_file(state: &AppState, caller: &Caller, url: &str) -> 
         provenance: None,
     };
     Ok(state.artifacts.put(new, reply.body).await?)
-}
-
-fn fetch_request(url: &str) -> HttpRequest {
-    HttpRequest {
-        method: "GET".to_owned(),
-        url: url.to_owned(),
-        headers: Vec::new(),
-        body: RequestBody::None,
-        secrets: Vec::new(),
-        media: Vec::new(),
-        auth: None,
-        masked_secrets: Vec::new(),
-        credential_origins: Vec::new(),
-        timeout: FETCH_TIMEOUT,
-    }
 }
 
 fn fault(error: &HttpError) -> Problem {

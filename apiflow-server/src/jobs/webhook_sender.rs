@@ -201,8 +201,6 @@ async fn send_message(state: &AppState, delivery: &WebhookDelivery) -> Result<Re
     let seconds = u64::try_from(state.clock.now().0 / 1000).unwrap_or_default();
     let header = |name: &str, value: String| (name.to_owned(), value);
     let request = HttpRequest {
-        method: "POST".to_owned(),
-        url: delivery.url.clone(),
         headers: vec![
             header("content-type", "application/json".to_owned()),
             header("webhook-id", delivery.id.clone()),
@@ -210,12 +208,7 @@ async fn send_message(state: &AppState, delivery: &WebhookDelivery) -> Result<Re
             header("webhook-signature", secrets.sign_message(&delivery.id, seconds, &body)),
         ],
         body: RequestBody::Text(body),
-        secrets: Vec::new(),
-        media: Vec::new(),
-        auth: None,
-        masked_secrets: Vec::new(),
-        credential_origins: Vec::new(),
-        timeout: TRY_TIMEOUT,
+        ..HttpRequest::new("POST", &delivery.url, TRY_TIMEOUT)
     };
     let mut reply = state.runtime.http_client().open_stream(&request).await?;
     let mut excerpt = Vec::new();
