@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { Core, type CatalogHandle, type CoreModule } from './core.ts';
-import { DeclarationsCheck } from './declarations-check.ts';
+import { DeclarationsCheck } from '#lib/documents/declarations-check.ts';
 
 const catalog = { connectors: {}, nodes: {}, workflows: {} };
 const checked = { diagnostics: [], layout: null };

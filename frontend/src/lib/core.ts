@@ -1,6 +1,6 @@
 import { createContext } from 'svelte';
-import { DeclarationsCheck } from '#lib/declarations-check.ts';
-import { DryRuns, startDryRunWorker, type DryRunOutcome, type DryRunRequest, type DryRunWorker } from '#lib/dry-run.ts';
+import { DeclarationsCheck } from '#lib/documents/declarations-check.ts';
+import { DryRuns, startDryRunWorker, type DryRunOutcome, type DryRunRequest, type DryRunWorker } from '#lib/jobs/dry-run.ts';
 import type { CatalogConnector, CatalogNode, Diagnostic } from '#lib/api/types.ts';
 import type { Layout } from '#lib/graph/flow.ts';
 import { loadWasm, WasmInstance, type Loader } from './wasm-instance.ts';

@@ -3,9 +3,9 @@ import type { Versioned } from '#lib/api/client.ts';
 import { problemsOfError } from '#lib/api/problem.ts';
 import { applyFixes, applyTextChanges } from '#lib/editor/fixes.ts';
 import { findJsonFaults } from '#lib/editor/json-faults.ts';
-import { FormSubmission } from '#lib/form-submission.svelte.ts';
+import { FormSubmission } from '#lib/forms/form-submission.svelte.ts';
 import { formatJson } from '#lib/format.ts';
-import { editableFields, type AnyDocument } from '#lib/kinds.ts';
+import { editableFields, type AnyDocument } from '#lib/documents/kinds.ts';
 import { mergeProblems, type Fix, type Problem } from '#lib/problems.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 

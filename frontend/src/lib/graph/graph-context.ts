@@ -1,6 +1,6 @@
 import { createContext } from 'svelte';
 import type { StepStatus } from '#lib/api/types.ts';
-import type { Media } from '#lib/media.ts';
+import type { Media } from '#lib/media/media.ts';
 import type { Module } from '#lib/workflow/modules.ts';
 import type { Note, NoteChange } from '#lib/workflow/notes.ts';
 import type { GraphFolding } from './graph-folding.svelte.ts';

@@ -1,5 +1,5 @@
 import type { DryRunReport, Job, Step, StepStatus } from '#lib/api/types.ts';
-import { findMedia } from '#lib/media.ts';
+import { findMedia } from '#lib/media/media.ts';
 import type { LastRun } from '#lib/workflow/scope.ts';
 import type { CardRun } from './graph-context.ts';
 

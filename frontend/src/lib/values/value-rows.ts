@@ -1,4 +1,4 @@
-import { isMediaType } from '#lib/media.ts';
+import { isMediaType } from '#lib/media/media.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 import { EmbeddedExpression } from './embedded-expression.ts';
 import { ANY_VALUE, kindOfValue, type ValueKind, type ValueSchema } from './value-schema.ts';

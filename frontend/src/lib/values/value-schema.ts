@@ -1,4 +1,4 @@
-import { isMediaType, MEDIA_KINDS } from '#lib/media.ts';
+import { isMediaType, MEDIA_KINDS } from '#lib/media/media.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 
 /** What a field edits. Media are files or links; an empty kind is any value. */

@@ -1,6 +1,6 @@
 import { untrack } from 'svelte';
-import type { Draft } from '#lib/draft.svelte.ts';
-import type { AnyDocument } from '#lib/kinds.ts';
+import type { Draft } from '#lib/forms/draft.svelte.ts';
+import type { AnyDocument } from '#lib/documents/kinds.ts';
 import { findKeptDraft, forgetDraft, keepDraft, type KeptDraft } from '#lib/kept-draft.ts';
 
 /** How long after a change the text is kept. */

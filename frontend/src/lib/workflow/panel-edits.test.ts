@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Documents } from '#lib/api/documents.ts';
 import type { Workflow } from '#lib/api/types.ts';
-import { Draft } from '#lib/draft.svelte.ts';
+import { Draft } from '#lib/forms/draft.svelte.ts';
 import type { TextEdit } from '#lib/editor/json-edit.ts';
-import { WORKFLOW } from '#lib/kinds.ts';
+import { WORKFLOW } from '#lib/documents/kinds.ts';
 import { valueAt } from '#lib/pointer.ts';
 import { EmbeddedExpression } from '#lib/values/embedded-expression.ts';
 import { InputValue } from './input-value.svelte.ts';

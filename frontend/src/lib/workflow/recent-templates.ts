@@ -1,4 +1,4 @@
-import { readRecentKeys, rememberKey } from '#lib/recent-keys.ts';
+import { readRecentKeys, rememberKey } from '#lib/lists/recent-keys.ts';
 import type { StepTemplate } from './step-templates.ts';
 
 const STORAGE_KEY = 'apiflow.recent-steps';

@@ -1,8 +1,8 @@
 import type { Versioned } from '#lib/api/client.ts';
 import type { Documents } from '#lib/api/documents.ts';
-import type { Draft } from '#lib/draft.svelte.ts';
+import type { Draft } from '#lib/forms/draft.svelte.ts';
 import { formatJson } from '#lib/format.ts';
-import { editableFields, type AnyDocument } from '#lib/kinds.ts';
+import { editableFields, type AnyDocument } from '#lib/documents/kinds.ts';
 
 /** The texts that a merge view shows. */
 export interface MergeTexts {

@@ -1,4 +1,4 @@
-import { isMediaType } from '#lib/media.ts';
+import { isMediaType } from '#lib/media/media.ts';
 import { moveItem } from '#lib/values/value-rows.ts';
 import { kindOfSchema, type ValueKind } from '#lib/values/value-schema.ts';
 import { isObject } from './modules.ts';

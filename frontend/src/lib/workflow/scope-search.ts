@@ -1,4 +1,4 @@
-import { isMediaType } from '#lib/media.ts';
+import { isMediaType } from '#lib/media/media.ts';
 import type { ScopeEntry } from './scope.ts';
 
 /** Whether a value of one type can be used where another is expected. Unknown types fit everywhere. */

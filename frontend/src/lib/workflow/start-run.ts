@@ -1,10 +1,10 @@
 import { unwrap, type Api } from '#lib/api/client.ts';
 import type { Job } from '#lib/api/types.ts';
 import type { LayoutNode } from '#lib/graph/flow.ts';
-import { isInLoop, type Part } from '#lib/partial.ts';
+import { isInLoop, type Part } from '#lib/jobs/partial.ts';
 import { isObject } from './modules.ts';
 import { valueAt } from '#lib/pointer.ts';
-import { fieldsFromSchema, jsonField, type Field } from '#lib/schema-form.ts';
+import { fieldsFromSchema, jsonField, type Field } from '#lib/forms/schema-form.ts';
 
 /** What is run. */
 export interface RunSubject {

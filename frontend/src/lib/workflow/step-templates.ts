@@ -1,6 +1,6 @@
 import type { Node } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
-import { isMediaType } from '#lib/media.ts';
+import { isMediaType } from '#lib/media/media.ts';
 import { isObject, type Module } from './modules.ts';
 import { isCompatible } from './scope-search.ts';
 import type { ScopeEntry } from './scope.ts';

@@ -1,7 +1,7 @@
 import { createContext } from 'svelte';
 import type { Workflow } from '#lib/api/types.ts';
 import type { Catalog } from '#lib/core.ts';
-import type { Draft } from '#lib/draft.svelte.ts';
+import type { Draft } from '#lib/forms/draft.svelte.ts';
 import { applyFixes } from '#lib/editor/fixes.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { updateValue } from '#lib/editor/json-update.ts';
