@@ -127,7 +127,7 @@ export const DIALOGS: readonly Scene[] = [
 		name: 'lightbox',
 		open: async (page) => {
 			await visit(page, '/artifacts', 'Artifacts');
-			await page.getByRole('list', { name: 'Artifacts' }).getByRole('button', { name: /^(?!Select)/ }).first().click();
+			await page.getByRole('list', { name: 'Artifacts' }).getByRole('button', { name: /^(?!Select)/ }).filter({ has: page.locator('img') }).first().click();
 			await expect(dialog(page).getByRole('img').first()).toBeVisible();
 		}
 	}

@@ -70,7 +70,7 @@ export function formatJson(value: unknown): string {
 }
 
 /** An amount as a person reads it: two decimals, or three digits below one. */
-function roundAmount(amount: string): string {
+export function roundAmount(amount: string): string {
 	const value = Number(amount);
 	return String(Number(Math.abs(value) < 1 ? value.toPrecision(3) : value.toFixed(2)));
 }

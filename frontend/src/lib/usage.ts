@@ -1,3 +1,4 @@
+import { roundAmount } from '#lib/format.ts';
 import type { Usage, UsageItem } from '#lib/api/types.ts';
 
 /** One bar of the plot of usage. */
@@ -21,7 +22,7 @@ export function listCurrencies(items: readonly UsageItem[]): string[] {
 /** Bars in one currency. By day, there is one for each day of the period, also for those without usage. */
 export function toUsageBars({ items, by, from, to }: Pick<Usage, 'items' | 'by' | 'from' | 'to'>, currency: string): UsageBar[] {
 	const bars = items.map(({ key, amounts, attempts, unknown }): UsageBar => {
-		const label = Object.entries(amounts).map(([unit, amount]) => `${amount} ${unit}`);
+		const label = Object.entries(amounts).map(([unit, amount]) => `${roundAmount(amount)} ${unit}`);
 		return { key, amount: Number(amounts[currency] ?? 0), label: label.join(', '), attempts, unknown };
 	});
 	if (by !== 'day') return bars.sort((one, other) => other.amount - one.amount || other.attempts - one.attempts);

@@ -6,6 +6,7 @@ import { findJsonFaults } from '#lib/editor/json-faults.ts';
 import { FormSubmission } from '#lib/forms/form-submission.svelte.ts';
 import { formatJson } from '#lib/format.ts';
 import { editableFields, type AnyDocument } from '#lib/documents/kinds.ts';
+import { valueAt } from '#lib/pointer.ts';
 import { mergeProblems, type Fix, type Problem } from '#lib/problems.ts';
 import { isObject } from '#lib/workflow/modules.ts';
 
@@ -97,9 +98,13 @@ export class DocumentForm<T extends AnyDocument, F> {
 	/** The error at a field: what the server said, else what the check found. */
 	errorAt(pointer: string): string | undefined {
 		const refused = problemsOfError(this.submission.problem, '').find((problem) => problem.pointer === pointer);
-		// A field that was not reached yet is not blamed for being empty.
-		const found = this.#checked.find((problem) => problem.pointer === pointer && problem.severity === 'error' && problem.code !== 'missing-field');
+		const found = this.#checked.find((problem) => problem.pointer === pointer && problem.severity === 'error' && this.isBlamed(problem));
 		return refused?.message ?? found?.message;
+	}
+
+	/** Whether a problem is shown in the form: a field that is still empty is not blamed for it before a save was refused. */
+	isBlamed({ code, pointer }: Problem): boolean {
+		return this.submission.problem !== null || (code !== 'missing-field' && valueAt(this.value, pointer) !== '');
 	}
 
 	/** Checks the document. Results of earlier calls are discarded. */

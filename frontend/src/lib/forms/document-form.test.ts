@@ -39,7 +39,16 @@ describe('DocumentForm', () => {
 		expect(state.value).toMatchObject({ id: 'x' });
 	});
 
-	it('shows errors at their fields, but does not blame empty ones', async () => {
+	it('does not blame an empty field of a new document before a save was refused', async () => {
+		const state = new DocumentForm<Connector, ReturnType<typeof readConnector>>(SHAPE, null, 'form');
+		await state.check(() => Promise.resolve([{ code: 'bad-value', severity: 'error', pointer: '/name', message: '`name` is empty' }]));
+		expect(state.errorAt('/name')).toBeUndefined();
+		expect(state.problems.filter((problem) => state.isBlamed(problem))).toEqual([]);
+		state.submission.problem = new ProblemError({ type: '', title: '', status: 422, code: '', detail: '', errors: [] });
+		expect(state.errorAt('/name')).toBe('`name` is empty');
+	});
+
+	it('shows errors at their fields, but does not blame missing ones', async () => {
 		const state = open();
 		await state.check(() =>
 			Promise.resolve([

@@ -180,7 +180,7 @@ export function writeNode(before: Document, form: NodeForm): Document {
 		...rest,
 		name: form.name,
 		description: form.description,
-		connector_id: form.connectorId,
+		connector_id: form.connectorId || undefined,
 		input: form.inputs.filter(({ name }) => name).map(writeInput),
 		output: form.outputs.filter(({ name }) => name).map(({ name, type, mapping, description, pick, rest: others }) => ({ ...present({ name, type, mapping, description, pick }), ...others })),
 		...(Object.keys(data).length > 0 ? { data } : {})
