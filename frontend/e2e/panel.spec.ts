@@ -176,6 +176,19 @@ test('values are chosen with the keyboard alone, with those of the last run', as
 	await panel.getByRole('button', { name: 'Change the expression of prompt' }).click();
 	await admin.getByRole('menuitem', { name: 'Put into a text' }).click();
 	await expect(panel.getByRole('textbox', { name: 'Expression of prompt' })).toHaveText('`${flow_input.strength} `');
+
+	// While an expression is typed, the last run's values are in the list, and below it.
+	const expression = panel.getByRole('textbox', { name: 'Expression of prompt' });
+	await expression.click();
+	await admin.keyboard.press('ControlOrMeta+a');
+	await admin.keyboard.type('results.add_hat');
+	await expect(admin.getByRole('option', { name: 'add_hat_step' })).toBeVisible();
+	await admin.keyboard.press('Tab');
+	await admin.keyboard.type('.');
+	await expect(admin.getByRole('option', { name: /^output_image/ })).toContainText(/= https?:/);
+	await admin.keyboard.press('Enter');
+	await expect(expression).toHaveText('results.add_hat_step.output_image');
+	await expect(panel.getByText(/^= https?:/).first()).toBeVisible();
 	await panel.getByRole('tab', { name: 'Output' }).click();
 	await expect(panel.getByRole('list', { name: 'Outputs' })).toContainText('output_image');
 	await expect(panel.getByRole('list', { name: 'Outputs' }).getByRole('img')).toBeVisible();

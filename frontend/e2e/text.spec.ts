@@ -45,6 +45,35 @@ test('keys, steps, node paths and expressions are completed', async ({ admin, re
 	await expect(admin.getByRole('button', { name: 'No problems found' })).toBeVisible();
 });
 
+test('Enter and Tab accept a completion whose list is still being made, and Enter breaks the line where nothing is left to complete', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await openEditor(admin, world.workflow);
+	const text = JSON.stringify(workflow(world), null, 2);
+	const lines = text.split('\n').length;
+	const shown = () => editor(admin).evaluate((element) => element.querySelectorAll('.cm-line').length);
+	await writeAt(admin, text.replace('results.add_hat_step.output_image', 'results.‸'));
+	await admin.keyboard.type('add');
+	await admin.keyboard.press('Enter');
+	await expect(editor(admin)).toContainText('"results.add_hat_step"');
+	await admin.keyboard.type('.out');
+	await expect(options(admin)).toHaveText([/^output_image/]);
+	await admin.keyboard.type('p');
+	await admin.keyboard.press('Tab');
+	await expect(editor(admin)).toContainText('"results.add_hat_step.output_image"');
+	await expect(editor(admin)).toBeFocused();
+	expect(await shown()).toBe(lines);
+
+	await writeAt(admin, '{\n  "name": "Typed",\n  "nodes": {"value": {"modules": [{"id": "a", "continue_on_error": ‸}]}}\n}');
+	await admin.keyboard.type('tr');
+	await expect(options(admin)).toHaveText([/^true/]);
+	await admin.keyboard.type('ue');
+	await admin.keyboard.press('Enter');
+	await expect.poll(shown).toBe(5);
+	await admin.keyboard.type('"summary"');
+	await expect(editor(admin)).toContainText('"continue_on_error": true');
+	await expect(admin.locator('.cm-line').nth(3)).toContainText('"summary"}');
+});
+
 test('a place is explained: a key, a node and a finding with its page', async ({ admin, rest }) => {
 	const world = await rest.world();
 	await openEditor(admin, world.workflow);

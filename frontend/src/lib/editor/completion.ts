@@ -1,7 +1,7 @@
 import { parse } from 'jsonc-parser';
 import { cursorAt, type Cursor } from './cursor.ts';
 import type { TextChange } from './json-edit.ts';
-import type { Knowledge, Place, Suggestion } from './knowledge.ts';
+import type { Knowledge, Place, Suggestion, TextSuggestion } from './knowledge.ts';
 import type { Range } from './pointers.ts';
 import { describeType, literalsOf, propertiesOf, schemasAt, valueAtPath, type Schema } from './schema.ts';
 import { decodeString, encodeInString } from './string-positions.ts';
@@ -103,15 +103,16 @@ function completeValues(writer: Writer, cursor: Cursor, schemas: readonly Schema
 async function completePart(text: string, position: number, string: Range, place: Place, knowledge: Knowledge): Promise<Completions | null> {
 	const { value, offsets } = decodeString(text, string);
 	const offset = offsets.findIndex((at) => at >= position);
-	const found = await knowledge.parts(place, value, offset < 0 ? value.length : offset, text);
+	const found = await knowledge.parts(place, value, offset < 0 ? value.length : offset);
 	if (!found) return null;
 	const from = offsets[found.from] ?? string.to;
-	const options = found.suggestions.map(({ label, detail = '', info = '', insert }, index): Completion => {
-		const written = encodeInString(insert);
-		const end = from + written.length;
-		return { label, detail, info, kind: 'part', boost: -index / 100, changes: [{ from, to: position, insert: written }], selection: { from: end, to: end }, continues: false };
-	});
-	return { from, options };
+	return { from, options: found.suggestions.map((suggestion, index) => toPartCompletion(suggestion, index, { from, to: position }, encodeInString(suggestion.insert))) };
+}
+
+/** A completion that replaces a range by a suggested part, as it is written there. */
+export function toPartCompletion({ label, detail = '', info = '' }: TextSuggestion, index: number, { from, to }: Range, insert: string): Completion {
+	const end = from + insert.length;
+	return { label, detail, info, kind: 'part', boost: -index / 100, changes: [{ from, to, insert }], selection: { from: end, to: end }, continues: false };
 }
 
 function atEnd(text: string): Stub {

@@ -11,7 +11,8 @@ const knowledge = workflowKnowledge(schema, () => ({
 	catalog: { connectors: {}, nodes: { draw: node }, workflows: {} },
 	workflowNames: { other: 'The other' },
 	lastRun: { input: {}, results: new Map([['first', { image: 'https://x' }]]) },
-	self: null
+	self: null,
+	core: { complete: () => Promise.resolve(null) }
 }));
 const text = `{"nodes": {"value": {"modules": [
 	{"id": "first", "cache_ttl": 1, "value": {"type": "script", "path": "node/draw", "input_transforms": {}}},

@@ -44,8 +44,8 @@ export interface Knowledge {
 	values: (place: Place) => Suggestion[];
 	/** Keys for an object, with their first values. */
 	keys: (place: Place) => Suggestion[];
-	/** Parts of a string's value at an offset: of an expression, or of a template. `text` is the whole text. */
-	parts: (place: Place, value: string, offset: number, text: string) => PartSuggestions | null | Promise<PartSuggestions | null>;
+	/** Parts of a string's value at an offset: of an expression, or of a template. */
+	parts: (place: Place, value: string, offset: number) => PartSuggestions | null | Promise<PartSuggestions | null>;
 	/** Explains a value, or the part of a string at an offset, in Markdown; null if nothing is known. */
 	explain: (place: Place, value: unknown, offset: number | null) => string | null;
 }

@@ -1,6 +1,6 @@
 import { jsonLanguage } from '@codemirror/lang-json';
 import { describe, expect, it } from 'vitest';
-import { pointerAt, findRange, findValueRange } from './pointers.ts';
+import { pointerAt, findRange } from './pointers.ts';
 
 const text = '{"a": {"b": [10, {"c": "x"}], "s/t": true}, "n": null}';
 
@@ -32,22 +32,6 @@ describe('findRange', () => {
 
 	it('works while the text does not parse', () => expect(at('/b/c', '{"a": , "b": {"c": 1')).toBe('1'));
 	it('survives an empty text', () => expect(at('/a', '')).toBe(''));
-});
-
-describe('findValueRange', () => {
-	const value = (pointer: string) => {
-		const range = findValueRange(jsonLanguage.parser.parse(text), text, pointer);
-		return range && text.slice(range.from, range.to);
-	};
-	it.each([
-		['', text],
-		['/a/b', '[10, {"c": "x"}]'],
-		['/a/b/1', '{"c": "x"}'],
-		['/a/b/1/c', '"x"'],
-		['/a/missing', null],
-		['/a/b/7/c', null],
-		['/n/deeper', null]
-	])('at %j', (pointer, expected) => expect(value(pointer)).toBe(expected));
 });
 
 describe('pointerAt', () => {

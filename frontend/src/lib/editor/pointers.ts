@@ -64,20 +64,6 @@ function opening(node: SyntaxNode): Range {
 	return { from: node.from, to: bracket ? node.from + 1 : node.to };
 }
 
-/** Finds the range of the whole value at a JSON Pointer, including brackets; null if it does not exist. */
-export function findValueRange(tree: Tree, text: string, at: string): Range | null {
-	let value = values(tree.topNode)[0];
-	for (const token of parsePointer(at)) {
-		if (value?.name === 'Array') {
-			value = values(value)[Number(token)];
-		} else {
-			const property = value?.getChildren('Property').find((candidate) => name(candidate, text)?.text === token);
-			value = property && values(property)[0];
-		}
-	}
-	return value ? { from: value.from, to: value.to } : null;
-}
-
 /** Returns the JSON Pointer of the innermost property or element at a position in JSON text. */
 export function pointerAt(tree: Tree, text: string, position: number): string {
 	const path: string[] = [];

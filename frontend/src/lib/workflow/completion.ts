@@ -1,63 +1,47 @@
+import type { Catalog, Core, ExpressionCompletions } from '#lib/core.ts';
+import type { PartSuggestions, TextSuggestion } from '#lib/editor/knowledge.ts';
+import { describeLiveValue } from './live-value.ts';
+import { findEntry } from './scope-search.ts';
 import type { ScopeEntry } from './scope.ts';
 
-/** A suggestion while an expression is typed. */
-export interface Suggestion {
-	label: string;
-	/** Text that replaces the range. */
-	insert: string;
-	/** Type of the value. */
-	detail: string;
-	info: string;
+/** A path such as `results.draw?.images[0]` at the end of a text. */
+const PATH_AT_END = /[A-Za-z_$][\w$]*(?:\??\.[\w$]+|(?:\?\.)?\["[^"]*"\]|(?:\?\.)?\[\d+\])*$/;
+
+/** An expression in an OpenFlow document. */
+export interface ExpressionPlace {
+	document: unknown;
+	catalog: Catalog;
+	/** JSON Pointer of the expression in the document. */
+	pointer: string;
+	/** What it can refer to, with the values of the last run. */
+	scope: readonly ScopeEntry[];
 }
 
-/** Suggestions at a position of an expression, and the start of the text that they replace. */
-export function completeExpression(expression: string, position: number, scope: readonly ScopeEntry[]): { from: number; suggestions: Suggestion[] } | null {
-	const before = expression.slice(0, position);
-	const path = /((?:results|flow_input)(?:\??\.[\w$]+|\["[^"]*"\]|\[\d+\])*)(\??\.|\[")([\w$-]*)$/.exec(before);
-	if (path) {
-		const [, parent = '', link = '.', word = ''] = path;
-		const optional = link.startsWith('?') ? '?' : '';
-		const children = childrenOf(parent.replaceAll('?.', '.'), scope);
-		const from = position - word.length - link.length;
-		return {
-			from,
-			suggestions: children.map((found) => ({
-				label: found.label,
-				insert: toSegment(found, parent.replaceAll('?.', '.'), optional),
-				detail: found.type,
-				info: found.description
-			}))
-		};
-	}
-	const word = /(?:^|[^\w$.])([A-Za-z_$][\w$]*)?$/.exec(before);
-	if (!word) return null;
-	const roots: Suggestion[] = [
-		{ label: 'results', insert: 'results', detail: 'object', info: 'Results of earlier steps' },
-		{ label: 'flow_input', insert: 'flow_input', detail: 'object', info: 'Inputs of the workflow' },
-		...scope.map((found) => ({ label: found.expression, insert: found.expression, detail: found.type, info: found.description || found.label }))
-	];
-	const unique = roots.filter((found, index) => roots.findIndex(({ label }) => label === found.label) === index);
-	return { from: position - (word[1]?.length ?? 0), suggestions: unique };
+/** Suggests what can be written behind `before` in an expression: what the core accepts there, and what the last run had there. */
+export async function completeExpression(core: Pick<Core, 'complete'>, { document, catalog, pointer, scope }: ExpressionPlace, before: string): Promise<PartSuggestions | null> {
+	const found = await core.complete({ text: JSON.stringify(document), pointer: '' }, catalog, pointer, before);
+	return found && addLiveValues(found, before, scope);
 }
 
-function childrenOf(parent: string, scope: readonly ScopeEntry[]): ScopeEntry[] {
-	if (parent === 'results') return scope.filter(({ expression }) => expression.startsWith('results'));
-	const search = (entries: readonly ScopeEntry[]): ScopeEntry[] => {
-		for (const found of entries) {
-			if (found.expression === parent) return found.children;
-			if (parent.startsWith(found.expression)) {
-				const children = search(found.children);
-				if (children.length > 0) return children;
-			}
-		}
-		return [];
-	};
-	return search(scope);
+/** Adds to completions their values in the last run, and those parts that only these values have. */
+function addLiveValues({ replaced, options }: ExpressionCompletions, before: string, scope: readonly ScopeEntry[]): PartSuggestions {
+	const from = before.length - replaced;
+	const link = /^\?\./.exec(before.slice(from))?.[0] ?? '';
+	const path = /^[.?[]/.test(before.slice(from)) ? (PATH_AT_END.exec(before.slice(0, from))?.[0] ?? '') : '';
+	const holder = path.replaceAll('?.[', '[').replaceAll('?.', '.');
+	const declared = options.map(({ label, insert, type, description }): TextSuggestion => {
+		const sample = findEntry(holder + insert, scope)?.sample;
+		return { label, insert, info: description, detail: describe(type, sample) };
+	});
+	const known = new Set(options.map(({ insert }) => insert.replace('?.[', '[').replace('?.', '.')));
+	const others = holder === '' ? [] : (findEntry(holder, scope)?.children ?? []);
+	const further = others.flatMap(({ label, expression, type, description, sample }): TextSuggestion[] => {
+		const insert = expression.slice(holder.length);
+		return known.has(insert) ? [] : [{ label, insert: link === '' ? insert : `?.${insert.replace(/^\./, '')}`, info: description, detail: describe(type, sample) }];
+	});
+	return { from, suggestions: [...declared, ...further] };
 }
 
-/** The part of an entry's expression behind its parent, with `?.` if the user typed that. */
-function toSegment({ expression }: ScopeEntry, parent: string, optional: string): string {
-	const segment = expression.slice(parent.length);
-	if (optional === '') return segment;
-	return segment.startsWith('.') ? `?${segment}` : `?.${segment}`;
+function describe(type: string, sample: unknown): string {
+	return sample === undefined ? type : `${type} = ${describeLiveValue(sample)}`.trim();
 }

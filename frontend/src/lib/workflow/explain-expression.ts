@@ -1,4 +1,5 @@
 import { findReferences } from './references.ts';
+import { findEntry } from './scope-search.ts';
 import type { ScopeEntry } from './scope.ts';
 
 /** Most characters of a value that are shown. */
@@ -35,17 +36,6 @@ export function referenceAt(expression: string, offset: number): string | null {
 /** Id of the step that an expression refers to at an offset; null if it refers to none there. */
 export function stepAt(expression: string, offset: number): string | null {
 	return findReferences(expression).find(({ from, to }) => from <= offset && offset <= to)?.step ?? null;
-}
-
-function findEntry(path: string, scope: readonly ScopeEntry[]): ScopeEntry | null {
-	for (const found of scope) {
-		if (found.expression === path) return found;
-		if (path.startsWith(found.expression)) {
-			const inner = findEntry(path, found.children);
-			if (inner) return inner;
-		}
-	}
-	return null;
 }
 
 function shorten(text: string): string {

@@ -24,7 +24,8 @@ const facts: WorkflowFacts = {
 	catalog: { connectors: {}, nodes: { draw: node }, workflows: { other: {}, me: {} } },
 	workflowNames: { other: 'The other', me: 'This one' },
 	lastRun: { input: { photo: 'x' }, results: new Map<string, unknown>([['first', { image: { url: 'u' } }]]) },
-	self: 'me'
+	self: 'me',
+	core: { complete: (_text, _catalog, _pointer, before) => Promise.resolve({ replaced: /[\w$]*$/.exec(before)![0].length + (/\.[\w$]*$/.test(before) ? 1 : 0), options: [] }) }
 };
 const knowledge = workflowKnowledge(schema, () => facts);
 
@@ -135,29 +136,23 @@ describe('completion in expressions', () => {
 	const input = (expr: string) => step(`{"type": "script", "path": "node/draw", "input_transforms": {"prompt": {"type": "javascript", "expr": "${expr}"}}}`);
 
 	it.each([
-		['results.‸', 'first', 'results.first‸'],
 		['results.first.‸', 'image', 'results.first.image‸'],
-		['results.first.image.u‸', 'url', 'results.first.image.url‸'],
-		['flow_input.‸', 'photo', 'flow_input.photo‸'],
-		['\\"a \\" + flow_in‸', 'flow_input', '\\"a \\" + flow_input‸']
+		['\\"a \\" + results.first.image.u‸', 'url', '\\"a \\" + results.first.image.url‸'],
+		['flow_input.‸', 'photo', 'flow_input.photo‸']
 	])('%s, %s', async (before, label, after) => expect(await accept(input(before), label)).toBe(input(after)));
 
-	it('offers no later steps', async () => {
-		const marked = flow(`{"id": "early", "skip_if": {"expr": "results.‸"}, "value": {"type": "identity"}}, ${first}`);
-		expect(await labels(marked)).not.toContain('first');
-	});
-
-	it('prefers what the core suggests, and adds keys of the last run', async () => {
-		const complete = (text: string, pointer: string, before: string) => {
-			expect(pointer).toBe('/value/modules/1/value/input_transforms/prompt/expr');
-			expect(before).toBe('results.first.image.');
-			return Promise.resolve({ from: before.length, suggestions: [{ label: 'mime', insert: 'mime', detail: 'string' }] });
+	it('asks the core with the document as far as it can be read, and adds keys of the last run', async () => {
+		const asked: unknown[] = [];
+		const complete: WorkflowFacts['core']['complete'] = ({ text, pointer }, _, expression, before) => {
+			asked.push((JSON.parse(text) as { value: { modules: unknown[] } }).value.modules.length, pointer, expression, before);
+			return Promise.resolve({ replaced: 1, options: [{ label: 'mime', insert: '.mime', kind: 'member', type: 'string', description: '' }] });
 		};
-		const marked = input('results.first.image.‸');
-		const found = await completeJson(marked.replace('‸', ''), marked.indexOf('‸'), workflowKnowledge(schema, () => ({ ...facts, complete })));
+		const marked = input('results.first.image.‸').replace(/}$/, '');
+		const found = await completeJson(marked.replace('‸', ''), marked.indexOf('‸'), workflowKnowledge(schema, () => ({ ...facts, core: { complete } })));
+		expect(asked).toEqual([2, '', '/value/modules/1/value/input_transforms/prompt/expr', 'results.first.image.']);
 		expect(found?.options.map(({ label, detail }) => [label, detail])).toEqual([
 			['mime', 'string'],
-			['url', 'string']
+			['url', 'string = u']
 		]);
 	});
 });

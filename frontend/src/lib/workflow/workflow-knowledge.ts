@@ -1,6 +1,6 @@
 import type { CatalogNode } from '#lib/api/types.ts';
-import type { Catalog } from '#lib/core.ts';
-import type { Knowledge, PartSuggestions, Place, Suggestion } from '#lib/editor/knowledge.ts';
+import type { Catalog, Core } from '#lib/core.ts';
+import type { Knowledge, Place, Suggestion } from '#lib/editor/knowledge.ts';
 import { valueAtPath, type Path, type Schema } from '#lib/editor/schema.ts';
 import { formatPrice } from '#lib/format.ts';
 import { formatPointer } from '#lib/pointer.ts';
@@ -20,8 +20,8 @@ export interface WorkflowFacts {
 	lastRun: LastRun | null;
 	/** Id of the workflow; null for a new one. */
 	self: string | null;
-	/** Completes an expression by its pointer in the OpenFlow document; null if this is not possible. */
-	complete?: (text: string, pointer: string, before: string) => Promise<PartSuggestions | null>;
+	/** Completes expressions. */
+	core: Pick<Core, 'complete'>;
 }
 
 /** Builds what the text editor knows about workflows. `facts` is asked at each use. */
@@ -30,10 +30,10 @@ export function workflowKnowledge(schema: Schema, facts: () => WorkflowFacts): K
 		schema,
 		values: (place) => suggestValues(place, facts()),
 		keys: (place) => (place.formats.includes('inputs') ? suggestInputs(place, facts()) : []),
-		parts: async (place, value, offset, text) => {
+		parts: (place, value, offset) => {
 			if (!place.formats.includes('expression')) return null;
-			const found = await facts().complete?.(text, formatPointer(flowPath(place.path)), value.slice(0, offset));
-			return mergeParts(found ?? null, completeExpression(value, offset, scopeOf(place, facts())), value.slice(0, offset));
+			const { core, catalog } = facts();
+			return completeExpression(core, { document: flowOf(place), catalog, pointer: formatPointer(flowPath(place.path)), scope: scopeOf(place, facts()) }, value.slice(0, offset));
 		},
 		explain: (place, value, offset) => explain(place, value, offset, facts())
 	};
@@ -129,15 +129,6 @@ function modulePath(path: Path): Path {
 		if (isModule) return path.slice(0, length);
 	}
 	return ['value', 'modules', 0];
-}
-
-/** What the core suggests, with the keys that only the values of the last run have. */
-function mergeParts(core: PartSuggestions | null, local: PartSuggestions | null, before: string): PartSuggestions | null {
-	if (!core || core.suggestions.length === 0) return local;
-	if (!local) return core;
-	const typed = before.slice(local.from, core.from);
-	const further = local.suggestions.flatMap((found) => (found.insert.startsWith(typed) ? [{ ...found, insert: found.insert.slice(typed.length) }] : []));
-	return { from: core.from, suggestions: [...core.suggestions, ...further.filter(({ label }) => core.suggestions.every((known) => known.label !== label))] };
 }
 
 /** A node in Markdown: its name, what it does, its inputs and outputs, its price. */
