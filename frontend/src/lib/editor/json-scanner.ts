@@ -16,8 +16,6 @@ const WORD = /[^\s,:{}[\]"'`]+/y;
 /** The part of a string up to a quote, a fault or the end of the line. */
 const STRING_PART = /(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[\da-fA-F]{4}))*/y;
 
-/** A string without escapes and control characters, as most are. */
-const SIMPLE_STRING = /"[^"\\\u0000-\u001f]*"/y;
 const SIMPLE = { closed: true, faults: [] } as const;
 
 /** Whether a character can be part of a number, a literal or a name without quotes. */
@@ -73,8 +71,7 @@ export class JsonScanner {
 
 	/** Reads a string in double quotes up to its end or the end of its line. */
 	readString(): { closed: boolean; faults: readonly StringFault[] } {
-		const simple = this.#match(SIMPLE_STRING);
-		if (simple !== '') return SIMPLE;
+		if (this.#skipSimpleString()) return SIMPLE;
 		const faults: StringFault[] = [];
 		this.at++;
 		for (;;) {
@@ -113,6 +110,44 @@ export class JsonScanner {
 		} catch {
 			return raw.replace(/^"|"$/g, '');
 		}
+	}
+
+	/** Skips a value without noting what is in it. An unexpected character is skipped too. */
+	skipValue(): void {
+		const character = this.current;
+		if (character === '"') this.readString();
+		else if (isWordCharacter(character)) this.readWord();
+		else {
+			this.at++;
+			if (character === '{' || character === '[') this.skipInner();
+		}
+	}
+
+	/** Skips the rest of an object or array, with its closing bracket. */
+	skipInner(): void {
+		for (let depth = 1; depth > 0 && !this.atEnd; ) {
+			const code = this.text.charCodeAt(this.at);
+			if (code === 34) {
+				this.readString();
+				continue;
+			}
+			// `[` and `{`, `]` and `}`.
+			if (code === 91 || code === 123) depth++;
+			else if (code === 93 || code === 125) depth--;
+			this.at++;
+		}
+	}
+
+	/** Skips a string without escapes and control characters, as most are. Returns whether there is one. */
+	#skipSimpleString(): boolean {
+		for (let at = this.at + 1; at < this.text.length; at++) {
+			const code = this.text.charCodeAt(at);
+			if (code === 92 || code < 32) return false;
+			if (code !== 34) continue;
+			this.at = at + 1;
+			return true;
+		}
+		return false;
 	}
 
 	#skipBlanks(): void {

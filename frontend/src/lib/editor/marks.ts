@@ -5,18 +5,19 @@ import type { Fix, Problem } from '#lib/problems.ts';
 import { applyFixes } from './fixes.ts';
 import { formatText } from './format.ts';
 import type { TextEdit } from './json-edit.ts';
-import { findRange, type Range } from './pointers.ts';
-import { treeOf } from './setup.ts';
+import { findRanges, type Range } from './pointers.ts';
+import { textOf } from './setup.ts';
 import { findRangeInString } from './string-positions.ts';
 
 /** Problems with their places in the text. */
 export function placeProblems(state: EditorState, problems: readonly Problem[]): { problem: Problem; range: Range }[] {
-	const [text, tree] = [state.doc.toString(), treeOf(state)];
-	return problems.map((problem) => {
-		const { pointer, range, span } = problem;
+	const text = textOf(state.doc);
+	const ranges = findRanges(text, problems.map(({ pointer }) => pointer));
+	return problems.map((problem, index) => {
+		const { range, span } = problem;
 		if (range && range.to <= text.length) return { problem, range };
-		const { from, to } = findRange(tree, text, pointer);
-		return { problem, range: span ? findRangeInString(text, { from, to }, span.line, span.column) : { from, to } };
+		const place = ranges[index]!;
+		return { problem, range: span ? findRangeInString(text, place, span.line, span.column) : place };
 	});
 }
 
@@ -37,14 +38,14 @@ export function applyEdit(view: EditorView, edit: TextEdit): void {
 
 /** Formats the text, if it is JSON, as one undo step. */
 export function formatDocument(view: EditorView): boolean {
-	const changes = formatText(view.state.doc.toString());
+	const changes = formatText(textOf(view.state.doc));
 	if (changes.length > 0) applyEdit(view, [changes]);
 	return true;
 }
 
 /** Applies fixes as one undo step. */
 export function fixProblems(view: EditorView, fixes: readonly Fix[]): void {
-	applyEdit(view, applyFixes(view.state.doc.toString(), fixes));
+	applyEdit(view, applyFixes(textOf(view.state.doc), fixes));
 }
 
 /** Keys that go from problem to problem, each of which `show` explains, fix the one at the cursor, and format the text. */

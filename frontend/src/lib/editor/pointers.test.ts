@@ -1,12 +1,10 @@
-import { jsonLanguage } from '@codemirror/lang-json';
 import { describe, expect, it } from 'vitest';
-import { pointerAt, findRange } from './pointers.ts';
+import { pointerAt, findRange, findRanges } from './pointers.ts';
 
 const text = '{"a": {"b": [10, {"c": "x"}], "s/t": true}, "n": null}';
 
 function at(pointer: string, source = text): string {
-	// Spread the range as the callers do. A tree node would lose its properties.
-	const { from, to } = { ...findRange(jsonLanguage.parser.parse(source), source, pointer) };
+	const { from, to } = findRange(source, pointer);
 	return source.slice(from, to);
 }
 
@@ -32,6 +30,20 @@ describe('findRange', () => {
 
 	it('works while the text does not parse', () => expect(at('/b/c', '{"a": , "b": {"c": 1')).toBe('1'));
 	it('survives an empty text', () => expect(at('/a', '')).toBe(''));
+	it.each([
+		['{"a": {"b": }, "c": 2}', '/c', '2'],
+		['{"a": "open\n, "b": 1}', '/b', '1'],
+		['{"a": 1 "b": 2}', '/b', '2'],
+		['{"a"}', '/a', '"a"'],
+		['[1, , 3', '/2', '3'],
+		['{"a": 1, "a": 2}', '/a', '2'],
+		['{"a\\"b": {"}": [1]}}', '/a"b/}/0', '1']
+	])('reads %s', (source, pointer, expected) => expect(at(pointer, source)).toBe(expected));
+	it('finds several places, in any order and more than once', () => {
+		const found = findRanges(text, ['/n', '/a/b/0', '/a', '/n', '/missing']);
+		expect(found.map(({ from, to }) => text.slice(from, to))).toEqual(['null', '10', '"a"', 'null', '{']);
+		expect(findRanges(text, [])).toEqual([]);
+	});
 });
 
 describe('pointerAt', () => {
@@ -42,6 +54,20 @@ describe('pointerAt', () => {
 		['true', '/a/s~1t'],
 		['null', '/n']
 	])('names the place of %s', (needle, expected) => {
-		expect(pointerAt(jsonLanguage.parser.parse(text), text, text.indexOf(needle) + 1)).toBe(expected);
+		expect(pointerAt(text, text.indexOf(needle) + 1)).toBe(expected);
 	});
+	it.each([
+		['{"a": |1, "b": 2}', '/a'],
+		['{"a": 1|, "b": 2}', '/a'],
+		['{"a": 1,| "b": 2}', ''],
+		['{"a": 1, "b|": 2}', '/b'],
+		['{"a": [1, |2]}', '/a'],
+		['{"a": [1, 2|]}', '/a/1'],
+		['{"a": [1, 2]|}', '/a'],
+		['{"a": [1, {"b": 2}|]}', '/a/1'],
+		['{"a": {"b": [1, "x|', '/a/b/1'],
+		['{"a": , "b": tr|', '/b'],
+		['{|}', ''],
+		['|', '']
+	])('at the cursor in %s', (marked, expected) => expect(pointerAt(marked.replace('|', ''), marked.indexOf('|'))).toBe(expected));
 });

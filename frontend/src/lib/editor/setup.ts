@@ -1,19 +1,15 @@
 import { closeBrackets, closeBracketsKeymap } from '@codemirror/autocomplete';
 import { defaultKeymap, history, historyKeymap } from '@codemirror/commands';
 import { json } from '@codemirror/lang-json';
-import { bracketMatching, ensureSyntaxTree, foldGutter, foldKeymap, indentOnInput, indentUnit, syntaxTree } from '@codemirror/language';
+import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } from '@codemirror/language';
 import { lintGutter } from '@codemirror/lint';
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
-import type { EditorState, Extension } from '@codemirror/state';
+import type { Extension, Text } from '@codemirror/state';
 import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view';
-import type { Tree } from '@lezer/common';
 import { theme } from './theme.ts';
 
 /** The usual keys, without the one that runs the workflow. */
 export const typingKeymap = defaultKeymap.filter(({ key }) => key !== 'Mod-Enter');
-
-/** How long the syntax tree of a text may take, in milliseconds. */
-const PARSE_TIMEOUT_MS = 200;
 
 /** What every editor of JSON has. `label` is for screen readers. */
 export function jsonSetup(label: string): Extension {
@@ -38,7 +34,13 @@ export function jsonSetup(label: string): Extension {
 	];
 }
 
-/** The syntax tree of the whole text, if it can be made in time. */
-export function treeOf(state: EditorState): Tree {
-	return ensureSyntaxTree(state, state.doc.length, PARSE_TIMEOUT_MS) ?? syntaxTree(state);
+const texts = new WeakMap<Text, string>();
+
+/** The text of a document. The editor keeps it in lines, and joins those of a large one for milliseconds: this happens once per document. */
+export function textOf(document: Text): string {
+	const known = texts.get(document);
+	if (known !== undefined) return known;
+	const text = document.toString();
+	texts.set(document, text);
+	return text;
 }

@@ -1,5 +1,5 @@
-import { enclosingLoop, enclosingModules, moduleAt, visibleModules } from './modules.ts';
 import { findExpressions, findReferences } from './references.ts';
+import { StepIndex } from './step-index.ts';
 
 /** A reference of a step to something that is not available where the step stands. */
 export interface BrokenReference {
@@ -11,27 +11,19 @@ export interface BrokenReference {
 
 /** References to steps that run later, that may not run, or that do not exist, and to items of loops outside of loops. */
 export function findBrokenReferences(document: unknown): BrokenReference[] {
+	const index = new StepIndex(document);
 	const found = new Map<string, BrokenReference>();
 	for (const { at, text } of findExpressions(document)) {
-		const around = enclosingModules(document, at)[0];
+		const around = index.enclosing(at)[0];
 		const user = around?.module.id;
 		if (!around || !user) continue;
-		const known = new Set([user, ...visibleModules(document, around.pointer).map(({ module }) => module.id)]);
-		const inside = new Set(visibleInside(document, around.pointer));
-		const targets = findReferences(text).flatMap(({ step }) => (known.has(step) || inside.has(step) ? [] : [step]));
+		const isKnown = (step: string) => step === user || index.isVisible(step, around.pointer) || index.isVisibleInside(step, around);
+		const targets = findReferences(text).flatMap(({ step }) => (isKnown(step) ? [] : [step]));
 		const readsItem = findReferences(text, 'flow_input').some(({ step }) => step === 'iter');
-		const isLoop = String(around.module.value?.type).endsWith('loopflow');
-		if (readsItem && !isLoop && !enclosingLoop(document, around.pointer)) targets.push('flow_input.iter');
+		if (readsItem && !index.isInLoop(at)) targets.push('flow_input.iter');
 		for (const target of targets) found.set(`${user}\n${target}`, { user, target });
 	}
 	return [...found.values()];
-}
-
-/** Ids of the steps inside a loop, which its own conditions may read. */
-function visibleInside(document: unknown, pointer: string): string[] {
-	const value = moduleAt(document, pointer)?.module.value;
-	if (!String(value?.type).endsWith('loopflow') || !Array.isArray(value?.modules)) return [];
-	return visibleModules(document, `${pointer}/value/modules/${value.modules.length}`).flatMap(({ module }) => module.id ?? []);
 }
 
 /** Says which references an edit broke: those that are broken after it and were not before; empty if none. */

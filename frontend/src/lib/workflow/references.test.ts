@@ -11,6 +11,10 @@ describe('findReferences', () => {
 		['"results.a" + flow_input.results.b', []],
 		['// results.a\nresults.b', ['b']],
 		['results.a + (results.', ['a']],
+		['results["b c"].d[0]["e"]', ['b c']],
+		['results[0].a', []],
+		['flow_input.results', []],
+		['my_results.a', []],
 		['results[name]', []],
 		['', []]
 	])('%s', (expression, steps) => expect(findReferences(expression).map(({ step }) => step)).toEqual(steps));
@@ -20,6 +24,7 @@ describe('renameInExpression', () => {
 	it.each([
 		['results.a.a + results.ab', 'results.z.a + results.ab'],
 		["results['a'] + results.a", 'results["z"] + results.z'],
+		['results["a"].b[0]', 'results["z"].b[0]'],
 		['"results.a"', '"results.a"']
 	])('%s', (before, after) => expect(renameInExpression(before, new Map([['a', 'z']]))).toBe(after));
 	it.each([

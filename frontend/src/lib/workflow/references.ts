@@ -13,10 +13,18 @@ export interface Reference {
 	quoted: boolean;
 }
 
+const expressionParser = parser.configure({ top: 'SingleExpression' });
+
+/** A plain path, as most expressions are: `results.a`, `results["a b"].c[0]`. It has one reference at most, and needs no parser. */
+const PLAIN_PATH = /^([A-Za-z_$][\w$]*)(?:\.([A-Za-z_$][\w$]*)|\["([^"\\]*)"\])(?:\.[A-Za-z_$][\w$]*|\[\d+\]|\["[^"\\]*"\])*$/;
+
 /** Finds the references to results of steps in a JavaScript expression, in order. An incomplete expression is read as far as possible. */
 export function findReferences(expression: string, root: 'results' | 'flow_input' = 'results'): Reference[] {
+	if (!expression.includes(root)) return [];
+	const path = PLAIN_PATH.exec(expression);
+	if (path) return readPlainPath(path, root);
 	const found: Reference[] = [];
-	parser.configure({ top: 'SingleExpression' }).parse(expression).iterate({
+	expressionParser.parse(expression).iterate({
 		enter(node) {
 			if (node.name !== 'MemberExpression') return;
 			const reference = readReference(node.node, expression, root);
@@ -24,6 +32,13 @@ export function findReferences(expression: string, root: 'results' | 'flow_input
 		}
 	});
 	return found;
+}
+
+function readPlainPath([, start = '', property, string = '']: RegExpExecArray, root: string): Reference[] {
+	if (start !== root) return [];
+	const from = start.length + 1;
+	if (property !== undefined) return [{ step: property, from, to: from + property.length, quoted: false }];
+	return [{ step: string, from, to: from + string.length + 2, quoted: true }];
 }
 
 function readReference(member: SyntaxNode, text: string, root: string): Reference | null {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { valueAt } from '#lib/pointer.ts';
 import { moduleIds, visibleModules, type Module } from './modules.ts';
-import { isDisabled, makeStepId, StepEditor, stepsReferringTo } from './step-edits.ts';
+import { findReferrers, isDisabled, makeStepId, StepEditor } from './step-edits.ts';
 
 const script = (id: string, expr?: string): Module => ({
 	id,
@@ -137,9 +137,8 @@ it('visibleModules are those before a place, and not those in loops', () => {
 	expect(visible('/value/failure_module')).toEqual(['a', 'b', 'each', 'left', 'choice', 'last']);
 });
 
-it('stepsReferringTo names the innermost steps', () => {
-	expect(stepsReferringTo(flow, 'inner')).toEqual(['second']);
-	expect(stepsReferringTo(flow, 'b')).toEqual(['each']);
+it('findReferrers names the innermost steps', () => {
+	expect(findReferrers(flow, new Set(['inner', 'b', 'none']))).toEqual(new Map([['inner', ['second']], ['b', ['each']]]));
 });
 
 it.each([

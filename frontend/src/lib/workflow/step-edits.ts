@@ -2,6 +2,7 @@ import { JsonEdit } from '#lib/editor/json-edit.ts';
 import { isWithin, valueAt } from '#lib/pointer.ts';
 import { allModules, isObject, moduleAt, moduleIds, modulesWithin, nodeIdOf, splitPlace, type Module } from './modules.ts';
 import { findExpressions, findReferences, renameInExpression } from './references.ts';
+import { StepIndex } from './step-index.ts';
 
 /** Result of an edit of steps. */
 export interface StepEdit {
@@ -129,8 +130,7 @@ export class StepEditor {
 			const placed = moduleAt(this.#document, pointer);
 			return placed ? modulesWithin(this.#document, placed).flatMap(({ module }) => module.id ?? []) : [];
 		});
-		const entries = gone.filter((id) => !left.has(id)).map((id) => [id, stepsReferringTo(after, id)] as const);
-		return Object.fromEntries(entries.filter(([, steps]) => steps.length > 0));
+		return Object.fromEntries(findReferrers(after, new Set(gone.filter((id) => !left.has(id)))));
 	}
 }
 
@@ -145,16 +145,19 @@ function readSkip(module: Module | undefined): string {
 	return isObject(skip) && typeof skip.expr === 'string' ? skip.expr : '';
 }
 
-/** Ids of the steps whose expressions refer to a step, in document order. */
-export function stepsReferringTo(document: unknown, id: string): string[] {
-	const modules = allModules(document);
-	const found = new Set<string>();
+/** Ids of the steps whose expressions refer to some steps, in document order, by the ids of the latter. */
+export function findReferrers(document: unknown, ids: ReadonlySet<string>): Map<string, string[]> {
+	const found = new Map<string, string[]>();
+	if (ids.size === 0) return found;
+	const index = new StepIndex(document);
 	for (const { at, text } of findExpressions(document)) {
-		if (!findReferences(text).some(({ step }) => step === id)) continue;
-		const around = modules.filter(({ pointer }) => isWithin(at, pointer)).sort((one, other) => other.pointer.length - one.pointer.length)[0];
-		if (around?.module.id) found.add(around.module.id);
+		for (const { step } of findReferences(text)) {
+			const user = ids.has(step) ? index.enclosing(at)[0]?.module.id : undefined;
+			const users = found.get(step) ?? [];
+			if (user && !users.includes(user)) found.set(step, [...users, user]);
+		}
 	}
-	return [...found];
+	return found;
 }
 
 /** An id for a new step, from the name of what it does: `flux_kontext_pro`, then `flux_kontext_pro_2`. */
