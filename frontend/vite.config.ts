@@ -2,10 +2,22 @@ import adapter from '@sveltejs/adapter-static';
 import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vitest/config';
+import { CHUNK_NAMES, ChunkGroups, type ModuleGraph } from './bundle/chunk-groups.ts';
 
 /** URL of the server for `npm run dev` and `npm run preview`. */
 const server = process.env.APIFLOW_URL ?? 'http://localhost:8000';
 const proxy = { '/api': { target: server }, '/healthz': { target: server }, '/docs': { target: server } };
+
+let groups: ChunkGroups | undefined;
+
+/** Chunks that several pages share. An earlier one gets what the later ones need, too. */
+const chunks = CHUNK_NAMES.map((chunk, index) => ({
+	name(id: string, build: { getModuleInfo: ModuleGraph }) {
+		groups ??= new ChunkGroups((module) => build.getModuleInfo(module));
+		return groups.chunkOf(id) === chunk ? chunk : null;
+	},
+	priority: CHUNK_NAMES.length - index
+}));
 
 export default defineConfig({
 	plugins: [
@@ -15,7 +27,7 @@ export default defineConfig({
 			adapter: adapter({ pages: '../apiflow-server/page', assets: '../apiflow-server/page', fallback: 'index.html', precompress: true }),
 			typescript: {
 				config: (config) => {
-					config.include.push('../e2e/**/*.ts', '../bench/**/*.ts', '../screenshots/**/*.ts', '../playwright.config.ts');
+					config.include.push('../e2e/**/*.ts', '../bench/**/*.ts', '../bundle/**/*.ts', '../screenshots/**/*.ts', '../playwright.config.ts');
 				}
 			},
 			csp: {
@@ -36,9 +48,13 @@ export default defineConfig({
 			}
 		})
 	],
-	// Inlining is off because the policy above forbids `data:` scripts.
-	build: { target: 'es2023', assetsInlineLimit: 0 },
+	build: {
+		target: 'es2023',
+		// Inlining is off because the policy above forbids `data:` scripts.
+		assetsInlineLimit: 0,
+		rolldownOptions: { output: { codeSplitting: { groups: chunks } } }
+	},
 	server: { host: '127.0.0.1', proxy },
 	preview: { host: '127.0.0.1', proxy },
-	test: { include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'screenshots/**/*.test.ts'], environment: 'node' }
+	test: { include: ['src/**/*.test.ts', 'bench/**/*.test.ts', 'bundle/**/*.test.ts', 'screenshots/**/*.test.ts'], environment: 'node' }
 });
