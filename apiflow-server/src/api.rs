@@ -23,7 +23,7 @@ pub use document::{
 };
 pub use dry_run::DryRunRequest;
 pub use job::{
-    Approval, Call, CallPurpose, Job, JobDocument, JobSummary, RerunRequest, ResumeAction, ResumeRequest,
+    Approval, Call, CallPurpose, Job, JobDocument, JobSummary, RerunRequest, RerunVersion, ResumeAction, ResumeRequest,
     RunDocumentRequest, RunRequest, RunWorkflowRequest, Step, StepLog, TruncatedField,
 };
 pub use library::{

@@ -296,9 +296,9 @@ pub(crate) fn convert_all<R, T>(rows: Vec<R>, convert: fn(R) -> Result<T, StoreE
     rows.into_iter().map(convert).collect()
 }
 
-/// Adds a filter's conditions to a query of jobs; the databases' builders have no type in common.
+/// Adds a filter's conditions and order to a query of jobs; the databases' builders have no type in common.
 macro_rules! push_job_filter {
-    ($query:ident, $filter:ident, $before:ident, $limit:ident) => {
+    ($query:ident, $filter:ident, $after:ident, $limit:ident) => {
         if let Some(status) = $filter.status {
             $query.push(" AND status = ").push_bind(status.as_str());
         }
@@ -322,10 +322,14 @@ macro_rules! push_job_filter {
         if let Some(moment) = $filter.created_before {
             $query.push(" AND created_at < ").push_bind(moment.0);
         }
-        if let Some(before) = $before {
-            $query.push(" AND id < ").push_bind(before);
+        let (follows, order) = match $filter.order {
+            apiflow_core::ports::JobOrder::Newest => (" AND id < ", " ORDER BY id DESC LIMIT "),
+            apiflow_core::ports::JobOrder::Oldest => (" AND id > ", " ORDER BY id LIMIT "),
+        };
+        if let Some(after) = $after {
+            $query.push(follows).push_bind(after);
         }
-        $query.push(" ORDER BY id DESC LIMIT ").push_bind(i64::from($limit));
+        $query.push(order).push_bind(i64::from($limit));
     };
 }
 pub(crate) use push_job_filter;

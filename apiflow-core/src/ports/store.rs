@@ -16,7 +16,7 @@ pub use self::erasures::{DueErasure, ErasedJob, Erasure};
 pub use self::faults::StoreFault;
 pub use self::job_journal::JobJournal;
 pub use self::job_queue::{Claim, JobQueue, JobStart, RenewedLease};
-pub use self::job_records::{JobFilter, JobRecords};
+pub use self::job_records::{JobFilter, JobOrder, JobRecords};
 pub use self::jobs::{Concurrency, Created, Idempotency, JobBundle, JobRow, JobState, JobStatus, NewJob, ReusedResult};
 pub use self::provider_work::{DuePoll, Poll, ProviderWork, ProviderWorkClaim, StoredUpload};
 pub use self::proxied_calls::{ProxiedCall, ProxiedCallFilter, ProxiedCalls};

@@ -329,8 +329,8 @@ impl ProxiedCalls for MemoryStore {
 
 #[async_trait]
 impl JobRecords for MemoryStore {
-    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
-        Ok(self.lock_state().list_jobs(filter, before, limit))
+    async fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+        Ok(self.lock_state().list_jobs(filter, after, limit))
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {

@@ -24,6 +24,12 @@ pub enum RecoverError {
     /// The job continued after the step had ended.
     #[error("the job continued after the step ended, so the result can no longer be adopted")]
     WentOn,
+    /// The step's provider has no list in which the work could be found.
+    #[error("node `{node}` does not say how the provider's work is listed (`recover` of its operation)")]
+    NotListed {
+        /// Id of the node that was called, or the path of the step's module if it is unknown.
+        node: String,
+    },
     /// Data that the job needs to continue was erased, as its document says.
     #[error("values of the job were erased, so it cannot continue")]
     Erased,
@@ -46,7 +52,7 @@ impl Runtime {
     /// job that had ended because of it is reopened, and continues if the work is found. `step` is the step's ordinal.
     ///
     /// # Errors
-    /// [`RecoverError`] if there is nothing to search for, or the job cannot continue.
+    /// [`RecoverError`] if there is nothing to search for, the provider cannot be asked, or the job cannot continue.
     pub async fn recover_step(&self, job: &str, step: u64) -> Result<(), RecoverError> {
         let store = &self.inner.parts.store;
         let row = store.read_job(job).await?.ok_or_else(|| StoreError::NotFound { job: job.to_owned() })?;
@@ -71,6 +77,7 @@ impl Runtime {
         for work in run.open_work() {
             let (OpenWork::Recover(call) | OpenWork::Cancel(call)) = work else { continue };
             if call.step == step && call.recovery.is_some() {
+                self.require_list(job, &call.path).await?;
                 store.reschedule_poll(job, call.effect, self.inner.parts.clock.now(), None).await?;
                 is_sought = true;
             }
@@ -82,6 +89,18 @@ impl Runtime {
         let is_unknown = |error: &serde_json::Value| error["name"] == crate::call::ErrorClass::SubmitUnknown.name();
         let has_ended = steps.iter().any(|row| row.ordinal == step && row.error.as_ref().is_some_and(is_unknown));
         Err(if has_ended { RecoverError::WentOn } else { RecoverError::NotUnknown })
+    }
+
+    /// Refuses to search for an attempt whose provider cannot be asked: the search would only wait until the attempt
+    /// counts as lost again.
+    async fn require_list(&self, job: &str, path: &str) -> Result<(), RecoverError> {
+        let plans = self.inner.prepared.plans_of_job(job, self.inner.parts.store.as_ref()).await?;
+        // A call that cannot be compiled ends its step with the reason.
+        let Ok(plan) = plans.plan_at(path) else { return Ok(()) };
+        if plan.is_repeatable() || plan.recover_request().is_some() {
+            return Ok(());
+        }
+        Err(RecoverError::NotListed { node: path.rsplit('/').next().unwrap_or(path).to_owned() })
     }
 
     /// Reopens a job that ended because of an attempt of unknown fate, in its state before that.
@@ -110,6 +129,18 @@ impl Runtime {
         let (seq, at) = (run.seq() + 1, clock.now());
         let _ended = run.take_rows();
         run.apply_event(seq, at, &event);
+        let sought = run.open_work().find_map(|work| match work {
+            OpenWork::Call(call) | OpenWork::Recover(call) if call.step == step => Some(call.path.clone()),
+            OpenWork::Call(_)
+            | OpenWork::Recover(_)
+            | OpenWork::Cancel(_)
+            | OpenWork::Poll(_)
+            | OpenWork::Download(_)
+            | OpenWork::Wait { .. } => None,
+        });
+        if let Some(path) = sought {
+            self.require_list(&ended.id, &path).await?;
+        }
         let settings = &self.inner.settings;
         let Some(version) = store.claim_ended_job(&settings.worker, &ended.id, settings.lease).await? else {
             // Another request has already reopened it.

@@ -86,6 +86,10 @@ pub struct RunDocumentRequest {
     #[serde(default, deserialize_with = "super::null_as_default")]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
     pub mocks: Map<String, Value>,
+    /// Id of the saved workflow of which the document is an unsaved version: the job is listed among its jobs, and counts
+    /// for its budgets and its limit on concurrent jobs (default: none).
+    #[serde(default)]
+    pub workflow_id: Option<String>,
     /// URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`.
     #[serde(default)]
     pub webhook: Option<String>,
@@ -118,6 +122,17 @@ pub enum ResumeAction {
     Cancel,
 }
 
+/// The documents that a rerun runs.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum RerunVersion {
+    /// Those of the original job.
+    #[default]
+    Job,
+    /// The workflow or node as it is saved now.
+    Saved,
+}
+
 /// How to rerun a job.
 #[derive(Debug, Clone, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -125,6 +140,10 @@ pub struct RerunRequest {
     /// The first step to rerun, by its `ordinal` or its `id`; results of earlier steps are reused (default: rerun all).
     #[serde(default)]
     pub from: Option<String>,
+    /// The documents to run (default: those of the original job). With `saved`, the results of steps before `from` are reused
+    /// for the steps that have the same ids now; steps that are new are run.
+    #[serde(default)]
+    pub version: Option<RerunVersion>,
     /// The inputs by name (default: those of the original job).
     #[serde(default)]
     #[schema(value_type = Option<BTreeMap<String, Value>>)]
@@ -171,10 +190,10 @@ pub struct JobSummary {
     pub id: String,
     /// Name of the workflow or node.
     pub name: String,
-    /// Id of the workflow, if the job runs a saved one.
+    /// Id of the workflow, if the job runs a saved one or an unsaved version of it.
     #[schema(required)]
     pub workflow_id: Option<String>,
-    /// Version of the saved workflow that the job runs; null for jobs of earlier servers.
+    /// Version of the saved workflow that the job runs; null if it runs an unsaved version, and for jobs of earlier servers.
     #[schema(required)]
     pub workflow_version: Option<u64>,
     /// Id of the node, if the job runs a single node.

@@ -122,6 +122,9 @@ pub(crate) const FATE_KNOWN: &str = "fate_known";
 /// The job continued after the step ended, so the step's work cannot be recovered.
 pub(crate) const WENT_ON: &str = "went_on";
 
+/// The step's provider has no list in which the work of an unknown outcome could be looked up.
+pub(crate) const NOT_LISTED: &str = "not_listed";
+
 /// Values of the job were erased, so it cannot continue.
 pub(crate) const ERASED: &str = "erased";
 

@@ -1,58 +1,74 @@
 //! Reruns a job, from the start or from one of its steps.
 
+use std::sync::Arc;
+
 use apiflow_core::catalog::{Catalog, Connector, Node};
 use apiflow_core::digest::hash_text;
-use apiflow_core::ports::{JobBundle, StepRow, StepStatus};
+use apiflow_core::ports::{JobBundle, JobRow, StepRow, StepStatus};
 use apiflow_core::runtime::{TakenOver, taken_over};
 use axum::http::StatusCode;
 use serde_json::{Map, Value};
 
-use crate::api::RerunRequest;
+use crate::api::{RerunRequest, RerunVersion};
 use crate::http::problem::Problem;
 use crate::http::problem_codes;
-use crate::jobs::prepared_workflows::{check_workflow_input, prepare_bundle};
+use crate::jobs::prepared_workflows::{check_workflow_input, prepare_bundle, prepare_saved};
 use crate::jobs::start_job::JobDraft;
 use crate::jobs::workflow_cache::PreparedWorkflow;
 use crate::jobs::{input, lookup, views};
 use crate::state::AppState;
 
 impl JobDraft {
-    /// Prepares a rerun of a job that has ended, with its original documents.
+    /// Prepares a rerun of a job that has ended, with its original documents or with those that are saved now.
     pub(crate) async fn of_rerun(state: &AppState, user: &str, id: &str, asked: RerunRequest) -> Result<Self, Problem> {
         let row = lookup::find_job(state, id).await?;
         if !row.state.status.is_final() {
             let message = format!("job `{id}` has not ended: wait for it, or cancel it first");
             return Err(Problem::new(StatusCode::CONFLICT, problem_codes::ACTIVE, message));
         }
-        let bundle = state.store.load_job(id).await?.bundle;
-        refuse_unchecked(id, &bundle)?;
-        let digest = hash_text(bundle.json());
-        let workflow = prepare_bundle(state, user, bundle.into_bundle(), digest).await?;
-        let bundle = workflow.prepared.bundle();
         let steps = all_steps(state, id).await?;
+        if asked.version == Some(RerunVersion::Saved)
+            && let Some(node) = &row.node_id
+        {
+            return Self::of_saved_node(state, &row, node, &steps, asked).await;
+        }
+        let Documents { workflow, version } = match asked.version.unwrap_or_default() {
+            RerunVersion::Job => original_documents(state, user, &row).await?,
+            RerunVersion::Saved => saved_documents(state, user, &row).await?,
+        };
+        let bundle = workflow.prepared.bundle();
         let from = asked.from.as_deref().map(|step| find_place(&bundle.document, id, step, &steps)).transpose()?;
+        if let (Some((_, step)), Some(RerunVersion::Saved)) = (&from, asked.version)
+            && !workflow.prepared.program().modules().any(|module| module.id == *step)
+        {
+            let message = format!(
+                "the saved workflow has no step `{step}` any more: name another step, or rerun with `\"version\": \"job\"`"
+            );
+            return Err(Problem::single_fault("/from", message));
+        }
         let taken_over = match &from {
             None => TakenOver::default(),
             Some((path, step)) => taken_over(&state.runtime, id, &workflow.prepared, (path, step)).await?,
         };
         if !asked.confirm_unknown {
-            for row in steps.iter().filter(|row| !taken_over.holds_step(&row.path, &row.step_id)) {
-                if is_unsettled(state, id, row).await? {
-                    return Err(needs_confirmation(id, row));
-                }
-            }
+            refuse_unsettled(state, id, steps.iter().filter(|row| !taken_over.holds_step(&row.path, &row.step_id)))
+                .await?;
         }
-        let input = match asked.input {
-            Some(input) => check_rerun_input(state, user, row.node_id.as_deref(), &workflow, input).await?,
-            None => views::read_input(state, id).await?,
-        };
         // The flow's input is the preprocessor's original result.
         let preprocess = views::was_preprocessed(state, id).await?;
+        let input = match (asked.input, views::read_input(state, id).await?) {
+            (Some(input), _) => check_rerun_input(state, user, row.node_id.as_deref(), &workflow, input).await?,
+            // The saved workflow may declare other inputs.
+            (None, Value::Object(input)) if asked.version == Some(RerunVersion::Saved) && !preprocess => {
+                check_workflow_input(state, user, &workflow, input).await?
+            }
+            (None, input) => input,
+        };
         let webhook = state.store.read_job_webhook(id).await?;
         let draft = Self::of_prepared(row.name, &workflow, input);
         Ok(Self {
             workflow_id: row.workflow_id,
-            workflow_version: row.workflow_version,
+            workflow_version: version,
             node_id: row.node_id,
             rerun_of: Some(id.to_owned()),
             preprocess,
@@ -62,6 +78,62 @@ impl JobDraft {
             ..draft
         })
     }
+
+    /// Prepares a rerun of a job of a node, with the node as it is saved now.
+    async fn of_saved_node(
+        state: &AppState,
+        row: &JobRow,
+        node: &str,
+        steps: &[StepRow],
+        asked: RerunRequest,
+    ) -> Result<Self, Problem> {
+        if !asked.confirm_unknown {
+            refuse_unsettled(state, &row.id, steps.iter()).await?;
+        }
+        let input = match asked.input {
+            Some(input) => input,
+            None => views::read_input(state, &row.id).await?.as_object().cloned().unwrap_or_default(),
+        };
+        let webhook = state.store.read_job_webhook(&row.id).await?;
+        let draft = Self::of_node(state, node, input).await?;
+        Ok(Self { rerun_of: Some(row.id.clone()), fresh: asked.fresh, webhook, ..draft })
+    }
+}
+
+/// What a rerun runs.
+struct Documents {
+    workflow: Arc<PreparedWorkflow>,
+    /// The version, if it was saved.
+    version: Option<u64>,
+}
+
+/// Prepares the documents that a job ran.
+async fn original_documents(state: &AppState, user: &str, row: &JobRow) -> Result<Documents, Problem> {
+    let bundle = state.store.load_job(&row.id).await?.bundle;
+    refuse_unchecked(&row.id, &bundle)?;
+    let digest = hash_text(bundle.json());
+    let workflow = prepare_bundle(state, user, bundle.into_bundle(), digest).await?;
+    Ok(Documents { workflow, version: row.workflow_version })
+}
+
+/// Prepares a job's workflow as it is saved now.
+async fn saved_documents(state: &AppState, user: &str, row: &JobRow) -> Result<Documents, Problem> {
+    let Some(workflow) = &row.workflow_id else {
+        let message = format!("job `{}` ran a workflow that was not saved: leave `version` out", row.id);
+        return Err(Problem::single_fault("/version", message));
+    };
+    let workflow = prepare_saved(state, user, workflow).await?;
+    Ok(Documents { version: workflow.version, workflow })
+}
+
+/// Refuses to run steps again whose work may have been paid for, unless that is confirmed.
+async fn refuse_unsettled(state: &AppState, job: &str, rows: impl Iterator<Item = &StepRow>) -> Result<(), Problem> {
+    for row in rows {
+        if is_unsettled(state, job, row).await? {
+            return Err(needs_confirmation(job, row));
+        }
+    }
+    Ok(())
 }
 
 /// Refuses jobs that were created before secret references were checked.

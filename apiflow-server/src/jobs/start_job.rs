@@ -144,6 +144,21 @@ impl JobDraft {
         Ok(Self { name, workflow_id, workflow_version, webhook, ..draft })
     }
 
+    /// Returns the draft of a run of an unsaved version of a saved workflow: one of its jobs.
+    ///
+    /// # Errors
+    /// 422 if there is no such workflow.
+    pub(crate) async fn as_unsaved_version(self, state: &AppState, id: &str) -> Result<Self, Problem> {
+        let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
+        let Some(saved) = saved else {
+            let message = format!("there is no workflow `{id}`: save it first, or leave `workflow_id` out");
+            return Err(Problem::single_fault("/workflow_id", message));
+        };
+        let saved_name = saved.body.get("name").and_then(Value::as_str).unwrap_or_default();
+        let name = if self.name.is_empty() { saved_name.to_owned() } else { self.name };
+        Ok(Self { name, workflow_id: Some(id.to_owned()), ..self })
+    }
+
     /// Prepares a run of a workflow that is not saved, or of a part of it; its summary is the job's name.
     pub(crate) async fn of_document(
         state: &AppState,

@@ -1,12 +1,12 @@
 //! Routes of jobs and their steps.
 
-use apiflow_core::ports::{JobFilter, JobStatus, Timestamp};
+use apiflow_core::ports::{JobFilter, JobOrder, JobStatus, Timestamp};
 use apiflow_core::runtime::RecoverError;
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
-use utoipa::IntoParams;
+use utoipa::{IntoParams, ToSchema};
 use utoipa_axum::{router::OpenApiRouter, routes};
 
 use crate::api::{Call, Job, JobDocument, JobSummary, Page, Step, StepLog};
@@ -36,7 +36,27 @@ pub(crate) fn router() -> OpenApiRouter<AppState> {
         .routes(routes!(recover_step))
 }
 
-/// Filter and page of a list of jobs.
+/// The order of a list of jobs.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "lowercase")]
+enum ListOrder {
+    /// The job that was created last comes first.
+    #[default]
+    Newest,
+    /// The job that was created first comes first.
+    Oldest,
+}
+
+impl From<ListOrder> for JobOrder {
+    fn from(order: ListOrder) -> Self {
+        match order {
+            ListOrder::Newest => Self::Newest,
+            ListOrder::Oldest => Self::Oldest,
+        }
+    }
+}
+
+/// Filter, order and page of a list of jobs.
 #[derive(Debug, Clone, Default, Deserialize, IntoParams)]
 #[serde(deny_unknown_fields)]
 #[into_params(parameter_in = Query)]
@@ -44,8 +64,12 @@ struct JobQuery {
     /// Number of jobs per page, from 1 to 500 (default: 50).
     #[param(minimum = 1, maximum = 500)]
     limit: Option<u32>,
-    /// The `next` of the previous page.
+    /// The `next` of the previous page, of a list in the same order.
     cursor: Option<String>,
+    /// The order by time of creation (default: newest first).
+    #[serde(default)]
+    #[param(inline)]
+    order: Option<ListOrder>,
     /// Only jobs with this status.
     status: Option<JobStatus>,
     /// Only jobs of this workflow.
@@ -66,7 +90,7 @@ struct JobQuery {
 
 /// Lists jobs of all users that match a filter.
 #[utoipa::path(get, path = "/jobs", operation_id = "list_jobs", tag = "jobs", params(JobQuery),
-    responses((status = OK, description = "a page, newest first", body = Page<JobSummary>)))]
+    responses((status = OK, description = "a page, in the given order", body = Page<JobSummary>)))]
 async fn list(
     State(state): State<AppState>,
     _caller: Caller,
@@ -80,6 +104,7 @@ async fn list(
         search: query.search.map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()),
         created_after: parse_time("created_after", query.created_after.as_deref())?,
         created_before: parse_time("created_before", query.created_before.as_deref())?,
+        order: query.order.unwrap_or_default().into(),
     };
     list_page(&state, &filter, &PageQuery { limit: query.limit, cursor: query.cursor }).await
 }
@@ -261,6 +286,14 @@ fn recover_problem(job: &str, step: &str, error: RecoverError) -> Problem {
             format!(
                 "job `{job}` continued after step `{step}` had ended, so its work cannot be recovered: look for \
                  it in the provider's list, or rerun the job from this step with `\"confirm_unknown\": true`"
+            ),
+        ),
+        RecoverError::NotListed { node } => conflict(
+            problem_codes::NOT_LISTED,
+            format!(
+                "the provider of step `{step}` can't be asked whether it did the work: the operation of node `{node}` has no \
+                 `recover`, which names the provider's list. Look for the work on the provider's own pages. If it is not \
+                 there, rerun the job from this step with `\"confirm_unknown\": true`"
             ),
         ),
         RecoverError::Erased => conflict(

@@ -99,8 +99,9 @@ async fn run_workflow(
                        token without scopes";
         return Err(Problem::scope_required(message));
     }
-    let asked = json!(["workflow", id, body.input, body.preprocess]);
-    let asked = || identify_request(with_version(asked, body.version), body.fresh, receiver);
+    let mut asked = json!(["workflow", id, body.input, body.preprocess]);
+    add_named(&mut asked, "version", body.version.as_ref());
+    let asked = || identify_request(asked, body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let user = &caller.user.id;
     let draft = async {
@@ -126,15 +127,22 @@ async fn run_document(
     headers: HeaderMap,
     JsonBody(body): JsonBody<RunDocumentRequest>,
 ) -> Result<Response, Problem> {
-    let RunDocumentRequest { document, input, preprocess, fresh, until, only, mocks, .. } = body;
+    let RunDocumentRequest { document, input, preprocess, fresh, until, only, mocks, workflow_id, .. } = body;
     let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
     let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
-    let asked = json!(["document", document, input, preprocess, until, only, mocks]);
+    let mut asked = json!(["document", document, input, preprocess, until, only, mocks]);
+    add_named(&mut asked, "workflow_id", workflow_id.as_ref());
     let asked = || identify_request(asked, fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let selection = Selection { until, only, mocks };
     let draft = Box::pin(JobDraft::of_document(&state, &caller.user.id, document, selection, input, preprocess));
-    let draft = async { Ok(draft.await?.with_fresh(fresh).with_webhook(webhook)) };
+    let draft = async {
+        let draft = draft.await?.with_fresh(fresh).with_webhook(webhook);
+        match workflow_id {
+            Some(id) => draft.as_unsaved_version(&state, &id).await,
+            None => Ok(draft),
+        }
+    };
     start_job(&state, &caller, &headers, key, draft).await
 }
 
@@ -150,7 +158,8 @@ async fn dry_run(
     dry_run_document(&state, &caller.user.id, body).await.map(axum::Json)
 }
 
-/// Reruns a job, from the start or from one of its steps, as a new job with the documents of the original one.
+/// Reruns a job, from the start or from one of its steps, as a new job: with the documents of the original one, or with
+/// those that are saved now.
 #[utoipa::path(post, path = "/jobs/{id}/rerun", operation_id = "rerun_job", tag = "jobs",
     params(("id" = String, Path), RunHeaders),
     request_body = RerunRequest, responses(RunResponses))]
@@ -163,7 +172,8 @@ async fn rerun_job(
 ) -> Result<Response, Problem> {
     let receiver = NamedReceiver { url: body.webhook.as_deref(), events: body.webhook_events_filter.as_deref() };
     let webhook = receiver.check(&state.settings.outgoing, &caller.user.id)?;
-    let asked = json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
+    let mut asked = json!(["rerun", id, body.from, body.input, body.confirm_unknown]);
+    add_named(&mut asked, "documents", body.version.as_ref());
     let asked = || identify_request(asked, body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let draft = async { Ok(JobDraft::of_rerun(&state, &caller.user.id, &id, body).await?.with_webhook(webhook)) };
@@ -183,12 +193,11 @@ async fn validate(
     Ok(axum::Json(Diagnostics { diagnostics }))
 }
 
-/// Adds the version that a request names to what identifies it; a request without one is identified as before.
-fn with_version(mut asked: serde_json::Value, version: Option<u64>) -> serde_json::Value {
+/// Adds a field that a request may have to what identifies it; a request without it is identified as before it existed.
+fn add_named(asked: &mut serde_json::Value, name: &str, value: Option<&impl serde::Serialize>) {
     if let Some(parts) = asked.as_array_mut() {
-        parts.extend(version.map(|version| json!({"version": version})));
+        parts.extend(value.map(|value| json!({name: value})));
     }
-    asked
 }
 
 /// Returns what identifies a request, for its idempotency key: only a fresh run, and one with a webhook, differ from what

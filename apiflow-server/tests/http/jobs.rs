@@ -182,6 +182,10 @@ async fn lists_are_filtered_and_lean() {
     };
     assert_eq!(count("").await, ["Job 4", "Job 3", "Job 2", "Job 1"]);
     assert_eq!(count("status=pending&limit=2").await, ["Job 4", "Job 3"]);
+    assert_eq!(count("order=newest&limit=1").await, ["Job 4"]);
+    assert_eq!(count("order=oldest&status=pending&limit=2").await, ["Job 2", "Job 3"]);
+    let oldest = client.raw("GET", "/jobs?order=oldest&limit=3", &[], None).await;
+    assert_eq!(count(&format!("order=oldest&cursor={}", oldest.string("/next"))).await, ["Job 4"]);
     assert_eq!(count("workflow_id=flow").await, ["Job 1"]);
     assert_eq!(count("node_id=flow").await, Vec::<String>::new());
     assert_eq!(count("created_after=2027-01-15T08:00:03Z").await, ["Job 4", "Job 3"]);

@@ -117,6 +117,16 @@ async fn a_call_of_unknown_fate_is_sent_again_only_when_confirmed() {
         assert!(refused.string("/detail").contains("step `a`"), "{}", refused.text);
     }
     assert_eq!(texts(&provider), ["x"]);
+    let sought = client.raw("POST", &format!("/jobs/{}/steps/a/recover", lost.string("/id")), &[], None).await;
+    assert_eq!(
+        (sought.status, sought.string("/code").as_str()),
+        (StatusCode::CONFLICT, "not_listed"),
+        "{}",
+        sought.text
+    );
+    assert!(sought.string("/detail").contains("node `slow` has no `recover`"), "{}", sought.text);
+    let still = client.raw("GET", &format!("/jobs/{}", lost.string("/id")), &[], None).await;
+    assert_eq!(still.string("/status"), "failed", "the job does not wait for what nobody can tell it");
     // The next call is answered as soon as it is there.
     provider.release.notify_one();
     provider.release.notify_one();
@@ -161,4 +171,67 @@ async fn what_cannot_be_run_again_is_refused() {
     let early = again(&client, &running.string("/id"), json!({})).await;
     assert_eq!((early.status, early.string("/code").as_str()), (StatusCode::CONFLICT, "active"), "{}", early.text);
     provider.release.notify_one();
+}
+
+async fn save_flow(client: &RecordingClient, modules: Value) {
+    let flow = json!({"id": "again", "name": "Again", "nodes": {"summary": "Again", "value": {"modules": modules}}});
+    let saved = client.raw("PUT", "/workflows/again", &[], Some(flow)).await;
+    assert!(saved.status.is_success(), "{}", saved.text);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_failed_run_continues_on_the_saved_version_with_the_results_of_equal_steps() {
+    let (client, provider) = furnished().await;
+    save_flow(&client, json!([call("a", "say", "'x'"), call("b", "moody", "results.a.text")])).await;
+    let run = json!({"input": {}});
+    let failed = client.raw("POST", "/workflow/again/run", &[("prefer", "wait=30")], Some(run)).await;
+    assert_eq!(failed.string("/status"), "failed", "{}", failed.text);
+    let fixed = [
+        call("a", "say", "'changed'"),
+        call("new", "say", "results.a.text + '?'"),
+        call("b", "say", "results.new.text"),
+    ];
+    save_flow(&client, json!(fixed)).await;
+    let id = failed.string("/id");
+    let again_on = async |version: &str| again(&client, &id, json!({"from": "b", "version": version})).await;
+    let saved = again_on("saved").await;
+    assert_eq!(saved.json()["output"], json!({"text": "x!?!!"}), "{}", saved.text);
+    assert_eq!((&saved.json()["workflow_version"], &saved.json()["rerun_of"]), (&json!(2), &json!(id)));
+    assert_eq!(texts(&provider)[2..], ["x!?", "x!?!"], "the result of `a` is reused, and the new step runs");
+    let own = again_on("job").await;
+    assert_eq!(
+        (own.string("/status").as_str(), &own.json()["workflow_version"]),
+        ("failed", &json!(1)),
+        "{}",
+        own.text
+    );
+    save_flow(&client, json!([call("a", "say", "'x'")])).await;
+    let gone = again_on("saved").await;
+    assert_eq!((gone.status, gone.string("/errors/0/pointer").as_str()), (StatusCode::UNPROCESSABLE_ENTITY, "/from"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_is_rerun_as_it_is_saved_now() {
+    let (client, provider) = furnished().await;
+    let body = json!({"input": {"text": "x"}});
+    let first = client.raw("POST", "/node/say/run", &[("prefer", "wait=30")], Some(body)).await;
+    let mut node = client.raw("GET", "/nodes/say", &[], None).await.json();
+    let fields = node.as_object_mut().expect("a node is an object");
+    fields.retain(|name, _| ["id", "name", "connector_id", "input", "output", "data"].contains(&name.as_str()));
+    node["data"]["body"] = json!({"text": "{{ input.text }} again"});
+    assert!(client.raw("PUT", "/nodes/say", &[], Some(node)).await.status.is_success());
+    for (version, expected) in [("job", "x"), ("saved", "x again")] {
+        let reply = again(&client, &first.string("/id"), json!({"version": version})).await;
+        assert_eq!(reply.string("/rerun_of"), first.string("/id"), "{}", reply.text);
+        assert_eq!(texts(&provider).last().map(String::as_str), Some(expected), "{version}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_workflow_that_was_never_saved_has_no_saved_version() {
+    let (client, _provider) = furnished().await;
+    let first = start(&client, json!([call("a", "say", "'x'")]), json!({})).await;
+    let refused = again(&client, &first.string("/id"), json!({"version": "saved"})).await;
+    assert_eq!(refused.status, StatusCode::UNPROCESSABLE_ENTITY, "{}", refused.text);
+    assert_eq!(refused.string("/errors/0/pointer"), "/version");
 }

@@ -101,6 +101,41 @@ async fn an_old_version_runs_as_a_job_of_the_workflow() {
     client.stop.cancel();
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unsaved_version_runs_as_a_job_of_the_workflow() {
+    let client = RecordingClient::admin().await;
+    client.work();
+    save(&client, "one").await;
+    let mut document = workflow("draft")["nodes"].take();
+    document["summary"] = json!("");
+    let run = async |id: &str| {
+        let body = json!({"document": document, "workflow_id": id});
+        client.raw("POST", "/workflows/run", &[("prefer", "wait=30"), ("idempotency-key", "k")], Some(body)).await
+    };
+    let job = run("flow").await;
+    assert_eq!(
+        (job.string("/output"), job.string("/workflow_id")),
+        ("draft".to_owned(), "flow".to_owned()),
+        "{}",
+        job.text
+    );
+    assert_eq!((&job.json()["workflow_version"], job.string("/name").as_str()), (&Value::Null, "Flow"));
+    let listed = client.raw("GET", "/jobs?workflow_id=flow", &[], None).await;
+    assert_eq!(listed.string("/items/0/id"), job.string("/id"), "{}", listed.text);
+    let path = format!("/jobs/{}/rerun", job.string("/id"));
+    let again = client.raw("POST", &path, &[("prefer", "wait=30")], Some(json!({}))).await;
+    assert_eq!(again.string("/workflow_id"), "flow", "a rerun is one of its jobs too");
+    let other = run("nobody").await;
+    assert_eq!(
+        (other.status, other.string("/code").as_str()),
+        (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused")
+    );
+    let body = json!({"document": document, "workflow_id": "nobody"});
+    let unknown = client.raw("POST", "/workflows/run", &[], Some(body)).await;
+    assert_eq!(unknown.string("/errors/0/pointer"), "/workflow_id", "{}", unknown.text);
+    client.stop.cancel();
+}
+
 #[tokio::test]
 async fn a_key_that_was_used_for_another_version_is_refused() {
     let client = RecordingClient::admin().await;

@@ -23,9 +23,9 @@ const PROBE: &str = "WITH added AS (INSERT INTO store_probes (filler) VALUES ($1
 
 #[async_trait]
 impl JobRecords for PostgresStore {
-    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+    async fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = QueryBuilder::new(sql::JOBS);
-        job_rows::push_job_filter!(query, filter, before, limit);
+        job_rows::push_job_filter!(query, filter, after, limit);
         let found = query.build_query_as().fetch_all(self.pool.count_statement()).await.map_err(store_error)?;
         job_rows::convert_all(found, job_rows::job_row)
     }

@@ -22,9 +22,9 @@ const REMOVE_PROBES: &str = "DELETE FROM store_probes WHERE id < last_insert_row
 
 #[async_trait]
 impl JobRecords for SqliteStore {
-    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+    async fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         let mut query = FilterQuery::new(sql::JOBS);
-        job_rows::push_job_filter!(query, filter, before, limit);
+        job_rows::push_job_filter!(query, filter, after, limit);
         self.read(move |connection| Ok(job_rows::convert_all(query.fetch_all(connection)?, job_rows::job_row)?)).await
     }
 

@@ -16,8 +16,8 @@ use crate::ports::Timestamp;
 /// Lists, erases and deletes jobs and what they did. Every method is one transaction.
 #[async_trait]
 pub trait JobRecords: Send + Sync {
-    /// Lists up to `limit` jobs, newest first, older than `before` if given.
-    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError>;
+    /// Lists up to `limit` jobs in the filter's order, from the one that follows the job `after` on.
+    async fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError>;
 
     /// Counts the jobs that have not ended, by status; statuses without jobs are absent. The cost does not grow with
     /// the number of ended jobs.
@@ -58,7 +58,7 @@ pub trait JobRecords: Send + Sync {
     async fn verify_writable(&self) -> Result<(), StoreError>;
 }
 
-/// The jobs that a list contains.
+/// The jobs that a list contains, and their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct JobFilter {
     /// Only jobs with this status.
@@ -75,4 +75,16 @@ pub struct JobFilter {
     pub created_after: Option<Timestamp>,
     /// Only jobs created before this time.
     pub created_before: Option<Timestamp>,
+    /// The order of the list.
+    pub order: JobOrder,
+}
+
+/// The order of a list of jobs: that of their ids, which is that of their creation.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum JobOrder {
+    /// The newest job first.
+    #[default]
+    Newest,
+    /// The oldest job first.
+    Oldest,
 }

@@ -6,7 +6,7 @@ use super::fixtures::{
     Subject, call_record, claim_one, commit, create, create_claimed, empty_turn, ending_turn, event_row, event_with,
     job_state, list_ids, new_job, step_row,
 };
-use crate::ports::{CallRecord, Commit, EventRow, JobFilter, JobStatus, NewJob, Timestamp};
+use crate::ports::{CallRecord, Commit, EventRow, JobFilter, JobOrder, JobStatus, NewJob, Timestamp};
 
 super::list_cases![
     values_come_in_the_order_asked,
@@ -16,7 +16,7 @@ super::list_cases![
     steps_are_paged,
     calls_are_of_one_step_in_order,
     a_reply_completes_the_first_submit_of_its_attempt_that_has_none,
-    jobs_are_paged_newest_first,
+    jobs_are_paged_in_both_orders,
     jobs_are_filtered,
     active_jobs_are_counted_by_status,
     a_missing_job_has_nothing,
@@ -117,7 +117,7 @@ async fn a_reply_completes_the_first_submit_of_its_attempt_that_has_none(store: 
     assert_eq!(store.list_calls("a", 4).await, Ok(vec![reply(4, 1, 404), whole(4, 2, 200)]));
 }
 
-async fn jobs_are_paged_newest_first(store: Subject) {
+async fn jobs_are_paged_in_both_orders(store: Subject) {
     for id in ["b", "d", "a", "c"] {
         create(&store, id).await;
     }
@@ -125,6 +125,12 @@ async fn jobs_are_paged_newest_first(store: Subject) {
     assert_eq!(list_ids(&store, &all, None, 3).await, ["d", "c", "b"]);
     assert_eq!(list_ids(&store, &all, Some("b"), 3).await, ["a"]);
     assert_eq!(list_ids(&store, &all, Some("bb"), 1).await, ["b"], "the job to go on from may be gone");
+    let oldest = JobFilter { order: JobOrder::Oldest, ..JobFilter::default() };
+    assert_eq!(list_ids(&store, &oldest, None, 3).await, ["a", "b", "c"]);
+    assert_eq!(list_ids(&store, &oldest, Some("c"), 3).await, ["d"]);
+    assert_eq!(list_ids(&store, &oldest, Some("aa"), 1).await, ["b"], "the job to go on from may be gone");
+    let pending = JobFilter { status: Some(JobStatus::Pending), ..oldest };
+    assert_eq!(list_ids(&store, &pending, Some("b"), 3).await, ["c", "d"]);
 }
 
 async fn jobs_are_filtered(store: Subject) {

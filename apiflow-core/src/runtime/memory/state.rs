@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::ops::Bound;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -15,8 +16,8 @@ use super::spending::{ChargedSubjects, SpendingTable};
 use super::submit_slots::SubmitSlotTable;
 use super::webhook_deliveries::WebhookTable;
 use crate::ports::{
-    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobRow, JobStart, JobStatus, NewJob,
-    ProviderWorkClaim, RenewedLease, StepReport, StoreError, StoredUpload, Timestamp,
+    Claim, Commit, Created, DueErasure, DuePoll, Erasure, Idempotency, JobFilter, JobOrder, JobRow, JobStart,
+    JobStatus, NewJob, ProviderWorkClaim, RenewedLease, StepReport, StoreError, StoredUpload, Timestamp,
 };
 
 /// The contents of the store.
@@ -312,14 +313,16 @@ impl StoreState {
         self.jobs.values().map(|job| job.bytes_in_flight(user)).sum()
     }
 
-    pub(super) fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Vec<JobRow> {
-        self.jobs
-            .iter()
-            .rev()
-            .filter(|(id, job)| before.is_none_or(|before| id.as_str() < before) && matches_filter(filter, &job.row))
-            .take(limit as usize)
-            .map(|(_, job)| job.row.clone())
-            .collect()
+    pub(super) fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Vec<JobRow> {
+        let take = |jobs: &mut dyn Iterator<Item = &Job>| -> Vec<JobRow> {
+            let rows = jobs.map(|job| &job.row).filter(|row| matches_filter(filter, row));
+            rows.take(limit as usize).cloned().collect()
+        };
+        let end = after.map_or(Bound::Unbounded, Bound::Excluded);
+        match filter.order {
+            JobOrder::Newest => take(&mut self.jobs.range::<str, _>((Bound::Unbounded, end)).rev().map(|(_, job)| job)),
+            JobOrder::Oldest => take(&mut self.jobs.range::<str, _>((end, Bound::Unbounded)).map(|(_, job)| job)),
+        }
     }
 
     pub(super) fn count_active_jobs(&self) -> BTreeMap<JobStatus, u64> {

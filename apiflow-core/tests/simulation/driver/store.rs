@@ -273,9 +273,9 @@ impl ProviderWork for Troubled {
 
 #[async_trait]
 impl JobRecords for Troubled {
-    async fn list_jobs(&self, filter: &JobFilter, before: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
+    async fn list_jobs(&self, filter: &JobFilter, after: Option<&str>, limit: u32) -> Result<Vec<JobRow>, StoreError> {
         self.before().await?;
-        self.inner.list_jobs(filter, before, limit).await
+        self.inner.list_jobs(filter, after, limit).await
     }
 
     async fn count_active_jobs(&self) -> Result<BTreeMap<JobStatus, u64>, StoreError> {
