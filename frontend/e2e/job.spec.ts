@@ -104,7 +104,9 @@ test('the calls of a step are shown without its secret', async ({ admin, rest })
 	await admin.goto(`/jobs/${job.id}`);
 	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li').first();
 	await step.locator('summary').first().click();
-	await expect(step.getByRole('region', { name: 'Output of add_hat_step' })).toContainText('output_image');
+	await expect(step.getByRole('img', { name: 'output_image' })).toBeVisible();
+	await step.getByRole('tabpanel', { name: 'Output' }).getByText('JSON', { exact: true }).click();
+	await expect(step.getByRole('region', { name: 'Output of add_hat_step as JSON' })).toContainText('"output_image"');
 	await step.getByRole('tab', { name: 'Calls' }).click();
 	await step.getByText('submit', { exact: true }).click();
 	const request = step.getByRole('region', { name: 'Request of call 1' });
@@ -235,16 +237,17 @@ test('the log of a provider is streamed and searched, and steps are gone through
 	await expect(admin.getByRole('region', { name: 'cartoon_step', exact: true })).toBeVisible();
 });
 
-test('work of unknown outcome is looked up again', async ({ admin, rest }) => {
+test('work whose provider has no list is not looked up again', async ({ admin, rest, faults }) => {
 	const job = await unknownJob(rest);
 	await admin.goto(`/jobs/${job.id}`);
 	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li').first();
 	await step.locator('summary').first().click();
-	const asked = admin.waitForResponse((response) => response.url().endsWith('/recover') && response.status() === 202);
 	await step.getByRole('button', { name: 'Look again' }).click();
-	await asked;
-	// This provider can't be asked: the job waits until the call can no longer arrive, and nothing is paid again.
-	await expect(admin.getByRole('status').first()).toContainText('running');
+	await expect(step.getByRole('alert')).toContainText("can't be asked");
+	await expect(step.getByRole('alert')).toContainText('Look for the work on the provider');
+	expectRefusal(faults, 409);
+	// The job does not wait for what nobody can tell it, and nothing is paid again.
+	await expect(admin.getByRole('status').first()).toContainText('failed');
 	expect(await rest.prompts()).toHaveLength(1);
 });
 

@@ -31,6 +31,12 @@ test('jobs are searched, filtered, cancelled and deleted together', async ({ adm
 	await expect(rows.filter({ has: admin.locator(`[href="/jobs/${first.id}"]`) })).toHaveCount(2);
 	await expect(admin.getByRole('link', { name: `rerun of job ${first.id}` }).first()).toBeVisible();
 
+	await expect(rows.first()).toContainText(/running.*of 2 steps/s);
+	await admin.getByLabel('Order').selectOption('Oldest first');
+	await expect(admin).toHaveURL(/order=oldest/);
+	await expect(rows.first().locator(`[href="/jobs/${first.id}"]`)).toBeVisible();
+	await expect(rows.last().locator(`[href="/jobs/${running.id}"]`)).toBeVisible();
+
 	await admin.getByLabel('Status').selectOption('running');
 	await expect(rows).toHaveCount(1);
 	await rows.getByRole('checkbox').check();

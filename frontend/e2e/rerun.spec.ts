@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { expect, expectRefusal, PICTURE, test, unknownJob } from './fixtures.ts';
+import { expect, expectRefusal, PICTURE, test, unknownJob, workflow } from './fixtures.ts';
 import type { Job } from './types.ts';
 
 const [HAT, CARTOON] = ['Add a Hat to person', 'Make this a 90s cartoon'];
@@ -14,14 +14,47 @@ test('a failed job is rerun from its failed step without paying twice', async ({
 	const failed = stepsOf(admin).filter({ hasText: 'cartoon_step' });
 	await failed.locator('summary').first().click();
 	await expect(failed).toContainText('Reuses the result of 1 earlier step');
-	await failed.getByRole('button', { name: 'Run again from here' }).click();
+	await failed.getByRole('link', { name: 'Run again from here' }).click();
+	await expect(admin.getByRole('list', { name: 'Steps of the rerun' }).getByRole('listitem')).toHaveText([/add_hat_step\s*reused/, /cartoon_step\s*runs/]);
+	await expect(admin.getByRole('radio', { name: /^Version \d+, which the job ran/ })).toBeChecked();
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
 
-	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
+	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
 	await expect(admin.getByRole('status')).toContainText('completed');
 	await expect(stepsOf(admin).filter({ hasText: 'completed' })).toHaveCount(2);
 	expect(await rest.prompts()).toEqual([HAT, CARTOON, CARTOON]);
 	await stepsOf(admin).first().locator('summary').first().click();
 	await expect(stepsOf(admin).first()).toContainText('Runs all steps again.');
+});
+
+test('a failed job continues on the saved workflow, which repairs it', async ({ admin, rest }) => {
+	const world = await rest.world();
+	await rest.standIn({ skip_creates: 1, fail_predictions: 1 });
+	const job = await rest.run(world.workflow, { input_image: PICTURE });
+	const repaired = structuredClone(workflow(world));
+	repaired.nodes.value.modules[1]!.value.input_transforms.prompt.value = 'Make it a comic';
+	await rest.call('PUT', `/workflows/${world.workflow}`, repaired);
+	const failed = job.steps.find(({ id }) => id === 'cartoon_step')!;
+	await admin.goto(`/jobs/${job.id}/rerun?from=${failed.ordinal}`);
+	await admin.getByLabel('strength').fill('7');
+	await admin.getByRole('radio', { name: /^The saved workflow, version 2, saved/ }).check();
+	await expect(admin.getByLabel('strength'), 'what was entered stays').toHaveValue('7');
+	await expect(admin.getByLabel('Start at').locator('option:checked')).toHaveText('cartoon_step');
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
+	await expect(admin.getByRole('status').first()).toContainText('completed');
+	await expect(admin.getByRole('link', { name: 'version 2' })).toBeVisible();
+	expect(await rest.prompts()).toEqual([HAT, CARTOON, 'Make it a comic']);
+
+	// A version without the step can't be continued from it.
+	repaired.nodes.value.modules.pop();
+	await rest.call('PUT', `/workflows/${world.workflow}`, repaired);
+	await admin.goto(`/jobs/${job.id}/rerun?from=${failed.ordinal}`);
+	await admin.getByRole('radio', { name: /^The saved workflow, version 3, saved/ }).check();
+	await expect(admin.getByRole('alert')).toContainText('has no step cartoon_step');
+	await expect(admin.getByRole('button', { name: 'Run', exact: true })).toBeDisabled();
+	await admin.getByLabel('Start at').selectOption('');
+	await expect(admin.getByRole('button', { name: 'Run', exact: true })).toBeEnabled();
 });
 
 test('a job is rerun with a changed input and its original workflow', async ({ admin, rest }) => {
@@ -64,11 +97,15 @@ test('an input that the current workflow would not accept is shown completely', 
 	saved.nodes.schema.properties.input_image = { type: 'array' };
 	await rest.call('PUT', `/workflows/${world.workflow}`, saved);
 	await admin.goto(`/jobs/${job.id}/rerun`);
+	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
+	await admin.getByRole('radio', { name: /^The saved workflow/ }).check();
 	await expect(admin.getByLabel('input_image')).toHaveValue(JSON.stringify(PICTURE));
 	await expect(admin.getByLabel('options')).toHaveValue(JSON.stringify({ a: 1 }, null, 2));
 	await rest.call('DELETE', `/workflows/${world.workflow}`);
 	await admin.reload();
-	await expect(admin.getByRole('textbox', { name: 'Input' })).toHaveValue(JSON.stringify(job.input, null, 2));
+	await expect(admin.getByRole('radio')).toHaveCount(0);
+	await expect(admin.getByLabel('input_image')).toHaveValue(PICTURE);
+	expectRefusal(faults, 404);
 	expectRefusal(faults, 404);
 	await admin.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(admin.getByRole('status')).toContainText('completed');
@@ -78,20 +115,21 @@ test('a call with an unknown outcome is sent again only after confirmation', asy
 	const job = await unknownJob(rest);
 	await admin.goto(`/jobs/${job.id}`);
 	await stepsOf(admin).locator('summary').first().click();
-	const again = admin.getByRole('button', { name: 'Run again from here' });
-	await again.click();
+	await admin.getByRole('link', { name: 'Run again from here' }).click();
+	const run = admin.getByRole('button', { name: 'Run', exact: true });
+	await run.click();
 	const dialog = admin.getByRole('alertdialog');
 	await expect(dialog).toContainText('it may be paid twice');
 	expectRefusal(faults, 409);
 	await dialog.getByRole('button', { name: 'Cancel' }).click();
 	await expect(dialog).toHaveCount(0);
-	await expect(again).toBeFocused();
-	await expect(admin).toHaveURL(`/jobs/${job.id}`);
+	await expect(run).toBeFocused();
+	await expect(admin).toHaveURL(/rerun/);
 	expect(await rest.prompts()).toEqual([HAT]);
 
 	await admin.keyboard.press('Enter');
 	await dialog.getByRole('button', { name: 'Send again anyway' }).click();
-	await expect(admin).not.toHaveURL(`/jobs/${job.id}`);
+	await expect(admin).not.toHaveURL(/rerun/);
 	await expect(admin.getByRole('status')).toContainText('completed');
 	expect(await rest.prompts()).toEqual([HAT, HAT]);
 	expectRefusal(faults, 409);
@@ -104,7 +142,7 @@ test('the form asks about a call with an unknown outcome too', async ({ admin, r
 	await admin.getByRole('button', { name: 'Run', exact: true }).click();
 	await admin.getByRole('alertdialog').getByRole('button', { name: 'Send again anyway' }).click();
 	await expect(admin.getByRole('status')).toContainText('completed');
-	await expect(admin.getByRole('region', { name: 'Input of the job' })).toContainText('person.png?2');
+	await expect(admin.getByRole('link', { name: /^input_image/ })).toHaveAttribute('href', `${PICTURE}?2`);
 	expectRefusal(faults, 409);
 });
 
@@ -115,7 +153,7 @@ test("an active job can't be rerun", async ({ admin, rest, faults }) => {
 	await admin.goto(`/jobs/${id}`);
 	await stepsOf(admin).locator('summary').first().click();
 	await expect(admin.getByRole('tab', { name: 'Output' })).toBeVisible();
-	await expect(admin.getByRole('button', { name: 'Run again from here' })).toHaveCount(0);
+	await expect(admin.getByRole('link', { name: 'Run again from here' })).toHaveCount(0);
 	await admin.goto(`/jobs/${id}/rerun`);
 	await admin.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(admin.getByRole('alert')).toContainText('has not ended');

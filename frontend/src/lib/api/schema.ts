@@ -353,7 +353,10 @@ export interface paths {
         };
         get?: never;
         put?: never;
-        /** Reruns a job, from the start or from one of its steps, as a new job with the documents of the original one. */
+        /**
+         * Reruns a job, from the start or from one of its steps, as a new job: with the documents of the original one, or with
+         *     those that are saved now.
+         */
         post: operations["rerun_job"];
         delete?: never;
         options?: never;
@@ -1750,11 +1753,11 @@ export interface components {
              * @description When the job last changed.
              */
             updated_at: string;
-            /** @description Id of the workflow, if the job runs a saved one. */
+            /** @description Id of the workflow, if the job runs a saved one or an unsaved version of it. */
             workflow_id: string | null;
             /**
              * Format: int64
-             * @description Version of the saved workflow that the job runs; null for jobs of earlier servers.
+             * @description Version of the saved workflow that the job runs; null if it runs an unsaved version, and for jobs of earlier servers.
              */
             workflow_version: number | null;
         };
@@ -2320,11 +2323,11 @@ export interface components {
                  * @description When the job last changed.
                  */
                 updated_at: string;
-                /** @description Id of the workflow, if the job runs a saved one. */
+                /** @description Id of the workflow, if the job runs a saved one or an unsaved version of it. */
                 workflow_id: string | null;
                 /**
                  * Format: int64
-                 * @description Version of the saved workflow that the job runs; null for jobs of earlier servers.
+                 * @description Version of the saved workflow that the job runs; null if it runs an unsaved version, and for jobs of earlier servers.
                  */
                 workflow_version: number | null;
             }[];
@@ -2820,6 +2823,7 @@ export interface components {
             input?: {
                 [key: string]: unknown;
             } | null;
+            version?: components["schemas"]["RerunVersion"] | null;
             /**
              * @description URL that the job is announced to when it ends or needs approval: https, or http to a host in `APIFLOW_ALLOW_HOSTS`; default:
              *     that of the original job.
@@ -2828,6 +2832,11 @@ export interface components {
             /** @description The events that are announced (default: all). */
             webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
         };
+        /**
+         * @description The documents that a rerun runs.
+         * @enum {string}
+         */
+        RerunVersion: "job" | "saved";
         /**
          * @description An approver's decision about a job.
          * @enum {string}
@@ -2879,6 +2888,11 @@ export interface components {
             webhook?: string | null;
             /** @description The events that are announced (default: all). */
             webhook_events_filter?: components["schemas"]["WebhookEvent"][] | null;
+            /**
+             * @description Id of the saved workflow of which the document is an unsaved version: the job is listed among its jobs, and counts
+             *     for its budgets and its limit on concurrent jobs (default: none).
+             */
+            workflow_id?: string | null;
         };
         /** @description The inputs of a node run. */
         RunRequest: {
@@ -4173,8 +4187,10 @@ export interface operations {
             query?: {
                 /** @description Number of jobs per page, from 1 to 500 (default: 50). */
                 limit?: number;
-                /** @description The `next` of the previous page. */
+                /** @description The `next` of the previous page, of a list in the same order. */
                 cursor?: string;
+                /** @description The order by time of creation (default: newest first). */
+                order?: "newest" | "oldest";
                 /** @description Only jobs with this status. */
                 status?: components["schemas"]["JobStatus"];
                 /** @description Only jobs of this workflow. */
@@ -4196,7 +4212,7 @@ export interface operations {
         };
         requestBody?: never;
         responses: {
-            /** @description a page, newest first */
+            /** @description a page, in the given order */
             200: {
                 headers: {
                     [name: string]: unknown;

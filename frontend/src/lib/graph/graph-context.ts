@@ -6,9 +6,12 @@ import type { Note, NoteChange } from '#lib/workflow/notes.ts';
 import type { GraphFolding } from './graph-folding.svelte.ts';
 import type { StepChange } from '#lib/workflow/workflow-diff.ts';
 
+/** State of a step without a run: the job can still reach it, or not any more. */
+export type IdleState = 'waiting' | 'not_run';
+
 /** State of a step in a run, as a card shows it. */
 export interface CardRun {
-	status: StepStatus;
+	status: StepStatus | IdleState;
 	/** When it started and ended, as RFC 3339; null if it did not yet. */
 	startedAt: string | null;
 	finishedAt: string | null;

@@ -38,6 +38,12 @@ it('a running step shows the preview of its provider', () => {
 	expect(runs.get('a')?.media?.url).toBe('https://x/half.png');
 });
 
+it('a step that waits for approval is not over, and a skipped one has no file of its own', () => {
+	const runs = toCardRuns([step('a', { status: 'suspended', output: 'https://x/1.png' }), step('b', { status: 'skipped', output: 'https://x/1.png' })], 'http://localhost');
+	expect(runs.get('a')).toMatchObject({ finishedAt: null, media: { url: 'https://x/1.png' } });
+	expect(runs.get('b')).toMatchObject({ media: null });
+});
+
 it('a card that hides steps shows the most urgent of their states', () => {
 	const runs = toCardRuns([step('a', {}), step('b', { status: 'failed' }), step('c', { status: 'skipped' })], 'http://localhost');
 	expect(mostUrgentRun(['a', 'b', 'c', 'd'].map((id) => runs.get(id)))?.status).toBe('failed');

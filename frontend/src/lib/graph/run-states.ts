@@ -1,10 +1,10 @@
 import type { DryRunReport, Job, Step, StepStatus } from '#lib/api/types.ts';
 import { findMedia } from '#lib/media/media.ts';
 import type { LastRun } from '#lib/workflow/scope.ts';
-import type { CardRun } from './graph-context.ts';
+import type { CardRun, IdleState } from './graph-context.ts';
 
 /** Which status a card shows if its step ran several times: the most urgent one. */
-const URGENCY: readonly StepStatus[] = ['suspended', 'retrying', 'running', 'failed', 'cancelled', 'completed', 'skipped'];
+const URGENCY = ['suspended', 'retrying', 'running', 'failed', 'cancelled', 'completed', 'skipped', 'waiting', 'not_run'] as const satisfies readonly (StepStatus | IdleState)[];
 
 /** The parts of a step that its card shows. */
 export type ShownStep = Pick<Step, 'id' | 'path' | 'status' | 'started_at' | 'finished_at' | 'progress' | 'queue_position' | 'preview' | 'attempt' | 'output'>;
@@ -50,11 +50,13 @@ function latestOfEachPlace(runs: readonly ShownStep[]): ShownStep[] {
 }
 
 function toCardRun(runs: readonly ShownStep[], origin: string): CardRun {
-	const status = URGENCY.find((urgent) => runs.some((step) => step.status === urgent)) ?? 'skipped';
+	const status = URGENCY.find((urgent): urgent is StepStatus => runs.some((step) => step.status === urgent)) ?? 'skipped';
 	const main = runs.findLast((step) => step.status === status)!;
 	const started = runs.map((step) => step.started_at).sort()[0] ?? null;
-	const isOver = runs.every((step) => step.finished_at !== null);
-	const results = runs.toReversed().map((step) => findMedia(step.output ?? step.preview, origin, 1)[0]);
+	// A step that waits for approval has its result already.
+	const isOver = runs.every((step) => step.finished_at !== null && step.status !== 'suspended');
+	// A skipped step passes on the result of the step before it.
+	const results = runs.toReversed().map((step) => (step.status === 'skipped' ? undefined : findMedia(step.output ?? step.preview, origin, 1)[0]));
 	return {
 		status,
 		startedAt: started,

@@ -12,12 +12,13 @@ export interface ChangedValue {
 
 /** The fields of two inputs or outputs that differ, in the order of the first. */
 export function changedValues(before: unknown, after: unknown): ChangedValue[] {
-	if (!isObject(before) || !isObject(after)) return isSame(before, after) ? [] : [{ name: '', before, after }];
+	if (!isObject(before) || !isObject(after)) return isSameValue(before, after) ? [] : [{ name: '', before, after }];
 	const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
-	return names.filter((name) => !isSame(before[name], after[name])).map((name) => ({ name, before: before[name], after: after[name] }));
+	return names.filter((name) => !isSameValue(before[name], after[name])).map((name) => ({ name, before: before[name], after: after[name] }));
 }
 
-function isSame(one: unknown, other: unknown): boolean {
+/** Whether two JSON values are equal, whatever the order of keys. */
+export function isSameValue(one: unknown, other: unknown): boolean {
 	return canonical(one) === canonical(other);
 }
 

@@ -50,6 +50,11 @@ export function filterByIteration(steps: readonly Step[], chosen: Readonly<Recor
 	);
 }
 
+/** Path and id of a step: `each[1]/polish`. */
+export function placeOf({ path, id }: Pick<Step, 'path' | 'id'>): string {
+	return path === '' ? id : `${path}/${id}`;
+}
+
 /** The steps inside a sub-flow, with their paths counted from it. `place` is its path and id: `each[1]/polish`. */
 export function stepsOfSubflow<T extends Pick<Step, 'path'>>(steps: readonly T[], place: string): T[] {
 	const prefix = `${place}[`;

@@ -7,7 +7,13 @@ export const JOB_PERIODS: readonly { value: string; label: string }[] = [
 	{ value: '30', label: 'Last 30 days' }
 ];
 
-/** Search and filters of the list of jobs, as the URL of the page has them. Empty values filter nothing. */
+/** Orders of the list of jobs. */
+export const JOB_ORDERS = [
+	{ value: 'newest', label: 'Newest first' },
+	{ value: 'oldest', label: 'Oldest first' }
+] as const;
+
+/** Search, filters and order of the list of jobs, as the URL of the page has them. Empty values filter nothing. */
 export interface JobListValues {
 	q: string;
 	status: string;
@@ -15,13 +21,15 @@ export interface JobListValues {
 	node: string;
 	user: string;
 	period: string;
+	order: string;
 }
 
 /** The query of `GET /jobs` for these filters. A period begins at midnight, so that the query stays the same all day. */
-export function toJobQuery({ q, status, workflow, node, user, period }: JobListValues, now: number) {
+export function toJobQuery({ q, status, workflow, node, user, period, order }: JobListValues, now: number) {
 	const days = JOB_PERIODS.find(({ value }) => value === period)?.value;
 	const given = (text: string) => (text.trim() === '' ? undefined : text.trim());
 	return {
+		order: order === 'oldest' ? ('oldest' as const) : undefined,
 		search: given(q),
 		status: JOB_STATUSES.find((known) => known === status),
 		workflow_id: given(workflow),

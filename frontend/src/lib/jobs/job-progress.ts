@@ -1,4 +1,5 @@
 import type { JobStatus, Step } from '#lib/api/types.ts';
+import { placeOf } from '#lib/jobs/iterations.ts';
 import { isActive } from '#lib/jobs/jobs.ts';
 
 /** How far a job is, in steps at the top level of its workflow. */
@@ -49,7 +50,7 @@ export function workingSteps<T extends ProgressStep>(steps: readonly T[]): T[] {
 	const active = steps.filter(({ status }) => isActive(status));
 	const places = active.map(({ path }) => path);
 	return active.filter(({ id, path }) => {
-		const own = path === '' ? id : `${path}/${id}`;
+		const own = placeOf({ id, path });
 		return !places.some((place) => place === own || place.startsWith(`${own}[`) || place.startsWith(`${own}/`));
 	});
 }

@@ -19,6 +19,22 @@ it('reads all pages, and again only those that can change', async () => {
 	expect(await reader.update(null)).toEqual({ steps: [], isCut: false });
 });
 
+it('reads once more if the job changed meanwhile, and not for each change', async () => {
+	const waiting: ((page: StepPage) => void)[] = [];
+	const reader = new JobStepPages(() => new Promise((resolve) => waiting.push(resolve)));
+	const passed: number[] = [];
+	const pass = ({ steps }: { steps: Step[] }) => passed.push(steps.length);
+	const first = reader.refresh('a', pass);
+	await Promise.all([reader.refresh('a', pass), reader.refresh('a', pass)]);
+	expect(waiting).toHaveLength(1);
+	waiting[0]!({ items: [step(1)] });
+	await Promise.resolve();
+	await expect.poll(() => waiting.length).toBe(2);
+	waiting[1]!({ items: [step(1), step(2)] });
+	await first;
+	expect(passed).toEqual([1, 2]);
+});
+
 it('stops at a limit', async () => {
 	const reader = new JobStepPages((cursor) => Promise.resolve({ items: [step(Number(cursor), 'running')], next: String(Number(cursor) + 1) }));
 	const { steps, isCut } = await reader.update('1');

@@ -16,10 +16,31 @@ const MAX_PAGES = 20;
 export class JobStepPages {
 	readonly #read: (cursor: string) => Promise<StepPage>;
 	readonly #pages = new Map<string, StepPage>();
+	#wanted: { first: string | null | undefined } | null = null;
+	#isReading = false;
 
 	/** `read` reads the page after a cursor. */
 	constructor(read: (cursor: string) => Promise<StepPage>) {
 		this.#read = read;
+	}
+
+	/**
+	 * Reads the pages and passes them on. While they are being read, further calls only make them be read once more: the
+	 * steps of a job that changes quickly are always the newest, and its server is not flooded. Throws what `read` throws.
+	 */
+	async refresh(first: string | null | undefined, pass: (read: { steps: Step[]; isCut: boolean }) => void): Promise<void> {
+		this.#wanted = { first };
+		if (this.#isReading) return;
+		this.#isReading = true;
+		try {
+			while (this.#wanted) {
+				const wanted = this.#wanted;
+				this.#wanted = null;
+				pass(await this.update(wanted.first));
+			}
+		} finally {
+			this.#isReading = false;
+		}
 	}
 
 	/** Steps that follow the job's own, and whether there are still more than are read. `first` is the cursor of the second page. */

@@ -31,12 +31,17 @@ export function isActive(status: JobStatus | StepStatus): boolean {
 	}
 }
 
+/** When a step ended; null while it runs, or waits for approval with its result. */
+export function endOf({ status, finished_at }: Pick<Step, 'status' | 'finished_at'>): string | null {
+	return status === 'suspended' ? null : finished_at;
+}
+
 /** Formats an error of a job or step in one line: its message, prefixed by its name if that adds information. */
 export function formatError(error: Record<string, unknown> | null | undefined): string {
 	if (!error) return '';
 	const message = typeof error.message === 'string' ? error.message : JSON.stringify(error);
 	const name = typeof error.name === 'string' ? error.name : '';
-	return name && name !== 'Error' && !message.startsWith(name) ? `${name}: ${message}` : message;
+	return name && name !== 'Error' && name !== 'cancelled' && !message.startsWith(name) ? `${name}: ${message}` : message;
 }
 
 /** Nesting depth of a step in loops and branches. */

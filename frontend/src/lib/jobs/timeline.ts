@@ -25,8 +25,9 @@ export function toTimeline(steps: readonly Step[], start: string | null | undefi
 	const lengthMs = Number.isFinite(first) ? Math.max(1, last - first) : 1;
 	const bars = steps.map((step): TimelineBar => {
 		const from = Date.parse(step.started_at);
-		const to = step.finished_at ? Date.parse(step.finished_at) : last;
-		return { step, start: (from - first) / lengthMs, width: Math.max(0, to - from) / lengthMs, isOpen: step.finished_at === null };
+		const isOpen = step.finished_at === null || step.status === 'suspended';
+		const to = step.finished_at && !isOpen ? Date.parse(step.finished_at) : last;
+		return { step, start: (from - first) / lengthMs, width: Math.max(0, to - from) / lengthMs, isOpen };
 	});
 	return { bars, lengthMs };
 }

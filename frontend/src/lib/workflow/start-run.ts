@@ -48,12 +48,12 @@ export function describePart(part: Part, { isSaved }: RunSubject): string {
 
 const aboutEditor = (isSaved: boolean) => (isSaved ? 'Runs the saved workflow.' : 'Runs the workflow in the editor without saving it.');
 
-/** Starts a job. A run of the whole saved workflow, or of a version of it, is one of its jobs; other runs send the document. Throws `ProblemError`. */
+/** Starts a job of the workflow: of the saved one or a version of it, otherwise with the document as it is in the editor. Throws `ProblemError`. */
 export function startRun(api: Api, part: Part, { document, workflow, isSaved }: RunSubject, input: Record<string, unknown>, mocks: Record<string, unknown>): Promise<Job> {
 	const version = part.kind === 'version' ? part.number : undefined;
 	if (workflow !== null && (version !== undefined || (part.kind === 'whole' && isSaved))) {
 		return unwrap(api.POST('/api/v1/workflow/{id}/run', { params: { path: { id: workflow } }, body: { input, version } }));
 	}
 	const selection = part.kind === 'until' || part.kind === 'only' ? { [part.kind]: part.step.id } : {};
-	return unwrap(api.POST('/api/v1/workflows/run', { body: { document: document as Record<string, unknown>, input, mocks, ...selection } }));
+	return unwrap(api.POST('/api/v1/workflows/run', { body: { document: document as Record<string, unknown>, workflow_id: workflow, input, mocks, ...selection } }));
 }
