@@ -1,6 +1,7 @@
-import { applyEdits, findNodeAtLocation, parseTree, type EditResult, type JSONPath, type Node } from 'jsonc-parser';
-import { formatPointer, parsePointer, valueAt } from '#lib/pointer.ts';
-import { insertEntry, removeEntry, replaceValue } from './json-text.ts';
+import { applyEdits, type EditResult, type Node } from 'jsonc-parser';
+import { parsePointer, valueAt } from '#lib/pointer.ts';
+import { findNodes } from './json-nodes.ts';
+import { insertEntries, removeEntries, replaceValue } from './json-text.ts';
 
 /** A replacement of a range of text, in UTF-16 code units. */
 export interface TextChange {
@@ -19,6 +20,7 @@ export type TextEdit = readonly (readonly TextChange[])[];
 export class JsonEdit {
 	readonly #groups: TextChange[][] = [];
 	#text: string;
+	/** The value of the text; `undefined` until somebody asks for it. */
 	#value: unknown;
 
 	/** `text` must be valid JSON. */
@@ -34,7 +36,7 @@ export class JsonEdit {
 
 	/** The value of the text after all operations so far. */
 	get value(): unknown {
-		return this.#value;
+		return (this.#value ??= JSON.parse(this.#text) as unknown);
 	}
 
 	/** The changes of all operations so far. */
@@ -44,31 +46,52 @@ export class JsonEdit {
 
 	/** Sets the value at a pointer. Missing objects on the way are created. */
 	set(pointer: string, value: unknown): this {
-		if (JSON.stringify(valueAt(this.#value, pointer)) === JSON.stringify(value)) return this;
+		if (this.#has(pointer, value)) return this;
 		const node = this.#find(pointer);
 		if (node) return this.#apply([replaceValue(this.#text, node, value)]);
-		const parent = pointer.slice(0, pointer.lastIndexOf('/'));
+		const parent = parentOf(pointer);
 		const key = parsePointer(pointer).at(-1) ?? '';
 		const container = this.#find(parent);
 		if (!container) return this.set(parent, { [key]: value });
 		if (container.type === 'array') return this.insert(pointer, value);
-		return container.type === 'object' ? this.#insert(container, container.children?.length ?? 0, key, value) : this.set(parent, { [key]: value });
+		return container.type === 'object' ? this.#insert(container, container.children?.length ?? 0, key, [value]) : this.set(parent, { [key]: value });
 	}
 
-	/** Inserts an element into an array, before the element with the pointer's index. A missing array is created. */
-	insert(pointer: string, value: unknown): this {
-		const parent = pointer.slice(0, pointer.lastIndexOf('/'));
-		const list = this.#find(parent);
-		if (list?.type !== 'array') return this.set(parent, [value]);
-		return this.#insert(list, Math.min(Number(parsePointer(pointer).at(-1)), list.children?.length ?? 0), null, value);
+	/** Sets the values at pointers, none of which is within another. Those that exist, or whose objects do, are set by one change of the text. */
+	setAll(entries: readonly (readonly [pointer: string, value: unknown])[]): this {
+		const changed = entries.filter(([pointer, value]) => !this.#has(pointer, value));
+		const found = findNodes(this.#text, changed.flatMap(([pointer]) => [pointer, parentOf(pointer)]));
+		const edits: EditResult = [];
+		const [extended, others] = [new Set<Node>(), [] as (readonly [string, unknown])[]];
+		changed.forEach(([pointer, value], index) => {
+			const [node, container] = [found[2 * index], found[2 * index + 1]];
+			if (node) edits.push(replaceValue(this.#text, node, value));
+			else if (container?.type === 'object' && !extended.has(container)) {
+				extended.add(container);
+				edits.push(insertEntries(this.#text, container, container.children?.length ?? 0, parsePointer(pointer).at(-1) ?? '', [value]));
+			} else others.push([pointer, value]);
+		});
+		if (edits.length > 0) this.#apply(edits);
+		for (const [pointer, value] of others) this.set(pointer, value);
+		return this;
 	}
 
-	/** Removes a property or an array's element. Nothing happens if there is none. */
-	remove(pointer: string): this {
-		const entry = this.#entry(pointer);
-		const siblings = entry?.parent?.children ?? [];
-		const index = entry ? siblings.indexOf(entry) : -1;
-		return entry ? this.#apply([removeEntry(entry, siblings[index - 1], siblings[index + 1])]) : this;
+	/** Inserts elements into an array, before the element with the pointer's index. A missing array is created. */
+	insert(pointer: string, ...values: readonly unknown[]): this {
+		const list = this.#find(parentOf(pointer));
+		if (list?.type !== 'array') return this.set(parentOf(pointer), values);
+		return this.#insert(list, Math.min(Number(parsePointer(pointer).at(-1)), list.children?.length ?? 0), null, values);
+	}
+
+	/** Removes properties and elements of arrays. Nothing happens to those that do not exist. None may be within another. */
+	remove(...pointers: readonly string[]): this {
+		const containers = new Map<Node, Set<Node>>();
+		for (const node of findNodes(this.#text, pointers)) {
+			const entry = entryOf(node);
+			if (entry?.parent) containers.set(entry.parent, (containers.get(entry.parent) ?? new Set()).add(entry));
+		}
+		const edits = [...containers].flatMap(([container, entries]) => removeEntries(container, entries));
+		return edits.length > 0 ? this.#apply(edits) : this;
 	}
 
 	/** Renames a property in its place. Nothing happens if there is none. */
@@ -81,7 +104,7 @@ export class JsonEdit {
 
 	/** Exchanges two elements of an array, or two properties of an object, with their formatting. */
 	swap(one: string, other: string): this {
-		const [first, second] = [this.#entry(one), this.#entry(other)].sort((a, b) => (a?.offset ?? 0) - (b?.offset ?? 0));
+		const [first, second] = [entryOf(this.#find(one)), entryOf(this.#find(other))].sort((a, b) => (a?.offset ?? 0) - (b?.offset ?? 0));
 		if (!first || !second || first === second) return this;
 		const textOf = ({ offset, length }: Node) => this.#text.slice(offset, offset + length);
 		this.#apply([
@@ -92,34 +115,29 @@ export class JsonEdit {
 	}
 
 	#find(pointer: string): Node | undefined {
-		const root = parseTree(this.#text);
-		return root && findNodeAtLocation(root, readPath(this.#value, pointer));
+		return findNodes(this.#text, [pointer])[0];
 	}
 
-	/** An element of an array, or a property with its key. */
-	#entry(pointer: string): Node | undefined {
-		const node = this.#find(pointer);
-		return node?.parent?.type === 'property' ? node.parent : node;
+	/** Whether a pointer has a value already. */
+	#has(pointer: string, value: unknown): boolean {
+		return JSON.stringify(valueAt(this.value, pointer)) === JSON.stringify(value);
 	}
 
-	#insert(container: Node, index: number, key: string | null, value: unknown): this {
-		return this.#apply([insertEntry(this.#text, container, index, key, value)]);
+	#insert(container: Node, index: number, key: string | null, values: readonly unknown[]): this {
+		return values.length > 0 ? this.#apply([insertEntries(this.#text, container, index, key, values)]) : this;
 	}
 
 	#apply(edits: EditResult): this {
 		this.#groups.push(edits.map(({ offset, length, content }) => ({ from: offset, to: offset + length, insert: content })));
 		this.#text = applyEdits(this.#text, edits);
-		this.#value = JSON.parse(this.#text) as unknown;
+		this.#value = undefined;
 		return this;
 	}
 }
 
-/** Converts a pointer to the library's path, in which indices of arrays are numbers. */
-function readPath(document: unknown, pointer: string): JSONPath {
-	let value = document;
-	return parsePointer(pointer).map((token) => {
-		const isArray = Array.isArray(value);
-		value = valueAt(value, formatPointer([token]));
-		return isArray ? Number(token) : token;
-	});
+const parentOf = (pointer: string) => pointer.slice(0, pointer.lastIndexOf('/'));
+
+/** An element of an array, or a property with its key. */
+function entryOf(node: Node | undefined): Node | undefined {
+	return node?.parent?.type === 'property' ? node.parent : node;
 }

@@ -27,33 +27,47 @@ export function replaceValue(text: string, node: Node, value: unknown): Edit {
 	return { offset: node.offset, length: node.length, content: isLined ? writeLines(value, style, indentAt(text, entry.offset)) : JSON.stringify(value) };
 }
 
-/** Inserts an entry into an object (with a key) or an array (without one), before the entry with an index. */
-export function insertEntry(text: string, container: Node, index: number, key: string | null, value: unknown): Edit {
+/** Inserts an entry into an object (with a key), or elements into an array (without one), before the entry with an index. */
+export function insertEntries(text: string, container: Node, index: number, key: string | null, values: readonly unknown[]): Edit {
 	const style = detectStyle(text);
 	const entries = container.children ?? [];
 	const gaps = readGaps(text, container);
 	const lined = gaps.find((gap) => gap.includes('\n'));
 	const write = (own: string | null) => {
 		const name = key === null ? '' : JSON.stringify(key) + (readColon(text, entries[0]) ?? (own === null && !style.hasLines ? ':' : ': '));
-		return name + (own === null ? JSON.stringify(value) : writeLines(value, style, own));
+		return values.map((value) => name + (own === null ? JSON.stringify(value) : writeLines(value, style, own)));
 	};
 	if (entries.length === 0) {
 		const outer = indentAt(text, container.offset);
 		const own = outer + style.indent;
-		const content = style.hasLines ? `${style.eol}${own}${write(own)}${style.eol}${outer}` : write(null);
+		const content = style.hasLines ? `${style.eol}${own}${write(own).join(`,${style.eol}${own}`)}${style.eol}${outer}` : write(null).join(',');
 		return { offset: container.offset + 1, length: container.length - 2, content };
 	}
 	const isLined = lined !== undefined;
 	const own = isLined ? /[^\n]*$/.exec(lined)![0] : null;
 	const gap = isLined ? `${style.eol}${own}` : (gaps[1] ?? (style.hasLines && readColon(text, entries[0]) !== ':' ? ' ' : ''));
 	const previous = entries[index - 1];
-	if (previous) return { offset: previous.offset + previous.length, length: 0, content: `,${gap}${write(own)}` };
-	return { offset: entries[0]!.offset, length: 0, content: `${write(own)},${gap}` };
+	if (previous) return { offset: previous.offset + previous.length, length: 0, content: write(own).map((entry) => `,${gap}${entry}`).join('') };
+	return { offset: entries[0]!.offset, length: 0, content: write(own).map((entry) => `${entry},${gap}`).join('') };
 }
 
-/** Removes an entry with one of its commas. */
-export function removeEntry(entry: Node, previous: Node | undefined, next: Node | undefined): Edit {
-	const end = entry.offset + entry.length;
+/** Removes entries of one container with their commas. */
+export function removeEntries(container: Node, entries: ReadonlySet<Node>): Edit[] {
+	const siblings = container.children ?? [];
+	const edits: Edit[] = [];
+	for (let index = 0; index < siblings.length; index++) {
+		const first = siblings[index]!;
+		if (!entries.has(first)) continue;
+		const previous = siblings[index - 1];
+		while (entries.has(siblings[index + 1]!)) index++;
+		edits.push(removeRun(first, siblings[index]!, previous, siblings[index + 1]));
+	}
+	return edits;
+}
+
+/** Removes adjacent entries with one of the commas around them. */
+function removeRun(entry: Node, last: Node, previous: Node | undefined, next: Node | undefined): Edit {
+	const end = last.offset + last.length;
 	const from = previous ? previous.offset + previous.length : next || !entry.parent ? entry.offset : entry.parent.offset + 1;
 	const to = previous ? end : next ? next.offset : entry.parent ? entry.parent.offset + entry.parent.length - 1 : end;
 	return { offset: from, length: to - from, content: '' };

@@ -38,10 +38,8 @@ export class StepEditor {
 		const split = splitPlace(at);
 		const copies = renameTogether(split ? modules : modules.slice(0, 1), moduleIds(this.#document));
 		const places = copies.map((_, offset) => (split ? `${split.list}/${split.index + offset}` : at));
-		copies.forEach((copy, offset) => {
-			if (split) edit.insert(this.#prefix + places[offset], copy);
-			else edit.set(this.#prefix + at, copy);
-		});
+		if (split && copies.length > 0) edit.insert(this.#prefix + at, ...copies);
+		else for (const copy of copies) edit.set(this.#prefix + at, copy);
 		return { edit, select: places, dangling: {} };
 	}
 
@@ -49,8 +47,7 @@ export class StepEditor {
 	remove(pointers: readonly string[]): StepEdit {
 		const edit = this.#edit();
 		const outermost = findOutermost(pointers);
-		// From the last to the first, so that the pointers stay true.
-		for (const pointer of outermost.toReversed()) edit.remove(this.#prefix + pointer);
+		edit.remove(...outermost.map((pointer) => this.#prefix + pointer));
 		return { edit, select: [], dangling: this.#findDangling(edit, outermost) };
 	}
 
@@ -81,11 +78,11 @@ export class StepEditor {
 		if (!target || modules.length === 0 || modules.length < sources.length) return null;
 		if (sources.some((pointer) => isWithin(to, pointer) && to !== pointer)) return null;
 		const edit = this.#edit();
-		for (const pointer of sources.toReversed()) edit.remove(this.#prefix + pointer);
+		edit.remove(...sources.map((pointer) => this.#prefix + pointer));
 		const place = splitPlace(sources.reduceRight(afterRemoval, to));
 		if (!place) return null;
 		const select = modules.map((_, offset) => `${place.list}/${place.index + offset}`);
-		modules.forEach((module, offset) => edit.insert(`${this.#prefix}${select[offset]}`, module));
+		edit.insert(`${this.#prefix}${place.list}/${place.index}`, ...modules);
 		const isSame = JSON.stringify(edit.value) === JSON.stringify(JSON.parse(this.#text));
 		return isSame ? null : { edit, select, dangling: {} };
 	}
@@ -95,9 +92,8 @@ export class StepEditor {
 		const edit = this.#edit();
 		const before = moduleAt(this.#document, pointer)?.module.id;
 		if (typeof before === 'string' && before !== '') {
-			for (const { at, text } of findExpressions(this.#document)) {
-				edit.set(this.#prefix + at, renameInExpression(text, new Map([[before, id]])));
-			}
+			const names = new Map([[before, id]]);
+			edit.setAll(findExpressions(this.#document).map(({ at, text }) => [this.#prefix + at, renameInExpression(text, names)]));
 			if (valueAt(this.#document, '/value/early_return') === before) edit.set(`${this.#prefix}/value/early_return`, id);
 		}
 		edit.set(`${this.#prefix}${pointer}/id`, id);
@@ -106,17 +102,17 @@ export class StepEditor {
 
 	/** Disables steps, or enables them again. Their own `skip_if` comes back. */
 	setDisabled(pointers: readonly string[], disabled: boolean): StepEdit {
-		const edit = this.#edit();
+		const [edit, changed, removed] = [this.#edit(), [] as [pointer: string, value: unknown][], [] as string[]];
 		for (const pointer of pointers) {
 			const at = `${this.#prefix}${pointer}/skip_if`;
 			const module = moduleAt(this.#document, pointer)?.module;
 			const expression = readSkip(module);
 			if (!module || isDisabled(module) === disabled) continue;
-			if (disabled) edit.set(at, { expr: expression ? `${SKIP_PREFIX}${expression})` : SKIP_ALWAYS });
-			else if (expression === SKIP_ALWAYS) edit.remove(at);
-			else edit.set(`${at}/expr`, expression.slice(SKIP_PREFIX.length, -1));
+			if (disabled) changed.push([at, { expr: expression ? `${SKIP_PREFIX}${expression})` : SKIP_ALWAYS }]);
+			else if (expression === SKIP_ALWAYS) removed.push(at);
+			else changed.push([`${at}/expr`, expression.slice(SKIP_PREFIX.length, -1)]);
 		}
-		return { edit, select: pointers, dangling: {} };
+		return { edit: edit.setAll(changed).remove(...removed), select: pointers, dangling: {} };
 	}
 
 	#edit(): JsonEdit {
