@@ -2,6 +2,7 @@ import type { Catalog, Core } from '#lib/core.ts';
 import { toProblems } from '#lib/api/problem.ts';
 import type { Layout } from '#lib/graph/flow.ts';
 import type { Problem } from '#lib/problems.ts';
+import { endTask, MAX_TASK_MS } from '#lib/tasks.ts';
 
 /** Validation result and layout of the document being edited. */
 export class WorkflowCheck {
@@ -22,8 +23,10 @@ export class WorkflowCheck {
 
 	/** Validates the edited text, which is valid JSON. Results of earlier calls are discarded. */
 	async check(text: string, catalog: Catalog): Promise<void> {
-		const turn = ++this.#turn;
+		const [turn, start] = [++this.#turn, performance.now()];
 		const { diagnostics, layout } = await this.#core.check({ text, pointer: this.#prefix }, catalog);
+		// Drawing is a task of its own where checking was long.
+		if (performance.now() - start > MAX_TASK_MS) await endTask();
 		if (turn !== this.#turn) return;
 		this.problems = toProblems(diagnostics, this.#prefix);
 		if (layout) this.layout = layout;

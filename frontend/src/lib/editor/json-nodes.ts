@@ -2,6 +2,9 @@ import type { Node } from 'jsonc-parser';
 import { parsePointer } from '#lib/pointer.ts';
 import { JsonScanner } from './json-scanner.ts';
 
+/** A node whose end is not known yet. */
+type OpenNode = { -readonly [Field in keyof Node]: Node[Field] };
+
 /** What is looked for in a value, by key or index. */
 type Wanted = Map<string, Wanted>;
 
@@ -42,14 +45,14 @@ class NodeReader extends JsonScanner {
 	#readValue(parent: Node | undefined, wanted: Wanted | undefined): Node {
 		const offset = this.at;
 		const type = this.current === '{' ? 'object' : this.current === '[' ? 'array' : 'null';
-		const node: Node = { type, offset, length: 0, ...(parent && { parent }) };
+		const node: OpenNode = { type, offset, length: 0, ...(parent && { parent }) };
 		if (wanted === undefined || type === 'null') this.skipValue();
 		else this.#readChildren(node, wanted);
 		node.length = this.at - offset;
 		return node;
 	}
 
-	#readChildren(node: Node, wanted: Wanted): void {
+	#readChildren(node: OpenNode, wanted: Wanted): void {
 		const [children, values] = [[] as Node[], new Map<string, Node>()];
 		this.#children.set(node, values);
 		node.children = children;
@@ -70,7 +73,7 @@ class NodeReader extends JsonScanner {
 	}
 
 	#readProperty(parent: Node, wanted: Wanted, values: Map<string, Node>): Node {
-		const property: Node = { type: 'property', offset: this.at, length: 0, parent };
+		const property: OpenNode = { type: 'property', offset: this.at, length: 0, parent };
 		this.readString();
 		const value = this.stringValue(property.offset, this.at);
 		const key: Node = { type: 'string', value, offset: property.offset, length: this.at - property.offset, parent: property };

@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { Problem } from '#lib/problems.ts';
-import { countProblems, findDropEdge, findEnclosingCard, findNearestPlace, shiftIntoView, toGraph, toNoteNodes, type Layout, type LayoutNode } from './flow.ts';
+import { findDropEdge, findNearestPlace } from './drop.ts';
+import { findEnclosingCard, toGraph, type Layout, type LayoutNode } from './flow.ts';
+import { toNoteNodes } from './note-nodes.ts';
+import { countProblems } from './problem-counts.ts';
+import { shiftIntoView } from './view.ts';
 
 function node(id: string, pointer: string, kind = 'script'): LayoutNode {
 	return { id, pointer, kind, label: id, parent: null, x: 10, y: 20, width: 220, height: 64 };
@@ -48,7 +52,7 @@ describe('findEnclosingCard', () => {
 });
 
 describe('toGraph', () => {
-	const marks = { problems: [], prefix: '' };
+	const marks = { findings: new Map() };
 	const first = toGraph(layout, marks);
 
 	it('sets the type of each node; only cards are selectable', () => {
@@ -73,13 +77,23 @@ describe('toGraph', () => {
 		const changed = toGraph({ ...copy, nodes: copy.nodes.map((each) => (each.id === 'inner' ? { ...each, label: 'Renamed' } : each)) }, marks, measured);
 		expect(changed.nodes.map((each, index) => each === measured.nodes[index])).toEqual([true, true, true, false]);
 		expect(changed.nodes[3]).toMatchObject({ dragging: false, data: { label: 'Renamed' } });
-		const marked = toGraph(copy, { ...marks, selected: new Set(['loop']), problems: [{ severity: 'error', pointer: `${loop.pointer}/x`, message: '' }] }, measured);
+		const marked = toGraph(copy, { ...marks, selected: new Set(['loop']), findings: new Map([['loop', [1, 0] as const]]) }, measured);
 		expect(marked.nodes.map(({ id, selected, data }) => [id, selected, data.errors])).toEqual([
 			['@start', false, 0],
 			['loop@group', false, 0],
 			['loop', true, 1],
 			['inner', false, 0]
 		]);
+	});
+	it.each<Partial<LayoutNode>>([{ kind: 'flow' }, { pointer: '/p' }, { x: 1 }, { y: 1 }, { width: 1 }, { height: 1 }, { isCollapsed: true }, { isReadOnly: true }])('draws a node again that has changed: %j', (change) => {
+		const fresh = toGraph({ ...layout, nodes: layout.nodes.map((each) => (each.id === 'inner' ? { ...each, ...change } : each)) }, marks, first);
+		expect(fresh.nodes.map((each, index) => each === first.nodes[index])).toEqual([true, true, true, false]);
+		expect(fresh.edges).toBe(first.edges);
+	});
+	it.each([{ source: 's' }, { target: 't' }, { kind: 'loop' }, { path: 'M0 0' }, { label: 'l' }, { insert_at: null }, { label_x: 1 }, { label_y: 1 }])('draws an edge again that has changed: %j', (change) => {
+		const fresh = toGraph({ ...layout, edges: [{ ...layout.edges[0]!, ...change }] }, marks, first);
+		expect(fresh.nodes).toBe(first.nodes);
+		expect(fresh.edges).not.toBe(first.edges);
 	});
 	it("keeps the core's own path", () => expect(first.edges[0]?.data?.path).toBe('M0 0L1 1'));
 });

@@ -192,14 +192,17 @@ function renameReferences(value: unknown, names: ReadonlyMap<string, string>): v
 	}
 }
 
+/** Sorts pointers in document order, where what contains others is before them. */
+const { compare: comparePlaces } = new Intl.Collator('en', { numeric: true });
+
 /** The pointers that are not within another of them, in document order. */
 function findOutermost(pointers: readonly string[]): string[] {
-	return sortByPlace(pointers.filter((pointer) => !pointers.some((other) => other !== pointer && isWithin(pointer, other))));
-}
-
-/** Sorts pointers in document order. */
-function sortByPlace(pointers: readonly string[]): string[] {
-	return [...pointers].sort((one, other) => one.localeCompare(other, 'en', { numeric: true }));
+	const outermost: string[] = [];
+	for (const pointer of pointers.toSorted(comparePlaces)) {
+		const last = outermost.at(-1);
+		if (last === undefined || last === pointer || !isWithin(pointer, last)) outermost.push(pointer);
+	}
+	return outermost;
 }
 
 /** The pointer that a place has after an element was removed from an array. */

@@ -26,6 +26,9 @@ export interface TextEditor {
 	show(pointer: string): void;
 }
 
+/** Most steps that a message names. */
+const MAX_NAMES = 5;
+
 /** Tells the user what an edit did. */
 export type Notify = (message: string, undo: () => void) => void;
 
@@ -153,7 +156,7 @@ export class WorkflowEditing {
 		const result = this.#perform((editor) => editor.remove(this.selectedSteps.map(({ pointer }) => pointer)));
 		const users = [...new Set(Object.values(result?.dangling ?? {}).flat())];
 		const warning = users.length > 0 ? ` Still used by ${users.join(', ')}.` : '';
-		this.#notify(`Deleted ${names.join(', ')}.${warning}`, () => this.undo());
+		this.#notify(`Deleted ${names.length > MAX_NAMES ? `${names.length} steps` : names.join(', ')}.${warning}`, () => this.undo());
 	}
 
 	/** Duplicates the selected steps. */
