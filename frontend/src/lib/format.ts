@@ -75,12 +75,15 @@ export function roundAmount(amount: string): string {
 	return String(Number(Math.abs(value) < 1 ? value.toPrecision(3) : value.toFixed(2)));
 }
 
+/** What is said of a cost of which no amount is known. */
+export const UNKNOWN_COST = 'cost unknown';
+
 /** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
 export function formatCost(cost: components['schemas']['Cost'] | null | undefined): string {
 	if (!cost) return '';
 	const { amounts, unknown } = cost;
 	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${roundAmount(amount)}` : `${roundAmount(amount)} ${currency}`));
-	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : 'cost unknown');
+	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : UNKNOWN_COST);
 	return parts.join(' + ');
 }
 
