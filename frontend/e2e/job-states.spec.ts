@@ -76,8 +76,10 @@ test('a loop with hundreds of iterations is shown whole, page by page', async ({
 	await expect(graph(admin).locator('[data-index]')).toHaveCount(LENGTH, { timeout: 20_000 });
 	await expect(card(admin, 'count')).toContainText(`${LENGTH} times`);
 	const rows = admin.getByRole('list', { name: 'Steps' }).locator('> li');
-	await expect(rows).toHaveCount(200);
-	await admin.getByRole('button', { name: `Show more steps (${LENGTH + 1 - 200})` }).click();
+	for (const shown of [100, 200, 300]) {
+		await expect(rows).toHaveCount(shown);
+		await admin.getByRole('button', { name: `Show more steps (${LENGTH + 1 - shown})` }).click();
+	}
 	await expect(rows).toHaveCount(LENGTH + 1);
 	await expect(rows.last()).toContainText('each #');
 	await graph(admin).getByRole('combobox').selectOption(String(LENGTH - 1));
