@@ -121,6 +121,29 @@ async fn what_cannot_be_sent_fails_as_it_would() {
 }
 
 #[tokio::test]
+async fn an_artifact_is_accepted_as_media_as_in_a_run() {
+    let node = json!({"id": "n", "data": {"path": "/n"},
+        "input": [{"name": "input_image", "type": "image", "required": true}],
+        "output": [{"name": "output_image", "type": "image"}]});
+    let steps = json!([
+        step("first", "n", &[("input_image", "flow_input.picture")]),
+        step("second", "n", &[("input_image", "results.first.output_image")])
+    ]);
+    // As the artifact of an upload, of an earlier job, and from an older client that keeps its id alone.
+    for picture in [
+        json!({"artifact": "a1", "url": "/api/v1/artifacts/a1", "mime": "image/png", "size_bytes": 3,
+            "sha256": "0".repeat(64), "name": null, "width": 512, "height": 512}),
+        json!({"artifact": "a1", "url": "https://example.com/api/v1/artifacts/a1", "mime": "image/png"}),
+        json!({"artifact": "a1"}),
+    ] {
+        let input = json!({"picture": picture});
+        let found = report(&flow(steps.clone()), &catalog(&[node.clone()]), input, Value::Null).await;
+        assert_eq!(found.status.as_str(), "completed", "{picture}: {:?}", found.error);
+        assert_eq!(found.steps.iter().map(|step| step.requests.len()).collect::<Vec<_>>(), [1, 1], "{picture}");
+    }
+}
+
+#[tokio::test]
 async fn parallel_calls_are_all_sent_before_the_first_is_answered() {
     let node = json!({"id": "n", "data": {"path": "/n"}});
     let branch = |id: &str| json!({"modules": [step(id, "n", &[])]});

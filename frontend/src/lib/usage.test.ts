@@ -15,10 +15,10 @@ describe('toUsageBars', () => {
 		]);
 	});
 	it('sorts others by cost', () => {
-		const items = [item('a', { USD: '1' }), item('b', { USD: '2', credits: '3' })];
-		expect(toUsageBars({ ...period, by: 'node', items }, 'USD').map(({ key, label }) => [key, label])).toEqual([
-			['b', '2 USD, 3 credits'],
-			['a', '1 USD']
+		const items = [item('a', { USD: '1' }), item('b', { USD: '2.123456', credits: '3' })];
+		expect(toUsageBars({ ...period, by: 'node', items }, 'USD').map(({ key, label, exact }) => [key, label, exact])).toEqual([
+			['b', '2.12 USD, 3 credits', '2.123456 USD, 3 credits'],
+			['a', '1 USD', '1 USD']
 		]);
 	});
 });

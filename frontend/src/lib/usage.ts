@@ -6,8 +6,10 @@ export interface UsageBar {
 	key: string;
 	/** Cost in the currency of the plot. */
 	amount: number;
-	/** The amounts as text: `1.20 USD, 3 credits`. */
+	/** The amounts, rounded, as text: `1.2 USD, 3 credits`. */
 	label: string;
+	/** The exact amounts. */
+	exact: string;
 	attempts: number;
 	unknown: number;
 }
@@ -22,15 +24,15 @@ export function listCurrencies(items: readonly UsageItem[]): string[] {
 /** Bars in one currency. By day, there is one for each day of the period, also for those without usage. */
 export function toUsageBars({ items, by, from, to }: Pick<Usage, 'items' | 'by' | 'from' | 'to'>, currency: string): UsageBar[] {
 	const bars = items.map(({ key, amounts, attempts, unknown }): UsageBar => {
-		const label = Object.entries(amounts).map(([unit, amount]) => `${roundAmount(amount)} ${unit}`);
-		return { key, amount: Number(amounts[currency] ?? 0), label: label.join(', '), attempts, unknown };
+		const list = (format: (amount: string) => string) => Object.entries(amounts).map(([unit, amount]) => `${format(amount)} ${unit}`).join(', ');
+		return { key, amount: Number(amounts[currency] ?? 0), label: list(roundAmount), exact: list(String), attempts, unknown };
 	});
 	if (by !== 'day') return bars.sort((one, other) => other.amount - one.amount || other.attempts - one.attempts);
 	const found = new Map(bars.map((bar) => [bar.key, bar]));
 	const all: UsageBar[] = [];
 	for (let day = Date.parse(from); day <= Date.parse(to); day += 86_400_000) {
 		const key = new Date(day).toISOString().slice(0, 10);
-		all.push(found.get(key) ?? { key, amount: 0, label: '', attempts: 0, unknown: 0 });
+		all.push(found.get(key) ?? { key, amount: 0, label: '', exact: '', attempts: 0, unknown: 0 });
 	}
 	return all;
 }

@@ -11,3 +11,8 @@ export function artifactKind({ mime }: Pick<ArtifactInfo, 'mime'>): Media['kind'
 export function artifactUrl(id: string, width?: 320 | 640): string {
 	return `/api/v1/artifacts/${encodeURIComponent(id)}${width ? `?w=${width}` : ''}`;
 }
+
+/** Name of a kept file: the step that made it, because providers name files at random, or the name of an upload. */
+export function artifactName({ artifact, name, provenance }: Pick<ArtifactInfo, 'artifact' | 'name' | 'provenance'>): string {
+	return provenance?.step_id || name || artifact;
+}
