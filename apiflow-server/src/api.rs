@@ -9,6 +9,7 @@ mod dry_run;
 mod job;
 mod library;
 mod proxied_call;
+mod server_settings;
 mod spending;
 mod token_scope;
 mod user;
@@ -31,6 +32,7 @@ pub use library::{
     LibrarySecret, LibrarySource,
 };
 pub use proxied_call::ProxiedCall;
+pub use server_settings::{DatabaseKind, RetentionPeriods, ServerLimits, ServerOperation, ServerSettings, StorageKind};
 pub use spending::{Budget, NewBudget, Scope, Usage, UsageItem};
 pub use token_scope::{ProxyScope, RunScope, TokenScope};
 pub use user::{

@@ -15,6 +15,7 @@ mod runs;
 mod schemas;
 mod secrets;
 mod session;
+mod settings;
 mod spending;
 mod tokens;
 mod users;
@@ -112,6 +113,7 @@ fn documented_router() -> (Router<AppState>, Document) {
         .merge(library::router())
         .merge(calls::router())
         .merge(schemas::router())
+        .merge(settings::router())
         .layer(compression_layer());
     // Files are compressed already, streams must not wait for a block to fill, and replies of providers are passed on as they are.
     let api = compressed.merge(artifacts::router()).merge(events::router()).merge(proxy::router());

@@ -2,6 +2,7 @@
 
 mod listen;
 mod log_filter;
+mod operation;
 mod retention;
 mod unknown;
 
@@ -15,6 +16,7 @@ use clap::{Args, ValueEnum};
 
 pub use self::listen::{ListenAddress, ListenAddressError};
 pub(crate) use self::log_filter::parse_log_filter;
+pub use self::operation::OperationSettings;
 pub use self::retention::RetentionSettings;
 pub(crate) use self::unknown::unknown_variables;
 pub use crate::documents::limits::DocumentLimits;
@@ -57,6 +59,8 @@ pub struct WebSettings {
     pub max_user_bytes: u64,
     /// How long signed links to artifacts are valid unless their creator says otherwise, in seconds.
     pub link_seconds: u64,
+    /// How the server runs jobs and keeps files, for those who read the settings.
+    pub operation: OperationSettings,
 }
 
 impl Default for WebSettings {
@@ -72,6 +76,7 @@ impl Default for WebSettings {
             metrics_token: None,
             max_user_bytes: 1024 * 1024 * 1024,
             link_seconds: 3_600,
+            operation: OperationSettings::default(),
         }
     }
 }
@@ -307,6 +312,7 @@ impl Settings {
             metrics_token: self.metrics_token.clone().filter(|token| !token.is_empty()),
             max_user_bytes: self.max_user_bytes,
             link_seconds: self.retention.link_seconds,
+            operation: OperationSettings::from_settings(self),
         })
     }
 

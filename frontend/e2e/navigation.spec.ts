@@ -56,6 +56,10 @@ test('settings are kept, and tell about the server', async ({ admin }) => {
 	await admin.reload();
 	await expect(admin.locator('html')).toHaveAttribute('data-theme', 'dark');
 	await expect(admin.getByLabel('Text', { exact: true })).toBeChecked();
+	const server = admin.getByRole('region', { name: 'Server' });
+	await expect(server).toContainText(/Database\s*(SQLite|Postgres)/);
+	await expect(server).toContainText('Allowed private hosts');
+	await expect(admin.getByRole('region', { name: 'Limits' })).toContainText('Steps of a workflow');
 });
 
 test('dialogs and menus that are loaded when they open return the focus, and a dialog that cannot be loaded says so', async ({ admin, faults }) => {

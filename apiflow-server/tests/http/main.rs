@@ -31,6 +31,7 @@ mod runs;
 mod schemas;
 mod secret_access;
 mod secrets;
+mod settings;
 mod spending;
 mod storage;
 mod token_scopes;

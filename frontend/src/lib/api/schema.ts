@@ -731,6 +731,26 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/v1/settings": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Reads the settings that concern the caller: version, limits and retention; for admins also how the server runs. They
+         *     contain no keys, passwords, paths or addresses of databases.
+         */
+        get: operations["get_settings"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/v1/usage": {
         parameters: {
             query?: never;
@@ -1430,6 +1450,11 @@ export interface components {
              */
             unknown: number;
         };
+        /**
+         * @description The kind of the database.
+         * @enum {string}
+         */
+        DatabaseKind: "sqlite" | "postgres";
         /**
          * @description State of a delivery.
          * @enum {string}
@@ -2851,6 +2876,24 @@ export interface components {
             /** @description The step, by its `ordinal` or its `id` (default: the one that waits; required if several or none wait). */
             step?: string | null;
         };
+        /** @description How long jobs and files are kept. */
+        RetentionPeriods: {
+            /**
+             * Format: int64
+             * @description Days after which files that are not in use are deleted; null if they are kept.
+             */
+            artifact_days: number | null;
+            /**
+             * Format: int64
+             * @description Days after which the records of requests through the proxy are deleted.
+             */
+            call_days: number;
+            /**
+             * Format: int64
+             * @description Days after which jobs that have ended are deleted; null if they are kept.
+             */
+            job_days: number | null;
+        };
         /**
          * @description Role of a user: an admin also manages users and secrets.
          * @enum {string}
@@ -2970,6 +3013,109 @@ export interface components {
          * @enum {string}
          */
         SecretSource: "stored" | "environment";
+        /** @description Limits that apply to each user. */
+        ServerLimits: {
+            /**
+             * Format: int64
+             * @description Maximum total size of the values of a user's jobs that have not ended, in bytes of JSON.
+             */
+            active_jobs_of_user_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a file, in bytes.
+             */
+            artifact_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum total size of a user's files, in bytes; null for no limit.
+             */
+            artifacts_of_user_bytes: number | null;
+            /**
+             * Format: int64
+             * @description Maximum size of a connector, node or workflow, in bytes of JSON.
+             */
+            document_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a job's values, in bytes of JSON.
+             */
+            job_bytes: number;
+            /**
+             * Format: int64
+             * @description How long signed links to files are valid unless their creator says otherwise, in seconds.
+             */
+            link_seconds: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a provider's reply, in bytes.
+             */
+            reply_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a request's body, in bytes; files may be larger.
+             */
+            request_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum size of a step's result, in bytes of JSON.
+             */
+            result_bytes: number;
+            /**
+             * Format: int64
+             * @description Maximum number of steps of a workflow, including those inside loops and branches.
+             */
+            workflow_steps: number;
+        };
+        /** @description How the server runs, for admins. If several processes share the database, it is that of the one that answers. */
+        ServerOperation: {
+            /** @description Whether providers are told an address that they call when work has ended; else their work is polled. */
+            accepts_webhooks: boolean;
+            /** @description Private addresses that outgoing calls may reach, as they were set. */
+            allowed_hosts: string[];
+            /**
+             * Format: int32
+             * @description Maximum number of jobs that the process runs at the same time.
+             */
+            concurrency: number;
+            /** @description Origins whose pages may call the API with a token. */
+            cors_origins: string[];
+            /** @description The kind of the database. */
+            database: components["schemas"]["DatabaseKind"];
+            /**
+             * Format: int64
+             * @description Maximum number of jobs that have ended; null for no limit.
+             */
+            max_ended_jobs: number | null;
+            /**
+             * Format: int64
+             * @description Maximum total size of all stored files, in bytes; null for no limit.
+             */
+            max_stored_bytes: number | null;
+            /** @description Whether the process runs jobs; if not, others do. */
+            runs_jobs: boolean;
+            /**
+             * Format: date-time
+             * @description When the process was started.
+             */
+            started_at: string;
+            /** @description Where files are stored. */
+            storage: components["schemas"]["StorageKind"];
+        };
+        /** @description The settings of the server that concern the caller. */
+        ServerSettings: {
+            /** @description What the caller may send and run. */
+            limits: components["schemas"]["ServerLimits"];
+            operation: components["schemas"]["ServerOperation"] | null;
+            /**
+             * @description The URL under which users reach the server; null if none is set, and links have the host of the request that
+             *     asks for them.
+             */
+            public_url: string | null;
+            /** @description How long jobs and files are kept. */
+            retention: components["schemas"]["RetentionPeriods"];
+            /** @description Version of the server. */
+            version: string;
+        };
         /**
          * @description Severity of a finding: an error prevents a run.
          * @enum {string}
@@ -3087,6 +3233,11 @@ export interface components {
          * @enum {string}
          */
         StepStatus: "running" | "retrying" | "suspended" | "completed" | "failed" | "skipped" | "cancelled";
+        /**
+         * @description The kind of the place where artifacts are stored.
+         * @enum {string}
+         */
+        StorageKind: "folder" | "s3" | "gcs" | "azure";
         /** @description A named token without its secret. */
         TokenInfo: {
             /**
@@ -5371,6 +5522,35 @@ export interface operations {
                     [name: string]: unknown;
                 };
                 content?: never;
+            };
+            /** @description a problem */
+            default: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"];
+                };
+            };
+        };
+    };
+    get_settings: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description the settings */
+            200: {
+                headers: {
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["ServerSettings"];
+                };
             };
             /** @description a problem */
             default: {

@@ -26,6 +26,7 @@ export type RerunRequest = Schemas['RerunRequest'];
 export type ResumeAction = Schemas['ResumeAction'];
 export type Role = Schemas['Role'];
 export type SecretInfo = Schemas['SecretInfo'];
+export type ServerSettings = Schemas['ServerSettings'];
 export type Step = Schemas['Step'];
 export type StepStatus = Schemas['StepStatus'];
 export type TokenInfo = Schemas['TokenInfo'];
