@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { filterProblems, mergeProblems, splitCode, type Problem } from './problems.ts';
+import { filterProblems, mergeProblems, missingSecretOf, type Problem, splitCode } from './problems.ts';
 
 const problem = (severity: Problem['severity'], pointer: string): Problem => ({ severity, pointer, message: 'm' });
 
@@ -28,3 +28,8 @@ it('finds problems by severity and by words of message, code and place', () => {
 	expect(found('all', 'STEP modules/0')).toEqual(['unknown-step']);
 	expect(found('error', 'effect')).toEqual([]);
 });
+
+it.each([
+	['unresolved-secret', 'the secret `FAL_KEY` that connector `fal` needs is not set', 'FAL_KEY'],
+	['unknown-node', 'there is no node `FAL_KEY`', undefined]
+])('missingSecretOf %s', (code, message, name) => expect(missingSecretOf({ code, message })).toBe(name));

@@ -47,3 +47,8 @@ export function splitCode(message: string): { text: string; code: boolean }[] {
 	const pieces = message.split(/`([^`]+)`/);
 	return pieces.map((text, index) => ({ text, code: index % 2 === 1 })).filter(({ text }) => text !== '');
 }
+
+/** The name of the secret that a finding misses; `undefined` if it is about something else. */
+export function missingSecretOf({ code, message }: Pick<Problem, 'code' | 'message'>): string | undefined {
+	return code === 'unresolved-secret' ? /`([A-Za-z_][A-Za-z0-9_]*)`/.exec(message)?.[1] : undefined;
+}

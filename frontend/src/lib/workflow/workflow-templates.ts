@@ -75,7 +75,7 @@ export const WORKFLOW_TEMPLATES: readonly WorkflowTemplate[] = [
 		'product-photos',
 		'Product photos in bulk',
 		'Removes the background of each picture and puts the product into a new scene',
-		{ photos: { type: 'array', description: 'Pictures of products', items: { type: 'string' } }, scene: text('The new scene', { default: 'on a marble table, soft daylight' }) },
+		{ photos: { type: 'array', description: 'Pictures of products', items: media('image', 'A picture') }, scene: text('The new scene', { default: 'on a marble table, soft daylight' }) },
 		['photos'],
 		[
 			{
