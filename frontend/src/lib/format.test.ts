@@ -75,5 +75,5 @@ it.each([
 	[null, ''],
 	[{ currency: 'USD', per_output: 0.04 }, '0.04 USD per output'],
 	[{ currency: 'USD', per_call: '0.01', per_second: 0.05 }, '0.01 USD per call + 0.05 USD per second'],
-	[{ currency: 'credits', from: { path: 'cost' } }, 'credits as the reply says']
+	[{ currency: 'credits', from: { path: 'cost' } }, 'credits, as the provider reports']
 ])('formatPrice(%j)', (price, text) => expect(formatPrice(price)).toBe(text));

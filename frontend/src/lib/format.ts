@@ -115,6 +115,6 @@ export function formatPrice(price: Record<string, unknown> | null | undefined): 
 		const amount = price[field];
 		return typeof amount === 'number' || typeof amount === 'string' ? [`${amount} ${currency} per ${unit}`] : [];
 	});
-	if (price.from !== undefined) parts.push(`${currency} as the reply says`);
+	if (price.from !== undefined) parts.push(`${currency}, as the provider reports`);
 	return parts.join(' + ');
 }

@@ -32,18 +32,20 @@ export class DocumentForm<T extends AnyDocument, F> {
 	/** The JSON in its tab. */
 	json = $state('');
 	/** The saved document; null for a new one. */
-	readonly saved: T | null;
+	saved: T | null = $state.raw(null);
 	/** Whether the id follows the name. */
 	isIdFree = $state(false);
 	readonly submission = new FormSubmission();
 
 	readonly #shape: FormShape<F>;
-	readonly #etag: string | null;
+	#etag: string | null;
 	#tab = $state('');
 	#document = $state.raw<Document>({});
 	/** What the check found, and for which document. */
 	#checked = $state.raw<Problem[]>([]);
 	#turn = 0;
+	/** The document as it was opened or last saved, as text. */
+	#savedText = $state('');
 
 	/** `tab` is the first tab. */
 	constructor(shape: FormShape<F>, from: Versioned<T> | null, tab: string) {
@@ -54,6 +56,7 @@ export class DocumentForm<T extends AnyDocument, F> {
 		this.#tab = tab;
 		this.isIdFree = from === null;
 		this.form = $state(this.#read());
+		if (from) this.#savedText = contentOf(this.value);
 	}
 
 	/** Faults of the JSON, if its tab is open. */
@@ -69,6 +72,9 @@ export class DocumentForm<T extends AnyDocument, F> {
 			return undefined;
 		}
 	});
+
+	/** Whether it differs from what is saved. */
+	readonly isChanged: boolean = $derived.by(() => contentOf(this.value) !== this.#savedText);
 
 	/** All problems: of the JSON, of the last save, and of the check. */
 	readonly problems: Problem[] = $derived.by(() => {
@@ -124,9 +130,12 @@ export class DocumentForm<T extends AnyDocument, F> {
 		this.form = this.#read();
 	}
 
-	/** Saves the document, unless another version was saved since it was opened. */
+	/** Saves the document, unless another version was saved since it was opened. It can be edited on. */
 	async save(documents: Documents<T>): Promise<T> {
-		const { data } = this.saved ? await documents.replace(this.saved.id, this.value, this.#etag) : await documents.create(this.value);
+		const { value } = this;
+		const { data, etag } = this.saved ? await documents.replace(this.saved.id, value, this.#etag) : await documents.create(value);
+		[this.saved, this.#etag] = [data, etag];
+		this.#savedText = contentOf(value);
 		return data;
 	}
 
@@ -140,3 +149,6 @@ export class DocumentForm<T extends AnyDocument, F> {
 		return this.saved || id === undefined ? rest : { id, ...rest };
 	}
 }
+
+/** The text of a document without its id, which a saved one has in its address. */
+const contentOf = (value: Document | undefined) => JSON.stringify({ ...value, id: undefined });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ProblemError } from '#lib/api/problem.ts';
+import type { Documents } from '#lib/api/documents.ts';
 import type { Connector } from '#lib/api/types.ts';
 import { readConnector, writeConnector } from './connector-form.ts';
 import { DocumentForm } from './document-form.svelte.ts';
@@ -37,6 +38,26 @@ describe('DocumentForm', () => {
 		const state = new DocumentForm<Connector, ReturnType<typeof readConnector>>(SHAPE, null, 'form');
 		state.form.id = 'x';
 		expect(state.value).toMatchObject({ id: 'x' });
+	});
+
+	it('says whether it differs from what is saved, and is edited on after a save', async () => {
+		const state = new DocumentForm<Connector, ReturnType<typeof readConnector>>(SHAPE, null, 'form');
+		state.form.id = 'c';
+		expect(state.isChanged).toBe(true);
+		const calls: unknown[] = [];
+		const kept = { data: saved, etag: '"2"' };
+		const documents = {
+			create: (body: unknown) => (calls.push(body), Promise.resolve(kept)),
+			replace: (id: string, body: unknown, etag: string | null) => (calls.push([id, body, etag]), Promise.resolve(kept))
+		} as unknown as Documents<Connector>;
+		await state.save(documents);
+		expect([state.isChanged, state.saved?.id]).toEqual([false, 'c']);
+		state.form.name = 'Other';
+		expect(state.isChanged).toBe(true);
+		await state.save(documents);
+		expect(state.isChanged).toBe(false);
+		expect(calls).toMatchObject([{ id: 'c' }, ['c', { name: 'Other' }, '"2"']]);
+		expect(open().isChanged).toBe(false);
 	});
 
 	it('does not blame an empty field of a new document before a save was refused', async () => {
