@@ -43,7 +43,8 @@ function listCompletions(from: number, options: readonly Completion[], text: str
 	// Where no part is begun, such as behind an operator, a list that opens by itself would be in the way.
 	if (options.length === 0 || (!explicit && from === pos && options[0]?.kind === 'part')) return null;
 	const link = /^[^\w$]*/.exec(text.slice(from, pos))?.[0] ?? '';
-	return { from: from + link.length, options: options.map((option) => toListed(option, text, pos)), validFor: link === '' ? /^[\w$/-]*$/ : /^[\w$-]*$/ };
+	const hasSpaces = options.some(({ label }) => label.includes(' '));
+	return { from: from + link.length, options: options.map((option) => toListed(option, text, pos)), validFor: link !== '' ? /^[\w$-]*$/ : hasSpaces ? /^[\w$/ -]*$/ : /^[\w$/-]*$/ };
 }
 
 function isBetweenTokens(text: string, position: number): boolean {

@@ -61,13 +61,13 @@ function keysOf(object: unknown, text: string, { string }: Cursor): ReadonlySet<
 
 function completeKeys(writer: Writer, cursor: Cursor, used: ReadonlySet<string>, schemas: readonly Schema[], place: Place, knowledge: Knowledge): Completion[] {
 	const { schema: root } = knowledge;
-	const known = knowledge.keys(place).map(({ label, detail = '', info = '', value }) => ({ label, detail, info, boost: 2, stub: renderStub(value, writer.indent, writer.unit) }));
+	const known = knowledge.keys(place).map(({ label, detail = '', info = '', value }) => ({ label, detail, info, boost: 2, stub: renderStub(value, writer.itemIndent, writer.unit) }));
 	const declared = [...propertiesOf(schemas)].map(([label, { schema, required }]) => ({
 		label,
 		detail: describeType(root, schema),
 		info: schemasAt({ ...schema, $defs: root.$defs }, [], undefined)[0]?.description ?? schema.description ?? '',
 		boost: required ? 1 : 0,
-		stub: stubFor(root, schema, writer.indent, writer.unit)
+		stub: stubFor(root, schema, writer.itemIndent, writer.unit)
 	}));
 	return [...known, ...declared]
 		.filter(({ label }) => !used.has(label))
@@ -125,7 +125,7 @@ class Writer {
 	readonly indent: string;
 	/** Indentation of one level. */
 	readonly unit: string;
-	/** Whether the value is the first of an array that is still empty, and gets lines of its own if it has several. */
+	/** Whether the array or object is still empty, so that a first entry with several lines gets lines of its own. */
 	readonly #isAlone: boolean;
 	readonly #cursor: Cursor;
 
@@ -134,7 +134,7 @@ class Writer {
 		this.#cursor = cursor;
 		this.indent = /^[ \t]*/.exec(line)?.[0] ?? '';
 		this.unit = /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ';
-		this.#isAlone = cursor.isFirst && line.endsWith('[') && text[cursor.token.to] === ']';
+		this.#isAlone = cursor.isFirst && ['[]', '{}'].includes((line.at(-1) ?? '') + (text[cursor.token.to] ?? ''));
 	}
 
 	/** Indentation of a value with several lines. */

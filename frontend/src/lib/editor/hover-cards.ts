@@ -1,7 +1,7 @@
 import { closeCompletion } from '@codemirror/autocomplete';
 import { linter } from '@codemirror/lint';
 import { StateEffect, StateField, type EditorState, type Extension } from '@codemirror/state';
-import { EditorView, hoverTooltip, showTooltip, type KeyBinding, type Tooltip } from '@codemirror/view';
+import { closeHoverTooltips, EditorView, hoverTooltip, showTooltip, type KeyBinding, type Tooltip } from '@codemirror/view';
 import { mount, unmount } from 'svelte';
 import HoverCard from '#lib/components/editor/HoverCard.svelte';
 import type { Problem } from '#lib/problems.ts';
@@ -54,7 +54,8 @@ export function openCard(view: EditorView, sources: CardSources): boolean {
 	closeCompletion(view);
 	const card = cardAt(view.state, view.state.selection.main.from, sources);
 	const spoken = card ? card.spoken : 'Nothing is known about this place';
-	view.dispatch({ effects: [setCard.of(card), EditorView.announce.of(spoken)] });
+	// What the mouse or the linter has opened would say the same.
+	view.dispatch({ effects: [closeHoverTooltips, setCard.of(card), EditorView.announce.of(spoken)] });
 	return true;
 }
 

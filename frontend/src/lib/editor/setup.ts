@@ -5,11 +5,20 @@ import { bracketMatching, foldGutter, foldKeymap, indentOnInput, indentUnit } fr
 import { lintGutter } from '@codemirror/lint';
 import { highlightSelectionMatches, search, searchKeymap } from '@codemirror/search';
 import type { Extension, Text } from '@codemirror/state';
-import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers } from '@codemirror/view';
+import { drawSelection, EditorView, highlightActiveLine, keymap, lineNumbers, ViewPlugin } from '@codemirror/view';
 import { theme } from './theme.ts';
 
 /** The usual keys, without the one that runs the workflow. */
 export const typingKeymap = defaultKeymap.filter(({ key }) => key !== 'Mod-Enter');
+
+/** Keeps an Escape that closed something in the editor, such as its search, from closing the dialog around it too. */
+export const keepHandledEscape: Extension = ViewPlugin.define((view) => {
+	const keep = (event: KeyboardEvent) => {
+		if (event.key === 'Escape' && event.defaultPrevented) event.stopPropagation();
+	};
+	view.dom.addEventListener('keydown', keep);
+	return { destroy: () => view.dom.removeEventListener('keydown', keep) };
+});
 
 /** What every editor of JSON has. `label` is for screen readers. */
 export function jsonSetup(label: string): Extension {
@@ -28,6 +37,7 @@ export function jsonSetup(label: string): Extension {
 		search({ top: true }),
 		json(),
 		theme,
+		keepHandledEscape,
 		EditorView.lineWrapping,
 		EditorView.contentAttributes.of({ 'aria-label': label, tabindex: '0' }),
 		keymap.of([...closeBracketsKeymap, ...typingKeymap, ...historyKeymap, ...searchKeymap, ...foldKeymap])

@@ -25,5 +25,8 @@ it.each([
 	[press('n', { altKey: true }), false, null],
 	[press('ArrowUp', { altKey: true }), false, 'move-up'],
 	[press('ArrowUp', { altKey: true }), true, null],
-	[press('ArrowDown', { shiftKey: true }), false, 'extend-next']
+	[press('ArrowDown', { shiftKey: true }), false, 'extend-next'],
+	[press('F6'), true, 'next-pane'],
+	[press('F6', { shiftKey: true }), false, 'previous-pane'],
+	[press('F6', ctrl), true, null]
 ])('%j, typing %s: %s', (key, typing, action) => expect(findAction(key, typing)).toBe(action));

@@ -23,6 +23,7 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+Enter', action: 'Run' },
 	{ keys: 'Ctrl+Shift+H', action: 'Show the versions' },
 	{ keys: 'T', action: 'Show or hide the text' },
+	{ keys: 'F6, Shift+F6', action: 'Go to the next or previous part: graph, text, details, findings' },
 	{ keys: 'Ctrl+K', action: 'Go to anything' },
 	{ keys: '?', action: 'Show the shortcuts' }
 ];
@@ -30,6 +31,9 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 /** Keyboard shortcuts of the text, for the same list. */
 export const TEXT_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+Space', action: 'Complete a key, a value or an expression' },
+	{ keys: 'Enter, Tab', action: 'Accept the completion' },
+	{ keys: 'Tab, Shift+Tab', action: 'Leave the text, if no completions are shown' },
+	{ keys: 'Ctrl+[ ]', action: 'Indent less or more' },
 	{ keys: 'Ctrl+I', action: 'Explain the place at the cursor' },
 	{ keys: 'F8, Shift+F8', action: 'Go to the next or previous finding' },
 	{ keys: 'Ctrl+.', action: 'Fix the finding at the cursor' },
@@ -66,6 +70,8 @@ export type EditorAction =
 	| 'run'
 	| 'versions'
 	| 'text'
+	| 'next-pane'
+	| 'previous-pane'
 	| 'help';
 
 /** The parts of a keyboard event that decide. */
@@ -85,6 +91,7 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 	if (held && name === 's') return 'save';
 	if (held && name === 'Enter') return 'run';
 	if (held && shiftKey && name === 'h') return 'versions';
+	if (name === 'F6' && !held) return shiftKey ? 'previous-pane' : 'next-pane';
 	if (typing) return null;
 	if (held) {
 		switch (name) {

@@ -125,6 +125,11 @@ describe('completion of values', () => {
 		expect(applyTextChanges(later, moveEnd(chosen, before.indexOf('‸'), 4).changes)).toBe(flow('{"id": "x", "summary": ""}'));
 	});
 
+	it('gives the first input of a step lines of its own', async () => {
+		const marked = '{"nodes": {"value": {"modules": [\n  {"value": {"type": "script", "path": "node/draw", "input_transforms": {‸}}}\n]}}}';
+		expect(await accept(marked, 'prompt')).toBe(marked.replace('{‸}', '{\n    "prompt": {\n      "type": "static",\n      "value": "‸"\n    }\n  }'));
+	});
+
 	it('gives the first step of an empty list lines of its own', async () => {
 		expect(await accept('{\n  "nodes": {"value": {"modules": [‸]}}\n}', 'Pass on')).toBe(
 			'{\n  "nodes": {"value": {"modules": [\n    {\n      "id": "pass_on",\n      "summary": "Pass on",\n      "value": {\n        "type": "identity"\n      }\n    }‸\n  ]}}\n}'
