@@ -1,5 +1,5 @@
 import { isObject, type Module } from '#lib/workflow/modules.ts';
-import { isDisabled } from '#lib/workflow/step-edits.ts';
+import { isDisabled } from '#lib/workflow/disabled-steps.ts';
 
 /** A setting of a step that its card shows. */
 export type Badge = 'disabled' | 'mock' | 'approval' | 'retry' | 'timeout' | 'cache' | 'sleep' | 'stop' | 'skip' | 'errors';

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { valueAt } from '#lib/pointer.ts';
 import { moduleIds, visibleModules, type Module } from './modules.ts';
-import { findReferrers, isDisabled, makeStepId, StepEditor } from './step-edits.ts';
+import { isDisabled } from './disabled-steps.ts';
+import { findReferrers, makeStepId, StepEditor } from './step-edits.ts';
 
 const script = (id: string, expr?: string): Module => ({
 	id,

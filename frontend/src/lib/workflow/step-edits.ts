@@ -1,5 +1,6 @@
 import { JsonEdit } from '#lib/editor/json-edit.ts';
 import { isWithin, valueAt } from '#lib/pointer.ts';
+import { disableCondition, enableCondition, isDisabled, readSkipCondition } from './disabled-steps.ts';
 import { allModules, isObject, moduleAt, moduleIds, modulesWithin, nodeIdOf, splitPlace, type Module } from './modules.ts';
 import { findExpressions, findReferences, renameInExpression } from './references.ts';
 import { StepIndex } from './step-index.ts';
@@ -12,9 +13,6 @@ export interface StepEdit {
 	/** Ids of steps that the edit removed and other steps still refer to, each with the ids of the latter. */
 	dangling: Record<string, string[]>;
 }
-
-const SKIP_ALWAYS = 'true';
-const SKIP_PREFIX = 'true || (';
 
 /**
  * Edits the steps of a workflow as text. `prefix` is the JSON Pointer of the OpenFlow document within the text; all other
@@ -106,11 +104,12 @@ export class StepEditor {
 		for (const pointer of pointers) {
 			const at = `${this.#prefix}${pointer}/skip_if`;
 			const module = moduleAt(this.#document, pointer)?.module;
-			const expression = readSkip(module);
 			if (!module || isDisabled(module) === disabled) continue;
-			if (disabled) changed.push([at, { expr: expression ? `${SKIP_PREFIX}${expression})` : SKIP_ALWAYS }]);
-			else if (expression === SKIP_ALWAYS) removed.push(at);
-			else changed.push([`${at}/expr`, expression.slice(SKIP_PREFIX.length, -1)]);
+			const condition = readSkipCondition(module);
+			const own = disabled ? condition : enableCondition(condition);
+			if (disabled) changed.push([at, { expr: disableCondition(own) }]);
+			else if (own === '') removed.push(at);
+			else changed.push([`${at}/expr`, own]);
 		}
 		return { edit: edit.setAll(changed).remove(...removed), select: pointers, dangling: {} };
 	}
@@ -128,17 +127,6 @@ export class StepEditor {
 		});
 		return Object.fromEntries(findReferrers(after, new Set(gone.filter((id) => !left.has(id)))));
 	}
-}
-
-/** Whether a step never runs, because a user disabled it. */
-export function isDisabled(module: Module): boolean {
-	const expression = readSkip(module);
-	return expression === SKIP_ALWAYS || (expression.startsWith(SKIP_PREFIX) && expression.endsWith(')'));
-}
-
-function readSkip(module: Module | undefined): string {
-	const skip = module?.skip_if;
-	return isObject(skip) && typeof skip.expr === 'string' ? skip.expr : '';
 }
 
 /** Ids of the steps whose expressions refer to some steps, in document order, by the ids of the latter. */

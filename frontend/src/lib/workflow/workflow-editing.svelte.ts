@@ -11,7 +11,8 @@ import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModu
 import { findNextPlace } from './places.ts';
 import { describeBrokenReferences } from './reference-check.ts';
 import { listScope, type LastRun, type ScopeEntry, type ScopeSite } from './scope.ts';
-import { isDisabled, makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
+import { isDisabled } from './disabled-steps.ts';
+import { makeStepId, StepEditor, type StepEdit } from './step-edits.ts';
 import { listInputs, type InputSpec } from './step-inputs.ts';
 import { inputRenames, stepsUsingInput } from './input-references.ts';
 import { connectInputs, type StepTemplate } from './step-templates.ts';
