@@ -25,9 +25,9 @@ describe('ChunkGroups', () => {
 		['the root layout', [ROOT, details('jobs')], 'base'],
 		['the layout of the app', [APP, list('jobs')], 'app'],
 		['most lists', [list('jobs'), list('nodes'), list('secrets')], 'lists'],
-		['one list and the pages of two kinds of documents', [list('jobs'), details('jobs'), details('workflows')], 'common'],
-		['the pages of two kinds of documents', [details('jobs'), details('workflows')], 'documents'],
-		['a page and a page below it', [details('jobs'), `${SRC}/routes/(app)/jobs/[id]/rerun/+page.svelte`], 'documents'],
+		['one list, the editor of workflows and another page of a document', [list('jobs'), details('jobs'), details('workflows')], 'common'],
+		['the editor of workflows and another page of a document', [details('jobs'), details('workflows')], 'documents'],
+		['pages of documents other than the editor', [details('jobs'), `${SRC}/routes/(app)/jobs/[id]/rerun/+page.svelte`], null],
 		['two lists', [list('jobs'), list('nodes')], null],
 		['one page', [details('workflows')], null]
 	])('a module that %s import', (_, importers, expected) => check(importers, expected));

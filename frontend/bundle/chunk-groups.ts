@@ -11,7 +11,7 @@ export type ModuleGraph = (id: string) => ModuleLinks | null;
 
 /**
  * Chunks that several pages share: what every page needs, what every page of a logged-in user needs, what most lists need, what
- * some lists and the pages of one document or job need, what only the latter need, and what dialogs need.
+ * the editor of workflows has in common with some lists and other pages of documents, or only with the latter, and what dialogs need.
  */
 export const CHUNK_NAMES = ['base', 'app', 'lists', 'common', 'documents', 'dialogs'] as const;
 export type ChunkName = (typeof CHUNK_NAMES)[number];
@@ -22,12 +22,14 @@ const MOVABLE = /\/src\/lib\/.*\.(ts|svelte)$|\/node_modules\/(svelte|@sveltejs\
 const LARGE_PACKAGES = /\/node_modules\/(bits-ui|@codemirror|@lezer|@xyflow|jsonc-parser)\//;
 
 /** What dialogs need, without menus and other things that float beside a button. */
-const DIALOGS = /\/bits-ui\/dist\/(bits\/(dialog|alert-dialog)\/|internal\/(?!floating-svelte|safe-polygon))|\/node_modules\/svelte-toolbelt\/|\/ui\/(Modal|ConfirmDelete)\.svelte$/;
+const DIALOGS = /\/bits-ui\/dist\/(bits\/(dialog|alert-dialog)\/|internal\/(?!floating-svelte|safe-polygon))|\/node_modules\/svelte-toolbelt\/|\/ui\/Modal\.svelte$/;
 
 const ROOTS = /\/src\/routes\/\+layout\.svelte$|\/kit\/src\/runtime\/client\/entry\.js$|\/generated\/root\.svelte$/;
 const APP_LAYOUT = /\/src\/routes\/\(app\)\/\+layout\.svelte$/;
 const LIST_PAGE = /\/src\/routes\/\(app\)\/[a-z]+\/\+page\.svelte$/;
 const DOCUMENT_PAGE = /\/src\/routes\/\(app\)\/[a-z]+\/\[id\]\/.*\+page\.svelte$/;
+
+const EDITOR = /\/src\/routes\/\(app\)\/workflows\/\[id\]\/\+page\.svelte$/;
 
 /** Number of lists that share a module before all of them load it. */
 const MIN_LIST_PAGES = 3;
@@ -56,7 +58,7 @@ export class ChunkGroups {
 		if (count(APP_LAYOUT) > 0) return 'app';
 		const [lists, documents] = [count(LIST_PAGE), count(DOCUMENT_PAGE)];
 		if (lists >= MIN_LIST_PAGES) return 'lists';
-		if (documents < MIN_DOCUMENT_PAGES) return null;
+		if (documents < MIN_DOCUMENT_PAGES || count(EDITOR) === 0) return null;
 		return lists > 0 ? 'common' : 'documents';
 	}
 
