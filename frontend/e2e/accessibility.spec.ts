@@ -102,7 +102,8 @@ for (const colorScheme of ['light', 'dark'] as const) {
 			const unknown = await unknownJob(rest);
 			await admin.goto(`/jobs/${unknown.id}`);
 			await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().click();
-			await admin.getByRole('button', { name: 'Run again from here' }).click();
+			await admin.getByRole('link', { name: 'Run again from here' }).click();
+			await admin.getByRole('button', { name: 'Run', exact: true }).click();
 			await expect(admin.getByRole('alertdialog')).toBeVisible();
 			await check(admin);
 			expectRefusal(faults, 409);
@@ -150,7 +151,9 @@ test('dialogs fit on a phone', async ({ admin, rest, faults }) => {
 	const unknown = await unknownJob(rest);
 	await admin.goto(`/jobs/${unknown.id}`);
 	await admin.getByRole('list', { name: 'Steps' }).locator('summary').first().click();
-	await admin.getByRole('button', { name: 'Run again from here' }).click();
+	await admin.getByRole('link', { name: 'Run again from here' }).click();
+	await admin.getByRole('button', { name: 'Run', exact: true }).click();
+	await expect(admin.getByRole('alertdialog')).toBeVisible();
 	await fits('alertdialog');
 	expectRefusal(faults, 409);
 	await openPartialRun(admin, (await rest.world()).workflow);
