@@ -84,14 +84,16 @@ pub struct Layout {
 /// A rectangle of the diagram.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LayoutNode {
-    /// The module's id if it is unique, else its pointer; ids of markers and groups begin with that of their module and
-    /// end with `@join`, `@end` or `@group`; `@start` and `@end` belong to the workflow.
+    /// The module's id if it is unique, else its pointer; ids of markers and frames of loops begin with that of their
+    /// module and end with `@join`, `@end` or `@group`; `@start` and `@end` belong to the workflow. The id of a group of
+    /// steps is its pointer.
     pub id: String,
-    /// JSON Pointer of the module.
+    /// JSON Pointer of the module or group of steps.
     pub pointer: String,
-    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group`, or `unknown` if the module is invalid.
+    /// The module's type, or `start`, `end`, `join`, `loop_end`, `group` (the frame of a loop), `step_group` (the frame
+    /// of a group of steps), or `unknown` if the module is invalid.
     pub kind: String,
-    /// The module's summary, else its id, else its type.
+    /// The module's summary, else its id, else its type; of a group of steps the summary.
     pub label: String,
     /// Id of the innermost group that contains the rectangle.
     pub parent: Option<String>,

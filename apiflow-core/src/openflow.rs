@@ -7,6 +7,7 @@
 //! unchanged.
 
 mod child_lists;
+mod groups;
 mod module;
 mod module_settings;
 mod parse;
@@ -17,6 +18,7 @@ mod transform;
 pub(crate) use crate::json::Place;
 pub(crate) use child_lists::Nesting;
 pub(crate) use child_lists::each_list;
+pub(crate) use groups::{GroupFault, StepGroup, find_groups};
 pub use module::*;
 pub use module_settings::{ConstantRetry, ExponentialRetry, Mock, Retry, SkipIf, StopAfterIf, Suspend};
 pub(crate) use parse::{Findings, parse_module};

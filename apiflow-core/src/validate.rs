@@ -11,6 +11,7 @@ mod constants;
 mod expression_fixes;
 mod expression_scope;
 mod expressions;
+mod groups;
 mod inline_code;
 mod json_schema;
 mod module_settings;

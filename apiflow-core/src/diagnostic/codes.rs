@@ -109,6 +109,10 @@ codes! {
     UNKNOWN_NAME = "unknown-name";
     /// A reference names a step that does not exist.
     UNKNOWN_STEP = "unknown-step";
+    /// A group begins or ends at a step that does not exist.
+    UNKNOWN_GROUP_STEP = "unknown-group-step";
+    /// The steps of a group do not follow one another in one list, or it cuts through another group.
+    BROKEN_GROUP = "broken-group";
     /// A reference names a step that has not run yet.
     LATER_STEP = "later-step";
     /// A reference names a step whose result is never visible at that point.

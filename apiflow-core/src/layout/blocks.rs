@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::metrics::{Metrics, Size};
-use crate::openflow::{Module, Nesting, ParsedDocument, Place};
+use crate::openflow::{Module, Nesting, ParsedDocument, Place, StepGroup, find_groups};
 
 /// The card of a module.
 #[derive(Debug)]
@@ -23,24 +25,44 @@ pub(super) enum Block {
     Loop(Card, StepList),
     /// A branch and its lists.
     Fork(Card, Vec<BranchLane>),
+    /// A group: a frame around steps of a list, with a header whose text takes some space.
+    Group(Card, StepList, GroupHeader),
 }
 
-/// The blocks of one list of modules.
+/// What the header of a group shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum GroupHeader {
+    Title,
+    TitleAndNote,
+}
+
+/// The blocks of one list of modules, or of a part of it.
 #[derive(Debug, Default)]
 pub(super) struct StepList {
     /// JSON Pointer of the list; empty if the document has no such list.
     pub(super) pointer: String,
     pub(super) blocks: Vec<Block>,
-    /// Number of blocks at the beginning that are not modules of the list: the preprocessor.
-    pub(super) leading: usize,
+    /// Indices in the document's list at which the blocks begin, and that of the end; `None` for the preprocessor.
+    pub(super) indices: Vec<Option<usize>>,
 }
 
 impl StepList {
     /// Returns the JSON Pointer at which a module has to be inserted to stand before the block with this index, or at
     /// the end.
     pub(super) fn insertion_pointer(&self, block: usize) -> Option<String> {
-        let index = block.checked_sub(self.leading)?;
+        let index = (*self.indices.get(block)?)?;
         (!self.pointer.is_empty()).then(|| format!("{}/{index}", self.pointer))
+    }
+
+    /// Puts the blocks from one index of the document's list to another into a group. Groups inside it are built
+    /// before, so that none of its blocks is only partly in it.
+    fn wrap_group(&mut self, card: Card, header: GroupHeader, first: usize, last: usize) {
+        let find = |index: usize| self.indices.iter().position(|found| *found == Some(index));
+        let (Some(from), Some(until)) = (find(first), find(last + 1)) else { return };
+        let blocks: Vec<Block> = self.blocks.drain(from..until).collect();
+        let indices = self.indices[from..=until].to_vec();
+        self.indices.drain(from + 1..until);
+        self.blocks.insert(from, Block::Group(card, Self { pointer: self.pointer.clone(), blocks, indices }, header));
     }
 }
 
@@ -67,7 +89,11 @@ impl Picture {
         let Some(flow) = &reading.flow else {
             return Self { main: StepList::default(), failure: None, start_pointer: "" };
         };
-        let mut builder = Builder { broken: &reading.broken, used: BTreeSet::new() };
+        let mut groups: Vec<(usize, StepGroup<'_>)> =
+            find_groups(&flow.value).into_iter().filter_map(|(index, group)| Some((index, group.ok()?))).collect();
+        // Those that may be inside others come first; of two with the same steps, the later one is inside.
+        groups.sort_by_key(|(index, group)| (group.last - group.first, std::cmp::Reverse(*index)));
+        let mut builder = Builder { broken: &reading.broken, groups, used: BTreeSet::new() };
         let root = Place::ROOT;
         let value = root.key("value");
         let preprocessor = &flow.value.preprocessor_module;
@@ -76,7 +102,7 @@ impl Picture {
         let mut main = builder.build_list(&flow.value.modules, &value.key("modules"));
         if let Some(block) = preprocessor {
             main.blocks.insert(0, block);
-            main.leading = 1;
+            main.indices.insert(0, None);
         }
         let failure = flow
             .value
@@ -128,6 +154,13 @@ impl Block {
                     cross: fan.cross.max(metrics.card.cross),
                 }
             }
+            Block::Group(_, body, header) => {
+                let list = list_size(&body.blocks, metrics);
+                Size {
+                    main: metrics.group_header(*header) + list.main + metrics.group_pad,
+                    cross: list.cross + 2 * metrics.group_side,
+                }
+            }
         }
     }
 }
@@ -154,14 +187,27 @@ pub(super) fn lanes_size(lanes: &[BranchLane], metrics: &Metrics) -> Size {
 
 struct Builder<'r> {
     broken: &'r BTreeSet<String>,
+    /// The groups with their indices, inner ones first.
+    groups: Vec<(usize, StepGroup<'r>)>,
     used: BTreeSet<String>,
 }
 
 impl Builder<'_> {
     fn build_list(&mut self, modules: &[Module], place: &Place<'_>) -> StepList {
-        let blocks = modules.iter().enumerate();
-        let blocks = blocks.map(|(index, module)| self.build_block(module, &place.index(index))).collect();
-        StepList { pointer: place.pointer(), blocks, leading: 0 }
+        let blocks: Vec<Block> =
+            modules.iter().enumerate().map(|(index, module)| self.build_block(module, &place.index(index))).collect();
+        let mut list = StepList { pointer: place.pointer(), blocks, indices: (0..=modules.len()).map(Some).collect() };
+        for (index, group) in &self.groups {
+            if std::ptr::eq(group.list, modules) {
+                let text = |field: &str| group.fields.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
+                let pointer = Place::ROOT.key("value").key("groups").index(*index).pointer();
+                let card = Card { id: pointer.clone(), pointer, kind: "step_group", label: text("summary") };
+                let header =
+                    if text("note").trim().is_empty() { GroupHeader::Title } else { GroupHeader::TitleAndNote };
+                list.wrap_group(card, header, group.first, group.last);
+            }
+        }
+        list
     }
 
     fn build_block(&mut self, module: &Module, place: &Place<'_>) -> Block {

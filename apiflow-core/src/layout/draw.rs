@@ -58,7 +58,8 @@ impl Drawing {
         let (last, main) = self.draw_list(&picture.main, 0, (start, start.end), axis, None);
         let end = marker("@end", "end", "", "end");
         let end = self.draw_node(&end, metrics.marker, main + metrics.gap, axis, None);
-        self.draw_next_edge(last, end, picture.main.insertion_pointer(picture.main.blocks.len()));
+        let gap = (main, end.begin);
+        self.draw_next_edge((last, end), gap, picture.main.insertion_pointer(picture.main.blocks.len()));
         if let Some(block) = &picture.failure {
             let column = body.cross + metrics.lane_gap;
             let axis = column + metrics.lane_gap + block.size(&metrics).cross / 2;
@@ -97,7 +98,7 @@ impl Drawing {
         for (index, block) in list.blocks.iter().enumerate().skip(from) {
             let begin = main + self.metrics.gap;
             let (first, exit) = self.draw_block(block, begin, axis, parent);
-            self.draw_next_edge(last, first, list.insertion_pointer(index));
+            self.draw_next_edge((last, first), (main, begin), list.insertion_pointer(index));
             last = exit;
             main = begin + block.size(&self.metrics).main;
         }
@@ -113,7 +114,20 @@ impl Drawing {
             }
             Block::Loop(card, body) => self.draw_loop(card, body, block.size(&self.metrics), main, axis, parent),
             Block::Fork(card, lanes) => self.draw_fork(card, lanes, main, axis, parent),
+            Block::Group(card, body, header) => {
+                self.draw_node(card, block.size(&self.metrics), main, axis, parent);
+                let begin = main + self.metrics.group_header(*header);
+                self.draw_blocks(body, begin, axis, Some(&card.id))
+            }
         }
+    }
+
+    /// Draws a list that is not empty; returns its first and its last spot.
+    fn draw_blocks(&mut self, list: &StepList, begin: i32, axis: i32, parent: Option<&str>) -> (Spot, Spot) {
+        let (first, exit) = self.draw_block(&list.blocks[0], begin, axis, parent);
+        let end = begin + list.blocks[0].size(&self.metrics).main;
+        let (last, _) = self.draw_list(list, 1, (exit, end), axis, parent);
+        (first, last)
     }
 
     fn draw_loop(
@@ -133,7 +147,7 @@ impl Drawing {
         let (last, inner_end) = self.draw_list(body, 0, (head, head.end), axis, inside);
         let end = card_part(card, "@end", "loop_end");
         let end = self.draw_node(&end, metrics.marker, inner_end + metrics.gap, axis, inside);
-        self.draw_next_edge(last, end, body.insertion_pointer(body.blocks.len()));
+        self.draw_next_edge((last, end), (inner_end, end.begin), body.insertion_pointer(body.blocks.len()));
         let lane = axis + size.cross / 2 - metrics.side / 2;
         let way = [
             (end.middle_axis(), end.axis + end.half),
@@ -201,15 +215,14 @@ impl Drawing {
     /// Draws one list of a branch with the edge to it; returns its last spot.
     fn draw_lane(&mut self, lane: &BranchLane, head: Spot, axis: i32, parent: Option<&str>) -> Option<Spot> {
         let metrics = self.metrics;
-        let block = lane.list.blocks.first()?;
-        let begin = head.end + metrics.fan;
-        let (first, exit) = self.draw_block(block, begin, axis, parent);
+        if lane.list.blocks.is_empty() {
+            return None;
+        }
+        let (first, last) = self.draw_blocks(&lane.list, head.end + metrics.fan, axis, parent);
         let turn = head.end + metrics.fan / 2;
         let way = [(head.end, head.axis), (turn, head.axis), (turn, axis), (first.begin, axis)];
         let insert_at = lane.list.insertion_pointer(0);
         self.draw_edge((head, first), EdgeLabels { kind: "branch", label: Some(&lane.label), insert_at }, &way, way[2]);
-        let end = begin + block.size(&metrics).main;
-        let (last, _) = self.draw_list(&lane.list, 1, (exit, end), axis, parent);
         Some(last)
     }
 
@@ -230,8 +243,11 @@ impl Drawing {
         Spot { node: self.nodes.len() - 1, begin: main, end: main + size.main, axis, half: size.cross / 2 }
     }
 
-    fn draw_next_edge(&mut self, from: Spot, to: Spot, insert_at: Option<String>) {
-        self.draw_straight_edge(from, to, EdgeLabels { kind: "next", label: None, insert_at });
+    /// Draws the edge between two spots of a list; a step is inserted in the gap between their blocks.
+    fn draw_next_edge(&mut self, (from, to): (Spot, Spot), gap: (i32, i32), insert_at: Option<String>) {
+        let way = [(from.end, from.axis), (to.begin, to.axis)];
+        let middle = (i32::midpoint(gap.0, gap.1), from.axis);
+        self.draw_edge((from, to), EdgeLabels { kind: "next", label: None, insert_at }, &way, middle);
     }
 
     fn draw_straight_edge(&mut self, from: Spot, to: Spot, labels: EdgeLabels<'_>) {

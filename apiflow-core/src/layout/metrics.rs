@@ -1,5 +1,6 @@
 //! Sizes along the direction of the flow (main) and across it (cross).
 
+use super::blocks::GroupHeader;
 use super::{DEFAULT_CARD_HEIGHT_PX, DEFAULT_CARD_WIDTH_PX, Direction};
 
 /// A size in the flow's own directions. All sizes are even, so that centers are whole pixels.
@@ -33,6 +34,10 @@ pub(super) struct Metrics {
     pub(super) pad: i32,
     /// Padding of a group across the flow; a loop's edge back runs in its middle.
     pub(super) side: i32,
+    /// Padding of a group of steps behind its last block.
+    pub(super) group_pad: i32,
+    /// Padding of a group of steps across the flow.
+    pub(super) group_side: i32,
 }
 
 impl Metrics {
@@ -56,6 +61,17 @@ impl Metrics {
             empty_lane: pick(120, 40),
             pad: 24,
             side: 48,
+            group_pad: 16,
+            group_side: pick(16, 36),
+        }
+    }
+
+    /// Returns the space of a group before its first block: its header, unless that is above the whole flow.
+    pub(super) fn group_header(&self, header: GroupHeader) -> i32 {
+        match (self.direction, header) {
+            (Direction::Down, GroupHeader::Title) => 44,
+            (Direction::Down, GroupHeader::TitleAndNote) => 80,
+            (Direction::Right, _) => self.group_pad,
         }
     }
 

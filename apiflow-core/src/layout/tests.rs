@@ -68,7 +68,8 @@ fn check_sound(document: &Value) {
         assert_eq!(by_id.len(), picture.nodes.len(), "ids are unique");
         let edge_ids: BTreeSet<&str> = picture.edges.iter().map(|edge| edge.id.as_str()).collect();
         assert_eq!(edge_ids.len(), picture.edges.len(), "ids of edges are unique");
-        let cards: Vec<&LayoutNode> = picture.nodes.iter().filter(|node| node.kind != "group").collect();
+        let cards: Vec<&LayoutNode> =
+            picture.nodes.iter().filter(|node| !["group", "step_group"].contains(&node.kind.as_str())).collect();
         for (index, a) in cards.iter().enumerate() {
             for b in &cards[index + 1..] {
                 let apart =
@@ -263,9 +264,57 @@ fn options_may_be_left_out() {
     }
 }
 
+/// Adds groups to a workflow, each from one step to another.
+fn grouped(mut document: Value, groups: &[(&str, &str)]) -> Value {
+    let groups: Vec<Value> = groups.iter().map(|(start, end)| json!({"start_id": start, "end_id": end})).collect();
+    document["value"]["groups"] = json!(groups);
+    document
+}
+
+#[test]
+fn a_group_is_a_frame_around_its_steps() {
+    let document = workflow(&json!([step("a"), looped("l", &[step("x"), step("y")]), step("b"), step("c")]));
+    let order = |groups: &[(&str, &str)], expected: &[&str]| check_order(&grouped(document.clone(), groups), expected);
+    let (outer, inner) = ("/value/groups/0", "/value/groups/1");
+    let plain = ["@start", "a", "l@group", "l", "x", "y", "l@end", "b", "c", "@end"];
+    order(&[], &plain);
+    order(&[("l", "b")], &["@start", "a", outer, "l@group", "l", "x", "y", "l@end", "b", "c", "@end"]);
+    order(&[("b", "a")], &["@start", outer, "a", "l@group", "l", "x", "y", "l@end", "b", "c", "@end"]);
+    order(
+        &[("a", "c"), ("x", "y")],
+        &["@start", outer, "a", "l@group", "l", inner, "x", "y", "l@end", "b", "c", "@end"],
+    );
+    // The order of the groups in the document does not matter, except for two with the same steps.
+    order(
+        &[("a", "a"), ("a", "b")],
+        &["@start", inner, outer, "a", "l@group", "l", "x", "y", "l@end", "b", "c", "@end"],
+    );
+    order(
+        &[("c", "c"), ("c", "c")],
+        &["@start", "a", "l@group", "l", "x", "y", "l@end", "b", outer, inner, "c", "@end"],
+    );
+    for ignored in [("a", "none"), ("", ""), ("a", "x")] {
+        order(&[ignored], &plain);
+    }
+    order(&[("a", "b"), ("b", "c")], &["@start", outer, "a", "l@group", "l", "x", "y", "l@end", "b", "c", "@end"]);
+}
+
+#[test]
+fn steps_are_inserted_before_and_behind_a_group() {
+    let picture = drawn(&grouped(workflow(&json!([step("a"), step("b"), step("c")])), &[("b", "b")]), Direction::Down);
+    let frame = picture.nodes.iter().find(|node| node.kind == "step_group").unwrap();
+    let places: Vec<(&str, bool)> = picture
+        .edges
+        .iter()
+        .map(|edge| (edge.insert_at.as_deref().unwrap(), on_border(frame, (frame.x, edge.label_y))))
+        .collect();
+    let outside = |at| (at, false);
+    assert_eq!(places, ["/value/modules/0", "/value/modules/1", "/value/modules/2", "/value/modules/3"].map(outside));
+}
+
 /// Generates lists of modules of any shape, at most five levels deep.
 fn any_modules() -> impl Strategy<Value = Vec<Value>> {
-    let leaf = prop_oneof![Just(step("")), Just(step("a")), Just(json!(3))];
+    let leaf = prop_oneof![Just(step("")), Just(step("a")), Just(step("c")), Just(json!(3))];
     let module = leaf.prop_recursive(5, 40, 4, |inner| {
         let list = prop::collection::vec(inner, 0..4);
         let lists = prop::collection::vec(list.clone(), 0..4);
@@ -278,11 +327,17 @@ fn any_modules() -> impl Strategy<Value = Vec<Value>> {
     prop::collection::vec(module, 0..5)
 }
 
+/// Generates groups, also of steps that may not exist or not be neighbours.
+fn any_groups() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec(("[abclp]", "[abclp]"), 0..3)
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
-    fn every_picture_is_sound(modules in any_modules(), failure in any_modules()) {
-        let mut document = workflow(&json!(modules));
+    fn every_picture_is_sound(modules in any_modules(), failure in any_modules(), groups in any_groups()) {
+        let groups: Vec<(&str, &str)> = groups.iter().map(|(start, end)| (start.as_str(), end.as_str())).collect();
+        let mut document = grouped(workflow(&json!(modules)), &groups);
         if let Some(handler) = failure.first() {
             document["value"]["failure_module"] = handler.clone();
         }

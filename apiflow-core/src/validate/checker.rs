@@ -139,6 +139,7 @@ impl<'a> Checker<'a> {
             self.items.pop();
             self.in_failure = false;
         }
+        self.check_groups(flow, &value);
     }
 
     /// Checks a JSON Schema that values are validated against during a run.
