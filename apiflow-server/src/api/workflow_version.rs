@@ -12,7 +12,7 @@ pub struct WorkflowVersionSummary {
     /// Id of the user who saved it.
     #[schema(required)]
     pub saved_by: Option<String>,
-    /// Name of that user; null if the user was deleted.
+    /// Name of that user; null if the user was deleted, or if the caller may not see other users.
     #[schema(required)]
     pub saved_by_name: Option<String>,
     /// When it was saved.

@@ -18,6 +18,7 @@ use crate::users::Caller;
 /// Lists the versions of a workflow, newest first.
 pub(crate) async fn list_versions(
     state: &AppState,
+    caller: &Caller,
     id: &str,
     query: &PageQuery,
 ) -> Result<Page<WorkflowVersionSummary>, Problem> {
@@ -30,19 +31,24 @@ pub(crate) async fn list_versions(
     let current = current_number(state, &workflow).await?;
     let mut names = UserNames::default();
     for version in &found {
-        names.find_name(state, version.saved_by.as_deref()).await?;
+        names.find_name(state, caller, version.saved_by.as_deref()).await?;
     }
     let key = |version: &apiflow_store::WorkflowVersion| version.number.to_string();
     Ok(build_page(found, limit, key, |version| names.summarize(version, current)))
 }
 
 /// Reads one version of a workflow.
-pub(crate) async fn read_version(state: &AppState, id: &str, number: u64) -> Result<WorkflowVersion, Problem> {
+pub(crate) async fn read_version(
+    state: &AppState,
+    caller: &Caller,
+    id: &str,
+    number: u64,
+) -> Result<WorkflowVersion, Problem> {
     let workflow = saved_document(&*state.documents, DocumentKind::Workflow, id).await?;
     let current = current_number(state, &workflow).await?;
     let (version, content) = find_version(state, id, number).await?;
     let mut names = UserNames::default();
-    names.find_name(state, version.saved_by.as_deref()).await?;
+    names.find_name(state, caller, version.saved_by.as_deref()).await?;
     Ok(WorkflowVersion { summary: names.summarize(version, current), content })
 }
 
@@ -88,9 +94,10 @@ async fn current_number(state: &AppState, workflow: &Document) -> Result<Option<
 struct UserNames(BTreeMap<String, Option<String>>);
 
 impl UserNames {
-    /// Reads the name of a user.
-    async fn find_name(&mut self, state: &AppState, id: Option<&str>) -> Result<(), Problem> {
-        if let Some(id) = id.filter(|id| !self.0.contains_key(*id)) {
+    /// Reads the name of a user, if the caller may see it: admins see all users, others only themselves.
+    async fn find_name(&mut self, state: &AppState, caller: &Caller, id: Option<&str>) -> Result<(), Problem> {
+        let may_see = |id: &str| caller.user.is_admin || caller.user.id == id;
+        if let Some(id) = id.filter(|id| may_see(id) && !self.0.contains_key(*id)) {
             let user = state.accounts.read_user(id).await?;
             self.0.insert(id.to_owned(), user.map(|user| user.username));
         }

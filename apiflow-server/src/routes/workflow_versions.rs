@@ -39,11 +39,11 @@ struct RestoreHeaders {
     responses((status = OK, description = "a page, newest first", body = Page<WorkflowVersionSummary>)))]
 async fn list_workflow_versions(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath(id): InPath<String>,
     InQuery(query): InQuery<PageQuery>,
 ) -> Result<Json<Page<WorkflowVersionSummary>>, Problem> {
-    workflow_versions::list_versions(&state, &id, &query).await.map(Json)
+    workflow_versions::list_versions(&state, &caller, &id, &query).await.map(Json)
 }
 
 /// Reads one version of a workflow.
@@ -52,10 +52,10 @@ async fn list_workflow_versions(
     responses((status = OK, description = "the version with its content", body = WorkflowVersion)))]
 async fn read_workflow_version(
     State(state): State<AppState>,
-    _caller: Caller,
+    caller: Caller,
     InPath((id, number)): InPath<(String, u64)>,
 ) -> Result<Json<WorkflowVersion>, Problem> {
-    workflow_versions::read_version(&state, &id, number).await.map(Json)
+    workflow_versions::read_version(&state, &caller, &id, number).await.map(Json)
 }
 
 /// Saves a version of a workflow as its newest one.

@@ -64,15 +64,24 @@ async fn pages_of_versions_follow_each_other() {
 }
 
 #[tokio::test]
-async fn a_version_names_who_saved_it_not_who_made_the_workflow() {
+async fn a_version_names_who_saved_it_to_admins_and_to_that_user() {
     let mut client = RecordingClient::admin().await;
     save(&client, "one").await;
+    let check = async |client: &RecordingClient, expected: Value| {
+        let page = client.raw("GET", "/workflows/flow/versions", &[], None).await.json();
+        let items = page["items"].as_array().into_iter().flatten();
+        let listed: Vec<Value> = items.map(|item| item["saved_by_name"].clone()).collect();
+        let first = client.raw("GET", "/workflows/flow/versions/1", &[], None).await.json();
+        assert_eq!((json!(listed), &first["saved_by_name"]), (expected.clone(), &expected[listed.len() - 1]));
+    };
     client.as_new_user("bob").await;
     save(&client, "two").await;
-    let page = client.raw("GET", "/workflows/flow/versions", &[], None).await.json();
-    let names: Vec<&str> =
-        page["items"].as_array().into_iter().flatten().filter_map(|item| item["saved_by_name"].as_str()).collect();
-    assert_eq!(names, ["bob", "admin"]);
+    check(&client, json!(["bob", null])).await;
+    client.log_in("admin", "admin").await;
+    client.as_new_user("carol").await;
+    check(&client, json!([null, null])).await;
+    client.log_in("admin", "admin").await;
+    check(&client, json!(["bob", "admin"])).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -2727,7 +2727,7 @@ export interface components {
                 saved_at: string;
                 /** @description Id of the user who saved it. */
                 saved_by: string | null;
-                /** @description Name of that user; null if the user was deleted. */
+                /** @description Name of that user; null if the user was deleted, or if the caller may not see other users. */
                 saved_by_name: string | null;
             }[];
             /** @description Pass it as `cursor` to get the next page; null on the last page. */
@@ -3518,7 +3518,7 @@ export interface components {
             saved_at: string;
             /** @description Id of the user who saved it. */
             saved_by: string | null;
-            /** @description Name of that user; null if the user was deleted. */
+            /** @description Name of that user; null if the user was deleted, or if the caller may not see other users. */
             saved_by_name: string | null;
         };
     };
