@@ -209,14 +209,14 @@ test('a sub-flow is opened in the graph of its job', async ({ admin, rest }) => 
 	await admin.goto(`/jobs/${id}`);
 	await expect(admin.getByRole('status').first()).toContainText('completed');
 	const graph = admin.getByRole('region', { name: 'Graph of the job' });
-	await graph.getByText('make').first().click();
-	await graph.getByRole('button', { name: 'Open sub-flow make' }).click();
-	const inner = graph.locator('.svelte-flow__node', { hasText: 'Make this a 90s cartoon' });
+	await graph.getByRole('button', { name: 'Show the steps of make' }).click();
+	const inner = graph.locator('.svelte-flow__node-card', { hasText: 'Make this a 90s cartoon' });
 	await expect(inner).toContainText('done');
 	await inner.click();
 	await expect(admin.getByRole('region', { name: /^cartoon_step, make #1/ })).toBeVisible();
-	await graph.getByRole('button', { name: 'Workflow' }).click();
-	await expect(graph.locator('.svelte-flow__node', { hasText: 'make' })).toBeVisible();
+	await graph.getByRole('button', { name: 'Hide the steps of make' }).click();
+	await expect(inner).toHaveCount(0);
+	await expect(graph.locator('.svelte-flow__node-card', { hasText: 'make' })).toContainText('done');
 });
 
 test('the log of a provider is streamed and searched, and steps are gone through', async ({ admin, rest }) => {

@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import type { Step, StepStatus } from '#lib/api/types.ts';
-import { filterByIteration, listLoopRuns, stepsOfSubflow } from './iterations.ts';
+import { filterByIteration, listLoopRuns } from './iterations.ts';
 
 const step = (id: string, path: string, status: StepStatus = 'completed') => ({ id, path, status }) as Step;
 const steps = [
@@ -23,10 +23,4 @@ it('filterByIteration keeps what is outside of the chosen loops', () => {
 	expect(filterByIteration(steps, { loop: 1 }).map(({ id }) => id)).toEqual(['a', 'b', 'c', 'd', 'e']);
 	expect(filterByIteration(steps, { loop: 0 }).map(({ id }) => id)).toEqual(['a', 'b', 'e']);
 	expect(filterByIteration(steps, {})).toHaveLength(6);
-});
-
-it('stepsOfSubflow counts paths from the sub-flow', () => {
-	const inside = [step('polish', ''), step('a', 'polish[0]'), step('b', 'polish[0]/each[2]'), step('c', 'polisher[0]'), step('d', 'each[1]/polish[0]')];
-	const shown = (place: string) => stepsOfSubflow(inside, place).map(({ id, path }) => `${id}:${path}`);
-	expect([shown('polish'), shown('each[1]/polish')]).toEqual([['a:', 'b:each[2]'], ['d:']]);
 });

@@ -54,14 +54,3 @@ export function filterByIteration(steps: readonly Step[], chosen: Readonly<Recor
 export function placeOf({ path, id }: Pick<Step, 'path' | 'id'>): string {
 	return path === '' ? id : `${path}/${id}`;
 }
-
-/** The steps inside a sub-flow, with their paths counted from it. `place` is its path and id: `each[1]/polish`. */
-export function stepsOfSubflow<T extends Pick<Step, 'path'>>(steps: readonly T[], place: string): T[] {
-	const prefix = `${place}[`;
-	return steps.flatMap((step) => {
-		if (!step.path.startsWith(prefix)) return [];
-		const end = step.path.indexOf(']', prefix.length);
-		const rest = step.path.slice(end + 1);
-		return end < 0 || (rest !== '' && !rest.startsWith('/')) ? [] : [{ ...step, path: rest.slice(1) }];
-	});
-}
