@@ -5,9 +5,9 @@ import type { Note } from '#lib/workflow/notes.ts';
 /** A node of the layout computed by the core. Pixels from the top left corner, also inside groups. */
 export interface LayoutNode {
 	id: string;
-	/** JSON Pointer of the module in the OpenFlow document. */
+	/** JSON Pointer of the module, or the group of steps, in the OpenFlow document. */
 	pointer: string;
-	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group`, `unknown`; `subflow` is the frame of an opened sub-flow. */
+	/** The module's type, or `start`, `end`, `join`, `loop_end`, `group` (the frame of a loop), `step_group` (that of a group, or its card), `unknown`; `subflow` is the frame of an opened sub-flow. */
 	kind: string;
 	label: string;
 	/** The innermost enclosing group. */
@@ -51,8 +51,8 @@ export interface Layout {
 export type CardData = { kind: string; label: string; id: string; pointer: string; errors: number; warnings: number; isCollapsed: boolean; isReadOnly: boolean };
 /** Data of a graph edge. */
 export type EdgeData = { path: string; kind: string; label: string | null; insertAt: string | null; x: number; y: number };
-/** A graph node: a card, a marker or the frame of a group. */
-export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame'>;
+/** A graph node: a card, a marker, the frame of a loop or sub-flow, or a group. */
+export type FlowNode = Node<CardData, 'card' | 'marker' | 'frame' | 'steps'>;
 /** A note on the graph. */
 export type NoteNode = Node<{ note: Note }, 'note'>;
 /** A graph edge. */
@@ -60,15 +60,17 @@ export type FlowEdge = Edge<EdgeData, 'edge'>;
 
 const MARKERS = new Set(['start', 'end', 'join', 'loop_end']);
 const FRAMES = new Set(['group', 'subflow']);
+/** Kind of a group of steps. */
+export const STEP_GROUP = 'step_group';
 
 /** Whether a layout node represents a module. */
 export function isCard({ kind, pointer }: LayoutNode): boolean {
-	return !MARKERS.has(kind) && !FRAMES.has(kind) && pointer !== '';
+	return !MARKERS.has(kind) && !FRAMES.has(kind) && kind !== STEP_GROUP && pointer !== '';
 }
 
 /** Whether a layout node is a frame around others. */
-export function isFrame({ kind }: LayoutNode): boolean {
-	return FRAMES.has(kind);
+export function isFrame({ kind, isCollapsed = false }: LayoutNode): boolean {
+	return FRAMES.has(kind) || (kind === STEP_GROUP && !isCollapsed);
 }
 
 /** The innermost module that contains a place in the OpenFlow document. */
@@ -131,7 +133,7 @@ export function toGraph(layout: Layout, marks: GraphMarks, before: DrawnGraph = 
 	return { nodes: reuseList(before.nodes, nodes), edges: reuseList(before.edges, edges) };
 }
 
-const typeOf = (node: LayoutNode) => (isFrame(node) ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card');
+const typeOf = (node: LayoutNode) => (node.kind === STEP_GROUP ? 'steps' : isFrame(node) ? 'frame' : MARKERS.has(node.kind) ? 'marker' : 'card');
 const isDraggable = (node: LayoutNode, { draggable = false }: GraphMarks) => draggable && typeOf(node) === 'card' && !node.isReadOnly;
 
 function toNode(node: LayoutNode, [errors, warnings]: readonly [number, number], marks: GraphMarks): FlowNode {
@@ -153,6 +155,8 @@ function toNode(node: LayoutNode, [errors, warnings]: readonly [number, number],
 		selectable: type === 'card',
 		focusable: type === 'card',
 		zIndex: type === 'frame' ? -1 : 0,
+		// Edges and loops within a group can be clicked through it.
+		...(type === 'steps' && { style: 'pointer-events: none' }),
 		ariaLabel: type === 'card' ? `${kind} ${label}` : undefined,
 		...(marks.selected && { selected: marks.selected.has(id) }),
 		data: { kind, label, id, pointer, errors, warnings, isCollapsed, isReadOnly }

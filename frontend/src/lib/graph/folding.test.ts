@@ -39,7 +39,7 @@ describe('foldDocument', () => {
 it('unfoldLayout restores kinds and labels, and makes opened sub-flows read-only', () => {
 	const node = (id: string, pointer: string, kind: string, label = id): LayoutNode => ({ id, pointer, kind, label, parent: null, x: 0, y: 0, width: 1, height: 1 });
 	const edge = (kind: string, source: string, target: string, insert_at: string | null): LayoutEdge => ({ id: source + target, source, target, kind, path: '', label: null, insert_at, label_x: 0, label_y: 0 });
-	const folded: FoldedDocument = { document, collapsed: new Map([['outer', 'forloopflow']]), opened: new Map([['sub', '/value/modules/2']]), modules: new Map() };
+	const folded: FoldedDocument = { document, collapsed: new Map([['outer', 'forloopflow']]), opened: new Map([['sub', '/value/modules/2']]), modules: new Map(), groups: [] };
 	const layout: Layout = {
 		direction: 'down',
 		width: 1,

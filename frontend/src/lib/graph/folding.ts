@@ -1,10 +1,12 @@
 import { isWithin, valueAt } from '#lib/pointer.ts';
+import { shownGroups, type ShownGroup } from '#lib/workflow/groups.ts';
 import { allModules, childLists, isObject, modulesWithin, type Module, type PlacedModule } from '#lib/workflow/modules.ts';
 import type { Layout, LayoutNode } from './flow.ts';
+import { collapseGroups, isGroupCollapsed, restoreLayout } from './group-folding.ts';
 
 /** What a graph shows of a document besides its own steps, by ids of the layout. */
 export interface Folding {
-	/** Loops and branches whose steps are hidden. */
+	/** Loops and branches whose steps are hidden, and the keys of groups that are not as they are at first. */
 	collapsed: ReadonlySet<string>;
 	/** OpenFlow documents of sub-flows whose steps are shown, by the steps that run them. Ids of steps in them are `step/inner`. */
 	subflows: ReadonlyMap<string, unknown>;
@@ -19,6 +21,8 @@ export interface FoldedDocument {
 	opened: ReadonlyMap<string, string>;
 	/** The collapsed modules and the steps with an opened sub-flow as they were, by pointer. */
 	modules: ReadonlyMap<string, Module>;
+	/** The collapsed groups. */
+	groups: readonly ShownGroup[];
 }
 
 /** Whether a module contains lists of steps, so that it can be collapsed. */
@@ -38,7 +42,8 @@ export function layoutId({ pointer, module }: PlacedModule, used: ReadonlySet<st
 
 /** Folds a document; null if this changes nothing. */
 export function foldDocument(document: unknown, folding: Folding): FoldedDocument | null {
-	if (folding.collapsed.size === 0 && folding.subflows.size === 0) return null;
+	const hasCollapsedGroup = shownGroups(document).some((group) => isGroupCollapsed(group, folding.collapsed));
+	if (folding.collapsed.size === 0 && folding.subflows.size === 0 && !hasCollapsedGroup) return null;
 	const folded = structuredClone(document);
 	const used = new Set<string>();
 	const [collapsed, opened, modules] = [new Map<string, string>(), new Map<string, string>(), new Map<string, Module>()];
@@ -70,7 +75,8 @@ export function foldDocument(document: unknown, folding: Folding): FoldedDocumen
 	foldSingle('/value/preprocessor_module');
 	foldList('/value/modules');
 	foldSingle('/value/failure_module');
-	return collapsed.size + opened.size > 0 ? { document: folded, collapsed, opened, modules } : null;
+	const groups = collapseGroups(folded, folding.collapsed);
+	return collapsed.size + opened.size + groups.length > 0 ? { document: folded, collapsed, opened, modules, groups } : null;
 }
 
 /** The steps of a sub-flow, with ids that begin with that of the step which runs it. */
@@ -81,7 +87,8 @@ function copySteps(subflow: unknown, owner: string): unknown {
 }
 
 /** Turns the layout of a folded document into that of the document: with the true kinds, and without the edges back of sub-flows. */
-export function unfoldLayout(layout: Layout, { collapsed, opened }: FoldedDocument): Layout {
+export function unfoldLayout(folded: Layout, { collapsed, opened, groups }: FoldedDocument): Layout {
+	const layout = restoreLayout(folded, groups);
 	const frames = [...opened.values()];
 	const isInside = (pointer: string) => frames.some((frame) => pointer !== frame && isWithin(pointer, frame));
 	const nodes = layout.nodes.map((node): LayoutNode => {

@@ -1,6 +1,7 @@
 import { createContext } from 'svelte';
 import type { StepStatus } from '#lib/api/types.ts';
 import type { Media } from '#lib/media/media.ts';
+import type { GroupChange, StepGroup } from '#lib/workflow/groups.ts';
 import type { Module } from '#lib/workflow/modules.ts';
 import type { Note, NoteChange } from '#lib/workflow/notes.ts';
 import type { GraphFolding } from './graph-folding.svelte.ts';
@@ -37,7 +38,7 @@ export interface GraphContext {
 	isSelected(id: string): boolean;
 	/** Whether a search found the card. */
 	isFound(id: string): boolean;
-	/** The module of a card. */
+	/** The module of a card, or the object of a group of steps. */
 	moduleAt(pointer: string): Module | undefined;
 	/** State of a card's step in the run that is shown. */
 	runOf(id: string): CardRun | undefined;
@@ -47,10 +48,12 @@ export interface GraphContext {
 	changeOf?(id: string): StepChange | undefined;
 	/** Id of the edge on which the dragged cards would be inserted. */
 	readonly dropEdge: string | undefined;
-	/** Collapses loops and branches, and opens sub-flows. Absent if the graph can't. */
+	/** Collapses loops, branches and groups, and opens sub-flows. Absent if the graph can't. */
 	readonly folding?: GraphFolding;
 	/** Changes a note; null deletes it. Absent if the graph is read-only. */
 	readonly changeNote?: (note: Note, change: NoteChange | null) => void;
+	/** Changes a group of steps; null removes it, not its steps. Absent if the graph is read-only. */
+	readonly changeGroup?: (group: StepGroup, change: GroupChange | null) => void;
 	/** Lets the user choose a step to insert. Absent if the graph is read-only. */
 	insert?: (at: string) => void;
 }

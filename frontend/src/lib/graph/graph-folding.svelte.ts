@@ -1,7 +1,10 @@
 import { SvelteMap } from 'svelte/reactivity';
 import type { Core } from '#lib/core.ts';
+import { groupAt, isInGroup, groupsAround, isGroupPointer, shownGroups, stepsOfGroup } from '#lib/workflow/groups.ts';
 import { allModules, enclosingModules, moduleAt, modulesWithin, subflowIdOf, type Module } from '#lib/workflow/modules.ts';
+import { editorUrl } from '#lib/workflow/subflow-trail.ts';
 import type { Layout } from './flow.ts';
+import { groupKey, isGroupCollapsed } from './group-folding.ts';
 import { foldDocument, isCollapsible, layoutId, unfoldLayout, type FoldedDocument } from './folding.ts';
 
 /** Where a graph gets its document from. All are called reactively. */
@@ -17,14 +20,16 @@ export interface FoldingSource {
 	 * the layout. Without this function, sub-flows stay closed.
 	 */
 	loadSubflow?: (workflow: string, step: string) => Promise<unknown>;
+	/** The URL of a workflow that a step runs; without it, that of its editor. */
+	linkTo?: (workflow: string, step: string) => string;
 }
 
 /**
- * What a graph shows of a document: loops and branches can be collapsed, and sub-flows opened in place. Holds the layout
+ * What a graph shows of a document: loops, branches and groups can be collapsed, and sub-flows opened in place. Holds the layout
  * of what is shown. Create it while a component is initialized, and pass it to `Graph`.
  */
 export class GraphFolding {
-	/** Ids of the collapsed loops and branches. */
+	/** Ids of the collapsed loops and branches, and keys of the groups that are not as they are at first. */
 	collapsed = $state.raw<ReadonlySet<string>>(new Set());
 	/** Id of the card that was folded or unfolded last. It keeps its place on the screen. */
 	anchor = $state.raw<string>();
@@ -32,6 +37,8 @@ export class GraphFolding {
 	readonly #core: Core;
 	readonly #source: FoldingSource;
 	readonly #subflows = new SvelteMap<string, unknown>();
+	/** Documents of the opened sub-flows, by the ids of the steps that run them. */
+	readonly subflows: ReadonlyMap<string, unknown> = this.#subflows;
 	#folded = $state.raw<{ layout: Layout; document: FoldedDocument } | null>(null);
 
 	constructor(core: Core, source: FoldingSource) {
@@ -61,6 +68,11 @@ export class GraphFolding {
 		return this.#folded?.layout ?? this.#source.layout();
 	}
 
+	/** The URL of a workflow that a step runs. */
+	linkTo(workflow: string, step: string): string {
+		return this.#source.linkTo?.(workflow, step) ?? editorUrl(workflow);
+	}
+
 	/** The module of a card, also of a step in an opened sub-flow. */
 	moduleAt(pointer: string): Module | undefined {
 		const folded = this.#folded?.document;
@@ -75,21 +87,27 @@ export class GraphFolding {
 
 	/** Whether the steps inside a foldable card are shown. */
 	isOpen(id: string, module: Module): boolean {
+		const group = groupAt(this.#source.document(), id);
+		if (group) return !isGroupCollapsed(group, this.collapsed);
 		return isCollapsible(module) ? !this.collapsed.has(id) : this.#subflows.has(id);
 	}
 
 	/** Ids of the steps inside a collapsed card. */
 	idsWithin(pointer: string): string[] {
 		const document = this.#source.document();
-		const placed = moduleAt(document, pointer);
-		return placed ? modulesWithin(document, placed).slice(1).flatMap(({ module }) => module.id ?? []) : [];
+		const group = isGroupPointer(pointer) ? shownGroups(document).find((shown) => shown.pointer === pointer) : undefined;
+		const placed = group ? undefined : moduleAt(document, pointer);
+		const inside = group ? stepsOfGroup(document, group.place).flatMap((step) => modulesWithin(document, step)) : placed ? modulesWithin(document, placed).slice(1) : [];
+		return inside.flatMap(({ module }) => module.id ?? []);
 	}
 
 	/** Hides or shows the steps inside a card. */
 	async toggle(id: string, module: Module): Promise<void> {
 		this.anchor = id;
 		const subflow = subflowIdOf(module);
-		if (isCollapsible(module)) this.#remember(this.collapsed.has(id) ? without(this.collapsed, id) : new Set([...this.collapsed, id]));
+		const group = groupAt(this.#source.document(), id);
+		if (group) this.#remember(toggled(this.collapsed, groupKey(group)));
+		else if (isCollapsible(module)) this.#remember(toggled(this.collapsed, id));
 		else if (this.#subflows.has(id)) this.#subflows.delete(id);
 		else if (subflow !== null) {
 			const document = await this.#source.loadSubflow?.(subflow, id);
@@ -97,17 +115,29 @@ export class GraphFolding {
 		}
 	}
 
-	/** Collapses all loops and branches, or shows the steps of all if some are collapsed. */
+	/** Collapses all loops, branches and groups, or shows the steps of all if some are collapsed. */
 	toggleAll(): void {
 		this.anchor = undefined;
-		this.#remember(this.collapsed.size > 0 ? new Set() : new Set(this.#collapsibleIds()));
+		const document = this.#source.document();
+		const ids = this.#collapsibleIds();
+		const groups = shownGroups(document);
+		const isAnyCollapsed = ids.some((id) => this.collapsed.has(id)) || groups.some((group) => isGroupCollapsed(group, this.collapsed));
+		const keys = groups.filter(({ isCollapsedAtFirst }) => isCollapsedAtFirst === isAnyCollapsed).map(groupKey);
+		this.#remember(new Set(isAnyCollapsed ? keys : [...ids, ...keys]));
 	}
 
-	/** Shows a step: the loops and branches around it are no longer collapsed. */
+	/** Shows a step: the loops, branches and groups around it are no longer collapsed. */
 	reveal(pointer: string): void {
-		const around = enclosingModules(this.#source.document(), pointer).flatMap(({ pointer: place, module }) => [place, module.id ?? '']);
+		const document = this.#source.document();
+		const around = enclosingModules(document, pointer).flatMap(({ pointer: place, module }) => [place, module.id ?? '']);
 		const hidden = around.filter((id) => this.collapsed.has(id));
-		if (hidden.length > 0) this.#remember(hidden.reduce<ReadonlySet<string>>(without, this.collapsed));
+		const groups = shownGroups(document).filter((group) => isInGroup(group.place, pointer) && isGroupCollapsed(group, this.collapsed));
+		if (hidden.length + groups.length > 0) this.#remember(groups.map(groupKey).reduce(toggled, hidden.reduce<ReadonlySet<string>>(without, this.collapsed)));
+	}
+
+	/** Id of the innermost group around a step; `undefined` if there is none. */
+	groupAround(pointer: string): string | undefined {
+		return groupsAround(this.#source.document(), pointer)[0]?.pointer;
 	}
 
 	#collapsibleIds(): string[] {
@@ -127,6 +157,11 @@ export class GraphFolding {
 
 function without(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
 	return new Set([...set].filter((other) => other !== id));
+}
+
+/** The set with an element that it did not have, or without one that it had. */
+function toggled(set: ReadonlySet<string>, id: string): ReadonlySet<string> {
+	return set.has(id) ? without(set, id) : new Set([...set, id]);
 }
 
 const storageKey = (name: string) => `apiflow.collapsed.${name}`;

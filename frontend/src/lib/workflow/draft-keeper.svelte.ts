@@ -16,16 +16,18 @@ export class DraftKeeper<T extends AnyDocument> {
 
 	readonly #draft: Draft<T>;
 	readonly #word: string;
+	#restoresAtOnce: boolean;
 	/** Key of the saved document. Derived, so that a save alone does not look for kept text again. */
 	readonly #key: string | null = $derived.by(() => (this.#draft.saved ? `${this.#word}/${this.#draft.saved.id}` : null));
 
-	/** `word` is the kind of the document. */
-	constructor(draft: Draft<T>, word: string) {
+	/** `word` is the kind of the document. `restoresAtOnce`: whether kept text goes back into the draft without a question, unless the document was saved since then. */
+	constructor(draft: Draft<T>, word: string, restoresAtOnce = false) {
+		this.#restoresAtOnce = restoresAtOnce;
 		this.#draft = draft;
 		this.#word = word;
 		$effect(() => {
 			const key = this.#key;
-			if (key !== null) void untrack(() => findKeptDraft(key, draft.text)).then((found) => (this.offered = found));
+			if (key !== null) void untrack(() => findKeptDraft(key, draft.text)).then((found) => this.#offer(found));
 		});
 		$effect(() => {
 			const [key, content, isDirty] = [this.#key, draft.text, draft.dirty];
@@ -33,6 +35,11 @@ export class DraftKeeper<T extends AnyDocument> {
 			const timer = setTimeout(() => void (isDirty ? keepDraft(key, this.#toKept(content)) : forgetDraft(key)), KEEP_AFTER_MS);
 			return () => clearTimeout(timer);
 		});
+	}
+
+	/** Keeps the unsaved text at once, before the page is left. */
+	async keepNow(): Promise<void> {
+		if (this.#key !== null && this.#draft.dirty) await keepDraft(this.#key, this.#toKept(this.#draft.text));
 	}
 
 	/** Whether the document was saved since the offered text was kept. */
@@ -51,6 +58,12 @@ export class DraftKeeper<T extends AnyDocument> {
 	discard(): void {
 		this.offered = null;
 		if (this.#key !== null) void forgetDraft(this.#key);
+	}
+
+	#offer(found: KeptDraft | null): void {
+		this.offered = found;
+		if (found && this.#restoresAtOnce && !this.isOutdated) this.#draft.text = this.take() ?? this.#draft.text;
+		this.#restoresAtOnce = false;
 	}
 
 	#toKept(text: string): KeptDraft {

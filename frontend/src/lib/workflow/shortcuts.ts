@@ -15,8 +15,10 @@ export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: '+ -', action: 'Zoom in or out' },
 	{ keys: 'F2', action: 'Rename the selected step' },
 	{ keys: 'D', action: 'Disable or enable the selected steps' },
-	{ keys: 'C', action: 'Hide or show the steps inside the selected step' },
-	{ keys: 'Shift+C', action: 'Hide or show the steps of all loops and branches' },
+	{ keys: 'Ctrl+G, Ctrl+Shift+G', action: 'Group the selected steps, or remove the group around them' },
+	{ keys: 'C', action: 'Hide or show the steps inside the selected step, or the group around it' },
+	{ keys: 'O', action: 'Open the workflow that the selected step runs' },
+	{ keys: 'Shift+C', action: 'Hide or show the steps of all loops, branches and groups' },
 	{ keys: 'Esc', action: 'Select nothing' },
 	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
 	{ keys: 'Ctrl+S', action: 'Save' },
@@ -46,7 +48,7 @@ export const TEXT_SHORTCUTS: readonly { keys: string; action: string }[] = [
 ];
 
 /** An action on the graph that a key starts. */
-export type GraphAction = 'note' | 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
+export type GraphAction = 'open-subflow' | 'note' | 'group' | 'ungroup' | 'fold' | 'fold-all' | 'search' | 'fit' | 'zoom-in' | 'zoom-out' | 'zoom-reset' | 'left' | 'right';
 
 /** An action of the editor that a key starts. */
 export type EditorAction =
@@ -101,6 +103,8 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 				return 'select-all';
 			case 'f':
 				return 'search';
+			case 'g':
+				return shiftKey ? 'ungroup' : 'group';
 			case 'z':
 				return shiftKey ? 'redo' : 'undo';
 			case 'y':
@@ -142,6 +146,8 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 			return shiftKey ? 'fold-all' : 'fold';
 		case 'Escape':
 			return 'clear';
+		case 'o':
+			return 'open-subflow';
 		case 't':
 			return 'text';
 		case '?':

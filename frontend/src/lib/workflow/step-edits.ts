@@ -1,6 +1,7 @@
 import { JsonEdit } from '#lib/editor/json-edit.ts';
 import { isWithin, valueAt } from '#lib/pointer.ts';
 import { disableCondition, enableCondition, isDisabled, readSkipCondition } from './disabled-steps.ts';
+import { keepGroups, renameInGroups } from './groups.ts';
 import { allModules, isObject, moduleAt, moduleIds, modulesWithin, nodeIdOf, splitPlace, type Module } from './modules.ts';
 import { findExpressions, findReferences, renameInExpression } from './references.ts';
 import { StepIndex } from './step-index.ts';
@@ -46,6 +47,7 @@ export class StepEditor {
 		const edit = this.#edit();
 		const outermost = findOutermost(pointers);
 		edit.remove(...outermost.map((pointer) => this.#prefix + pointer));
+		keepGroups(edit, this.#prefix, this.#document);
 		return { edit, select: [], dangling: this.#findDangling(edit, outermost) };
 	}
 
@@ -71,7 +73,10 @@ export class StepEditor {
 	 */
 	move(pointers: readonly string[], to: string): StepEdit | null {
 		const sources = findOutermost(pointers);
-		const modules = sources.flatMap((pointer) => (splitPlace(pointer) ? (moduleAt(this.#document, pointer)?.module ?? []) : []));
+		const modules = sources.flatMap((pointer): Module[] => {
+			const placed = splitPlace(pointer) ? moduleAt(this.#document, pointer) : undefined;
+			return placed ? [placed.module] : [];
+		});
 		const target = splitPlace(to);
 		if (!target || modules.length === 0 || modules.length < sources.length) return null;
 		if (sources.some((pointer) => isWithin(to, pointer) && to !== pointer)) return null;
@@ -81,6 +86,7 @@ export class StepEditor {
 		if (!place) return null;
 		const select = modules.map((_, offset) => `${place.list}/${place.index + offset}`);
 		edit.insert(`${this.#prefix}${place.list}/${place.index}`, ...modules);
+		keepGroups(edit, this.#prefix, this.#document, new Set(modules.map((module) => module.id ?? '')));
 		const isSame = JSON.stringify(edit.value) === JSON.stringify(JSON.parse(this.#text));
 		return isSame ? null : { edit, select, dangling: {} };
 	}
@@ -92,6 +98,7 @@ export class StepEditor {
 		if (typeof before === 'string' && before !== '') {
 			const names = new Map([[before, id]]);
 			edit.setAll(findExpressions(this.#document).map(({ at, text }) => [this.#prefix + at, renameInExpression(text, names)]));
+			renameInGroups(edit, this.#prefix, before, id);
 			if (valueAt(this.#document, '/value/early_return') === before) edit.set(`${this.#prefix}/value/early_return`, id);
 		}
 		edit.set(`${this.#prefix}${pointer}/id`, id);

@@ -7,6 +7,7 @@ import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { updateValue } from '#lib/editor/json-update.ts';
 import { formatPointer, valueAt } from '#lib/pointer.ts';
 import type { Fix } from '#lib/problems.ts';
+import { addGroup } from './groups.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
 import { findNextPlace } from './places.ts';
 import { describeBrokenReferences } from './reference-check.ts';
@@ -30,8 +31,8 @@ export interface TextEditor {
 /** Most steps that a message names. */
 const MAX_NAMES = 5;
 
-/** Tells the user what an edit did. */
-export type Notify = (message: string, undo: () => void) => void;
+/** Tells the user what an edit did, or why there was none. */
+export type Notify = (message: string, undo?: () => void) => void;
 
 /** Ids of the modules that stand in no list, as OpenFlow names them. */
 const FIXED_IDS: Readonly<Record<string, string>> = { '/value/failure_module': 'failure', '/value/preprocessor_module': 'preprocessor' };
@@ -175,6 +176,18 @@ export class WorkflowEditing {
 		const pointers = this.stepIds.flatMap((id) => (this.selected.includes(id) ? (this.find(id)?.pointer ?? []) : []));
 		const place = findNextPlace(this.document, pointers, by);
 		if (place !== null) this.move(pointers, place);
+	}
+
+	/** Puts the selected steps into a group; returns its pointer, or null if they can't be grouped, which is said. */
+	group(): string | null {
+		const changes = addGroup(this.document, this.selectedSteps.map(({ pointer }) => pointer));
+		if (typeof changes === 'string') {
+			this.#notify(`${changes}.`);
+			return null;
+		}
+		this.set(...changes);
+		const [pointer] = changes[0] ?? [];
+		return pointer === undefined || /\d$/.test(pointer) ? (pointer ?? null) : `${pointer}/0`;
 	}
 
 	/** Renames a step, with all references. */
