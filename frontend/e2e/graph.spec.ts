@@ -201,7 +201,7 @@ test('a sub-flow is opened in place, read-only, with a link', async ({ admin, re
 	await card(admin, 'sub/cartoon_step').click();
 	await expect(details(admin).getByRole('heading', { name: 'Workflow' })).toBeVisible();
 	await expect(graph(admin).getByRole('button', { name: 'Insert a step here' })).toHaveCount(3);
-	await expect(graph(admin).getByRole('link', { name: inner.workflow })).toHaveAttribute('href', `/workflows/${inner.workflow}`);
+	await expect(graph(admin).getByRole('link', { name: `Open the workflow ${inner.workflow}` })).toHaveAttribute('href', `/workflows/${inner.workflow}?within=${outer.workflow}%2Fsub`);
 	await graph(admin).getByRole('button', { name: 'Hide the steps of Cartoon' }).click();
 	await expect(cards(admin)).toHaveCount(2);
 });
