@@ -1,8 +1,9 @@
 import { expect, it } from 'vitest';
-import { actionEntries, documentEntries, groupEntries, pageEntries } from './command-palette.ts';
+import { actionEntries, documentEntries, groupEntries, pageCommandEntries, pageEntries } from './command-palette.ts';
 
 const named = { id: 'a/b', name: 'A' };
 const entries = [
+	...pageCommandEntries([{ key: 'undo', name: 'Undo', keys: 'Ctrl+Z', perform: () => undefined }]),
 	...actionEntries(true),
 	...pageEntries(true),
 	...documentEntries({ workflows: [named as never], nodes: [named as never], connectors: [named as never], jobs: [{ ...named, status: 'failed' } as never] })
@@ -10,7 +11,7 @@ const entries = [
 
 it('entries have keys of their own and lead to pages of the app', () => {
 	expect(new Set(entries.map(({ key }) => key)).size).toBe(entries.length);
-	expect(entries.every(({ target }) => 'action' in target || (target.href.startsWith('/') && !target.href.includes('a/b')))).toBe(true);
+	expect(entries.every(({ target }) => !('href' in target) || (target.href.startsWith('/') && !target.href.includes('a/b')))).toBe(true);
 	expect(entries.find(({ group }) => group === 'Jobs')?.detail).toBe('failed · a/b');
 });
 
@@ -22,7 +23,7 @@ it('only admins create users', () => {
 it('groupEntries puts what was chosen last first and does not repeat it', () => {
 	const groups = groupEntries(entries, ['job/a/b', 'gone', 'page/jobs']);
 	expect(groups[0]?.[1].map(({ key }) => key)).toEqual(['job/a/b', 'page/jobs']);
-	expect(groups.map(([name]) => name)).toEqual(['Recent', 'Actions', 'Pages', 'Workflows', 'Nodes', 'Connectors']);
+	expect(groups.map(([name]) => name)).toEqual(['Recent', 'This page', 'Actions', 'Pages', 'Workflows', 'Nodes', 'Connectors']);
 	expect(groups.flatMap(([, found]) => found).length).toBe(entries.length);
 	expect(groupEntries(entries, []).map(([name]) => name)).not.toContain('Recent');
 });

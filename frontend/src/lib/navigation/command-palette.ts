@@ -1,4 +1,5 @@
 import type { Connector, JobSummary, Node, Workflow } from '#lib/api/types.ts';
+import type { PageCommand } from './page-commands.svelte.ts';
 
 /** What the palette can do besides going to a page. */
 export type PaletteAction = 'theme-light' | 'theme-dark' | 'theme-system' | 'shortcuts' | 'logout';
@@ -12,9 +13,9 @@ export interface PaletteEntry {
 	/** What else is shown. */
 	detail: string;
 	/** Heading. */
-	group: 'Recent' | 'Actions' | 'Pages' | 'Workflows' | 'Nodes' | 'Connectors' | 'Jobs';
+	group: 'Recent' | 'This page' | 'Actions' | 'Pages' | 'Workflows' | 'Nodes' | 'Connectors' | 'Jobs';
 	/** Where it goes, as a URL, or what it does. */
-	target: { href: string } | { action: PaletteAction };
+	target: { href: string } | { action: PaletteAction } | { perform: () => void };
 }
 
 /** Actions. Those that create something open the dialog of its page. */
@@ -36,6 +37,11 @@ export function actionEntries(isAdmin: boolean): PaletteEntry[] {
 	];
 	const entry = (name: string, key: string, target: PaletteEntry['target']): PaletteEntry => ({ key: `action/${key}`, name, detail: '', group: 'Actions', target });
 	return [...places.map(([name, href]) => entry(name, href, { href })), ...actions.map(([name, action]) => entry(name, action, { action }))];
+}
+
+/** Actions of the current page. */
+export function pageCommandEntries(commands: readonly PageCommand[]): PaletteEntry[] {
+	return commands.map(({ key, name, keys, perform }) => ({ key: `here/${key}`, name, detail: keys, group: 'This page', target: { perform } }));
 }
 
 /** All pages. */

@@ -1,35 +1,3 @@
-/** Keyboard shortcuts of the workflow editor, for the list that `?` shows. */
-export const EDITOR_SHORTCUTS: readonly { keys: string; action: string }[] = [
-	{ keys: 'N', action: 'Insert a step' },
-	{ keys: 'Shift+N', action: 'Add a note to the graph' },
-	{ keys: 'Delete', action: 'Delete the selected steps' },
-	{ keys: 'Ctrl+D', action: 'Duplicate the selected steps' },
-	{ keys: 'Ctrl+C, Ctrl+X, Ctrl+V', action: 'Copy, cut, paste steps' },
-	{ keys: 'Ctrl+A', action: 'Select all steps' },
-	{ keys: '↑ ↓ ← →', action: 'Select the step next to the selected one' },
-	{ keys: 'Shift+↑ ↓', action: 'Add the previous or next step to the selection' },
-	{ keys: 'Alt+↑ ↓', action: 'Move the selected steps, also into and out of loops and branches' },
-	{ keys: 'Shift+drag', action: 'Select the steps in a rectangle' },
-	{ keys: '/, Ctrl+F', action: 'Search steps' },
-	{ keys: '1, 0', action: 'Show the whole graph, or its actual size' },
-	{ keys: '+ -', action: 'Zoom in or out' },
-	{ keys: 'F2', action: 'Rename the selected step' },
-	{ keys: 'D', action: 'Disable or enable the selected steps' },
-	{ keys: 'Ctrl+G, Ctrl+Shift+G', action: 'Group the selected steps, or remove the group around them' },
-	{ keys: 'C', action: 'Hide or show the steps inside the selected step, or the group around it' },
-	{ keys: 'O', action: 'Open the workflow that the selected step runs' },
-	{ keys: 'Shift+C', action: 'Hide or show the steps of all loops, branches and groups' },
-	{ keys: 'Esc', action: 'Select nothing' },
-	{ keys: 'Ctrl+Z, Ctrl+Shift+Z', action: 'Undo, redo' },
-	{ keys: 'Ctrl+S', action: 'Save' },
-	{ keys: 'Ctrl+Enter', action: 'Run' },
-	{ keys: 'Ctrl+Shift+H', action: 'Show the versions' },
-	{ keys: 'T', action: 'Show or hide the text' },
-	{ keys: 'F6, Shift+F6', action: 'Go to the next or previous part: graph, text, details, findings' },
-	{ keys: 'Ctrl+K', action: 'Go to anything' },
-	{ keys: '?', action: 'Show the shortcuts' }
-];
-
 /** Keyboard shortcuts of the text, for the same list. */
 export const TEXT_SHORTCUTS: readonly { keys: string; action: string }[] = [
 	{ keys: 'Ctrl+Space', action: 'Complete a key, a value or an expression' },
@@ -74,6 +42,7 @@ export type EditorAction =
 	| 'text'
 	| 'next-pane'
 	| 'previous-pane'
+	| 'panel'
 	| 'help';
 
 /** The parts of a keyboard event that decide. */
@@ -150,6 +119,8 @@ export function findAction({ key, ctrlKey, metaKey, shiftKey, altKey }: KeyPress
 			return 'open-subflow';
 		case 't':
 			return 'text';
+		case 'p':
+			return 'panel';
 		case '?':
 			return 'help';
 		default:
