@@ -151,7 +151,7 @@ test('the palette starts the actions of the editor', async ({ admin, rest }) => 
 	await choose('undo', 'Undo');
 	await expect(admin.getByText('Saved', { exact: true })).toBeVisible();
 	await choose('search st', 'Search steps');
-	await expect(graph(admin).getByRole('searchbox')).toBeFocused();
+	await expect(graph(admin).getByLabel('Search steps', { exact: true }).and(graph(admin).getByRole('textbox'))).toBeFocused();
 	await choose('versions', 'Versions');
 	await expect(admin.getByRole('dialog', { name: /^Versions/ })).toBeVisible();
 
