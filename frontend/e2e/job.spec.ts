@@ -3,7 +3,7 @@ import type { Job } from './types.ts';
 
 test('a run is started from its form and followed to its end', async ({ admin, rest }) => {
 	const world = await rest.world();
-	await rest.standIn({ delay_ms: 1500 });
+	await rest.standIn({ delay_ms: 2500 });
 	await admin.goto(`/workflows/${world.workflow}/run`);
 	await admin.getByRole('button', { name: 'Run' }).click();
 	await expect(admin.getByText('a value is required')).toBeVisible();
@@ -21,9 +21,9 @@ test('a run is started from its form and followed to its end', async ({ admin, r
 	await expect(admin).toHaveURL(/\/jobs\/[^/]+$/);
 	const steps = admin.getByRole('list', { name: 'Steps' }).locator('> li');
 	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('running');
-	await expect(steps.filter({ hasText: 'cartoon_step' })).toContainText('running');
+	await expect(steps.filter({ hasText: 'cartoon_step' })).toContainText('running', { timeout: 15_000 });
 	await expect(steps.filter({ hasText: 'add_hat_step' })).toContainText('completed');
-	await expect(admin.getByRole('status')).toContainText('completed');
+	await expect(admin.getByRole('status')).toContainText('completed', { timeout: 15_000 });
 	await expect(steps.filter({ hasText: 'completed' })).toHaveCount(2);
 	expect(streams.length, 'streams of events that were opened').toBeLessThanOrEqual(2);
 
@@ -129,7 +129,7 @@ test('a retried step shows its attempts while it waits and afterwards', async ({
 	const world = await rest.world();
 	const retried = structuredClone(workflow(world));
 	retried.nodes.value.modules = retried.nodes.value.modules.slice(0, 1);
-	Object.assign(retried.nodes.value.modules[0]!, { retry: { constant: { attempts: 1, seconds: 2 } } });
+	Object.assign(retried.nodes.value.modules[0]!, { retry: { constant: { attempts: 1, seconds: 5 } } });
 	await rest.call('PUT', `/workflows/${world.workflow}`, retried);
 	await rest.standIn({ fail_predictions: 1 });
 	const { id } = await rest.call<Job>('POST', `/workflow/${world.workflow}/run`, { input: { input_image: PICTURE } });
@@ -137,7 +137,7 @@ test('a retried step shows its attempts while it waits and afterwards', async ({
 	const step = admin.getByRole('list', { name: 'Steps' }).locator('> li');
 	await expect(step).toContainText('retrying');
 	await expect(step).toContainText(/next attempt (in \d s|is due)/);
-	await expect(step).toContainText('completed');
+	await expect(step).toContainText('completed', { timeout: 15_000 });
 	await expect(step).toContainText('attempt 2');
 	await expect(admin.getByText('1 retry')).toBeVisible();
 });
