@@ -4,6 +4,9 @@ import type { Layout } from '#lib/graph/flow.ts';
 import type { Problem } from '#lib/problems.ts';
 import { endTask, MAX_TASK_MS } from '#lib/tasks.ts';
 
+/** From this length, a text is checked in a task of its own, after the change of it is shown. */
+const LARGE_TEXT_LENGTH = 200_000;
+
 /** Validation result and layout of the document being edited. */
 export class WorkflowCheck {
 	/** Problems, with JSON Pointers under `prefix`. */
@@ -23,7 +26,10 @@ export class WorkflowCheck {
 
 	/** Validates the edited text, which is valid JSON. Results of earlier calls are discarded. */
 	async check(text: string, catalog: Catalog): Promise<void> {
-		const [turn, start] = [++this.#turn, performance.now()];
+		const turn = ++this.#turn;
+		if (text.length > LARGE_TEXT_LENGTH) await endTask();
+		if (turn !== this.#turn) return;
+		const start = performance.now();
 		const { diagnostics, layout } = await this.#core.check({ text, pointer: this.#prefix }, catalog);
 		// Drawing is a task of its own where checking was long.
 		if (performance.now() - start > MAX_TASK_MS) await endTask();

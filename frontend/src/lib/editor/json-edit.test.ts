@@ -55,6 +55,28 @@ describe('JsonEdit', () => {
 		expect(edit.changes).toHaveLength(4);
 		expect(replay(text, edit.changes)).toBe(edit.text);
 	});
+	it.each([
+		['[1,2,3,4]', ['/0', '/1', '/3'], '[3]'],
+		['[1,2,3,4]', ['/3', '/2', '/0'], '[2]'],
+		['{"a":[1, 2], "b": 1,\n"c": 2}', ['/a/0', '/c', '/none', '/b'], '{"a":[2]}'],
+		['[ 1, 2 ]', ['/0', '/1'], '[]']
+	])('removes from %s all of %j at once', (source, pointers, left) => {
+		const edit = new JsonEdit(source).remove(...pointers);
+		expect([edit.text, edit.changes.length]).toEqual([left, 1]);
+	});
+	it.each([
+		['[1,4]', '/1', '[1,2,3,4]'],
+		['[ 4 ]', '/0', '[ 2,3,4 ]'],
+		['[]', '/0', '[2,3]'],
+		['[\r\n\t1\r\n]', '/1', '[\r\n\t1,\r\n\t2,\r\n\t3\r\n]']
+	])('inserts several elements into %j at %s at once', (source, pointer, expected) => {
+		const edit = new JsonEdit(source).insert(pointer, 2, 3);
+		expect([edit.text, edit.changes.length]).toEqual([expected, 1]);
+	});
+	it('sets several values at once, and what is missing in the same object one by one', () => {
+		const edit = new JsonEdit('{"a": {"x": 1}, "b": {}}').setAll([['/a/x', 2], ['/b/y', 3], ['/b/z', 4], ['/c/d', 5]]);
+		expect(edit.value).toEqual({ a: { x: 2 }, b: { y: 3, z: 4 }, c: { d: 5 } });
+	});
 	it('makes no change if the value is there already', () => {
 		expect(new JsonEdit(text).set('/steps/0/id', 'x').changes).toEqual([]);
 	});

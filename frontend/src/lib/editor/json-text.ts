@@ -14,9 +14,11 @@ interface Style {
 	hasLines: boolean;
 }
 
-/** Detects the indentation of a text, which is that of its first indented line, else two spaces. */
+/** Detects the indentation of a text, which is that of its first indented line, else two spaces, and its line breaks. */
 function detectStyle(text: string): Style {
-	return { indent: /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ', eol: text.includes('\r\n') ? '\r\n' : '\n', hasLines: text.trimEnd().includes('\n') };
+	// Only its start is read: an edit may ask for each of a thousand places.
+	const line = text.indexOf('\n');
+	return { indent: /\n([ \t]+)\S/.exec(text)?.[1] ?? '  ', eol: text[line - 1] === '\r' ? '\r\n' : '\n', hasLines: line >= 0 && line < text.trimEnd().length };
 }
 
 /** Replaces a value. */

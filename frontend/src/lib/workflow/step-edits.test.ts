@@ -138,6 +138,12 @@ it('visibleModules are those before a place, and not those in loops', () => {
 	expect(visible('/value/failure_module')).toEqual(['a', 'b', 'each', 'left', 'choice', 'last']);
 });
 
+it('many copies get ids in order', () => {
+	const copies = editor().insert('/value/modules/5', Array.from({ length: 3 }, () => script('a')));
+	expect(ids(copies.edit.value)).toEqual(['a', 'b', 'each', 'choice', 'last', 'a_2', 'a_3', 'a_4']);
+	expect(copies.select).toEqual(['/value/modules/5', '/value/modules/6', '/value/modules/7']);
+});
+
 it('findReferrers names the innermost steps', () => {
 	expect(findReferrers(flow, new Set(['inner', 'b', 'none']))).toEqual(new Map([['inner', ['second']], ['b', ['each']]]));
 });

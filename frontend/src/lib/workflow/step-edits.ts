@@ -151,25 +151,31 @@ export function findReferrers(document: unknown, ids: ReadonlySet<string>): Map<
 	return found;
 }
 
-/** An id for a new step, from the name of what it does: `flux_kontext_pro`, then `flux_kontext_pro_2`. */
-export function makeStepId(base: string, used: ReadonlySet<string>): string {
+/**
+ * An id for a new step, from the name of what it does: `flux_kontext_pro`, then `flux_kontext_pro_2`. `numbers` has the first number to
+ * try for each name, and is kept up to date: a thousand copies need not try a thousand numbers each.
+ */
+export function makeStepId(base: string, used: ReadonlySet<string>, numbers = new Map<string, number>()): string {
 	const slug = base.toLowerCase().replace(/[^a-z0-9]+/g, '_').replace(/^_+|_+$/g, '') || 'step';
 	const name = /^\d/.test(slug) ? `step_${slug}` : slug;
 	if (!used.has(name)) return name;
 	const stem = name.replace(/_\d+$/, '');
-	for (let number = 2; ; number++) if (!used.has(`${stem}_${number}`)) return `${stem}_${number}`;
+	let number = numbers.get(stem) ?? 2;
+	while (used.has(`${stem}_${number}`)) number++;
+	numbers.set(stem, number + 1);
+	return `${stem}_${number}`;
 }
 
 /** Copies modules and gives them, and the modules inside them, ids that are not in use, with the references among them. */
 function renameTogether(modules: readonly Module[], used: ReadonlySet<string>): Module[] {
 	const copies = structuredClone(modules) as Module[];
 	const taken = new Set(used);
-	const names = new Map<string, string>();
+	const [names, numbers] = [new Map<string, string>(), new Map<string, number>()];
 	const placed = copies.flatMap((module, index) => modulesWithin({ list: copies }, { pointer: `/list/${index}`, module }));
 	for (const { module } of placed) {
 		const before = module.id;
 		const isFree = before && !taken.has(before);
-		const id = isFree ? before : makeStepId(before || nodeIdOf(module) || module.value?.type || 'step', taken);
+		const id = isFree ? before : makeStepId(before || nodeIdOf(module) || module.value?.type || 'step', taken, numbers);
 		taken.add(id);
 		module.id = id;
 		if (before) names.set(before, id);

@@ -6,6 +6,7 @@ import { applyFixes } from '#lib/editor/fixes.ts';
 import { JsonEdit, type TextEdit } from '#lib/editor/json-edit.ts';
 import { updateValue } from '#lib/editor/json-update.ts';
 import { formatPointer, valueAt } from '#lib/pointer.ts';
+import { endTask } from '#lib/tasks.ts';
 import type { Fix } from '#lib/problems.ts';
 import { addGroup } from './groups.ts';
 import { allModules, isObject, moduleAt, moduleIds, type Module, type PlacedModule } from './modules.ts';
@@ -274,9 +275,14 @@ export class WorkflowEditing {
 	#performChecked(verb: string, action: (editor: StepEditor) => StepEdit | null): void {
 		const before = this.document;
 		const result = this.#perform(action);
-		const after = result && valueAt(result.edit.value, this.#prefix);
-		const broken = describeBrokenReferences(before, after);
-		if (result && broken) this.#notify(`${verb} ${this.selected.join(', ')}. ${broken}`, () => this.undo());
+		if (result) void this.#warnOfBroken(`${verb} ${this.selected.length > MAX_NAMES ? `${this.selected.length} steps` : this.selected.join(', ')}.`, before, result);
+	}
+
+	/** Names the references that an edit broke, after the edit is shown: all expressions are read for it. */
+	async #warnOfBroken(done: string, before: unknown, { edit }: StepEdit): Promise<void> {
+		await endTask();
+		const broken = describeBrokenReferences(before, valueAt(edit.value, this.#prefix));
+		if (broken) this.#notify(`${done} ${broken}`, () => this.undo());
 	}
 
 	#perform(action: (editor: StepEditor) => StepEdit | null): StepEdit | null {
