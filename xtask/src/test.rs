@@ -137,6 +137,8 @@ async fn run_browser_tests(built: &BuiltPrograms) -> Result<TestReport> {
     let tests = npm_command(&["run", "test:e2e"]).env("CHROMIUM", chromium);
     let tests = tests.env("APIFLOW_URL", &server.url).env("FAKE_REPLICATE_URL", &provider.url);
     let tests = tests.env("APIFLOW_ADMIN_LOGIN", ADMIN).env("APIFLOW_ADMIN_PASSWORD", &server.password);
+    // One test kills a server of its own.
+    let tests = tests.env("APIFLOW_BINARY", &built.server);
     let report = run_and_read(Runner::Playwright, tests).await?;
     if !report.failures.is_empty() {
         print_line(format!("the server's log ends with\n{}", server.log_tail()));
