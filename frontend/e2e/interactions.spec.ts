@@ -29,6 +29,22 @@ test('a workflow of 200 steps opens at a readable size, is changed and runs', as
 	await expect(card).toContainText('done', { timeout: 20_000 });
 });
 
+test('a graph is laid out by itself, and lies the same after a reload', async ({ admin, rest }) => {
+	const world = await rest.world();
+	const id = `still_${world.unique}`;
+	await rest.call('POST', '/workflows', branchedWorkflow(world, id, 20));
+	const cards = graph(admin).locator('.svelte-flow__node-card');
+	const places = async () => {
+		await expect(cards.first()).toBeVisible();
+		return cards.evaluateAll((elements) => elements.map((element) => `${element.getAttribute('data-id')} ${(element as HTMLElement).style.transform}`));
+	};
+	await admin.goto(`/workflows/${id}`);
+	const before = await places();
+	expect(new Set(before.map((place) => place.split(' ').slice(1).join(' '))).size).toBe(before.length);
+	await admin.reload();
+	await expect.poll(places).toEqual(before);
+});
+
 test('on a phone, a job is read, approved and cancelled', async ({ admin, rest }) => {
 	await admin.setViewportSize({ width: 390, height: 844 });
 	const fits = async () => expect(await admin.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);

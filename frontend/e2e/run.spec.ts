@@ -77,14 +77,16 @@ test('a run from a step on reuses the results before it, on the changed workflow
 	expect((await rest.prompts()).slice(3)).toEqual(['Make this a 90s cartoon']);
 });
 
-test('a run says that it used a pinned output', async ({ admin, rest }) => {
+test('the result of the last run is pinned; the card and the next run say so', async ({ admin, rest }) => {
 	const world = await rest.world();
-	const pinned = structuredClone(workflow(world));
-	Object.assign(pinned.nodes.value.modules[0]!, { mock: { enabled: true, return_value: { output_image: PICTURE } } });
-	await rest.call('PUT', `/workflows/${world.workflow}`, pinned);
+	await rest.run(world.workflow, { input_image: PICTURE });
+	await rest.calm();
 	await openEditor(admin, world.workflow);
+	await graph(admin).getByText('Add a Hat to person').click();
+	await details(admin).getByRole('tab', { name: 'Settings' }).click();
+	await details(admin).getByRole('checkbox', { name: 'Pin the result' }).check();
+	await expect(graph(admin).locator('.svelte-flow__node-card').first()).toContainText('uses a fixed result');
 	await admin.keyboard.press('Control+Enter');
-	await dialog(admin).getByLabel('input_image').fill(PICTURE);
 	await expect(dialog(admin)).toContainText('Uses the pinned output of add_hat_step');
 	await admin.keyboard.press('Control+Enter');
 	await expect(admin.getByText('used the pinned output of add_hat_step')).toBeVisible();
