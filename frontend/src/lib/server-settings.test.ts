@@ -54,7 +54,7 @@ it('shows how the server runs to admins only', () => {
 		'Files are stored in': 'S3',
 		'Allowed private hosts': 'none',
 		'Pages of other origins': 'https://a.example, https://b.example',
-		'Ended jobs': '100,000'
+		'Ended jobs kept': '100,000'
 	});
 	expect(values(describeOperation({ operation: { ...operation, runs_jobs: false }, public_url: 'https://x.example' }))).toMatchObject({ 'Public URL': 'https://x.example', 'Jobs at the same time': 'none' });
 });

@@ -54,8 +54,8 @@ export function describeOperation({ operation, public_url }: Pick<ServerSettings
 		{ label: 'Jobs at the same time', value: operation.runs_jobs ? String(operation.concurrency) : 'none', about: operation.runs_jobs ? undefined : 'other processes run them' },
 		{ label: 'Database', value: DATABASES[operation.database] },
 		{ label: 'Files are stored in', value: STORAGES[operation.storage] },
-		{ label: 'Stored files', value: size(operation.max_stored_bytes), about: operation.max_stored_bytes === null ? undefined : 'beyond it, those unused for longest are deleted' },
-		{ label: 'Ended jobs', value: operation.max_ended_jobs === null ? 'no limit' : operation.max_ended_jobs.toLocaleString('en-US') },
+		{ label: 'Space for all files', value: size(operation.max_stored_bytes), about: operation.max_stored_bytes === null ? undefined : 'beyond it, those unused for longest are deleted' },
+		{ label: 'Ended jobs kept', value: operation.max_ended_jobs === null ? 'no limit' : operation.max_ended_jobs.toLocaleString('en-US') },
 		{ label: 'Calls from providers', value: operation.accepts_webhooks ? 'accepted' : 'off', about: operation.accepts_webhooks ? undefined : 'their work is polled' },
 		{ label: 'Allowed private hosts', value: list(operation.allowed_hosts) },
 		{ label: 'Pages of other origins', value: list(operation.cors_origins) }
