@@ -143,7 +143,7 @@ test('the palette starts the actions of the editor', async ({ admin, rest }) => 
 	await card(admin, 'one').click();
 	const choose = async (words: string, name: string) => {
 		await admin.keyboard.press('ControlOrMeta+k');
-		await admin.getByRole('combobox', { name: 'Search everything' }).fill(words);
+		await admin.getByRole('combobox', { name: 'Go to' }).fill(words);
 		await admin.getByRole('option', { name }).first().click();
 	};
 	await choose('disable', 'Disable or enable the selected steps');
@@ -156,9 +156,10 @@ test('the palette starts the actions of the editor', async ({ admin, rest }) => 
 	await expect(admin.getByRole('dialog', { name: /^Versions/ })).toBeVisible();
 
 	await admin.goto('/workflows');
+	await expect(admin.getByRole('heading', { level: 1, name: 'Workflows' })).toBeVisible();
 	await admin.keyboard.press('ControlOrMeta+k');
-	await admin.getByRole('combobox', { name: 'Search everything' }).fill('new workflow');
+	await admin.getByRole('combobox', { name: 'Go to' }).fill('new workflow');
 	await expect(admin.getByRole('option', { name: 'New workflow' })).toBeVisible();
-	await admin.getByRole('combobox', { name: 'Search everything' }).fill('undo');
+	await admin.getByRole('combobox', { name: 'Go to' }).fill('undo');
 	await expect(admin.getByRole('option', { name: 'Undo' })).toHaveCount(0);
 });
