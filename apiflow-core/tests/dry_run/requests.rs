@@ -137,7 +137,7 @@ async fn an_artifact_is_accepted_as_media_as_in_a_run() {
         json!({"artifact": "a1"}),
     ] {
         let input = json!({"picture": picture});
-        let found = report(&flow(steps.clone()), &catalog(&[node.clone()]), input, Value::Null).await;
+        let found = report(&flow(steps.clone()), &catalog(std::slice::from_ref(&node)), input, Value::Null).await;
         assert_eq!(found.status.as_str(), "completed", "{picture}: {:?}", found.error);
         assert_eq!(found.steps.iter().map(|step| step.requests.len()).collect::<Vec<_>>(), [1, 1], "{picture}");
     }

@@ -67,6 +67,7 @@ it.each([
 	[{ amounts: { USD: '0.04' }, unknown: 0 }, '$0.04'],
 	[{ amounts: { EUR: '1', credits: '12' }, unknown: 0 }, '1 EUR + 12 credits'],
 	[{ amounts: { EUR: '1.655194912', USD: '0.081597456' }, unknown: 0 }, '1.66 EUR + $0.0816'],
+	[{ amounts: { USD: '0.2' }, unknown: 0 }, '$0.20'],
 	[{ amounts: { USD: '0.04' }, unknown: 2 }, '$0.04 + 2 unknown'],
 	[{ amounts: {}, unknown: 1 }, 'cost unknown']
 ])('the cost %j is %j', (cost, words) => expect(formatCost(cost)).toBe(words));

@@ -78,11 +78,16 @@ export function roundAmount(amount: string): string {
 /** What is said of a cost of which no amount is known. */
 export const UNKNOWN_COST = 'cost unknown';
 
+/** Writes tenths of a dollar as cents: `0.2` as `0.20`. */
+function padCents(amount: string): string {
+	return amount.replace(/\.\d$/, '$&0');
+}
+
 /** Formats what calls have cost: `$0.04`, `0.04 EUR + 12 credits`, `$0.04 + 1 unknown`; empty if nothing was counted. */
 export function formatCost(cost: components['schemas']['Cost'] | null | undefined): string {
 	if (!cost) return '';
 	const { amounts, unknown } = cost;
-	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${roundAmount(amount)}` : `${roundAmount(amount)} ${currency}`));
+	const parts = Object.entries(amounts).map(([currency, amount]) => (currency === 'USD' ? `$${padCents(roundAmount(amount))}` : `${roundAmount(amount)} ${currency}`));
 	if (unknown > 0) parts.push(parts.length > 0 ? `${unknown} unknown` : UNKNOWN_COST);
 	return parts.join(' + ');
 }
