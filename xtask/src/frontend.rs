@@ -55,7 +55,8 @@ pub async fn install_packages_in(folder: &Path) -> Result {
 /// The build fails; npm has printed the reason.
 pub async fn build_if_outdated() -> Result {
     let built = newest_modification(&page_dir().join("index.html"));
-    let sources = ["src", "bundle", "static", "package-lock.json", "vite.config.ts", "svelte.config.js", "tsconfig.json"];
+    let sources =
+        ["src", "bundle", "static", "package-lock.json", "vite.config.ts", "svelte.config.js", "tsconfig.json"];
     let sources = sources.iter().filter_map(|name| newest_modification(&frontend_dir().join(name))).max();
     if built.is_some() && built > sources {
         print_line("the page is up to date");
