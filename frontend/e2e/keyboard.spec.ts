@@ -1,5 +1,5 @@
 import type { Page } from '@playwright/test';
-import { credentials, expect, FORM, gated, PICTURE, test, workflow } from './fixtures.ts';
+import { credentials, expect, FORM, gated, PICTURE, PIXEL, test, workflow } from './fixtures.ts';
 import { KeyboardUser } from './keys.ts';
 import type { Job } from './types.ts';
 
@@ -83,6 +83,8 @@ test('the founding story is told by text, without the mouse', async ({ page, res
 	test.setTimeout(120_000);
 	const user = await KeyboardUser.of(page);
 	const { unique } = await rest.world();
+	// The job opens in a window of its own.
+	await page.context().route('https://replicate.delivery/**', (route) => route.fulfill({ contentType: 'image/png', body: PIXEL }));
 	await prepare(page, user, unique, new URL(process.env.FAKE_REPLICATE_URL!).origin);
 
 	for (const id of ['hat', 'cartoon']) {
