@@ -114,13 +114,13 @@ test('a dry run shows the taken branch, the requests with masked secrets and the
 	await expect(dry).toContainText('2 requests');
 	await expect(dry).toContainText('about 0.50 USD');
 	const step = (id: string) => dry.getByRole('group').filter({ has: admin.locator('summary', { hasText: id }) });
-	await step('add_hat_step').locator('summary').click();
+	await step('add_hat_step').locator('summary').first().click();
 	await expect(step('add_hat_step')).toContainText('$E2E_REPLICATE_TOKEN');
 	await step('add_hat_step').getByRole('button', { name: /^Change the output/ }).click();
 	await step('add_hat_step').getByRole('textbox', { name: 'Output of add_hat_step' }).fill(`{"output_image": "${PICTURE}?mine"}`);
 	await step('add_hat_step').getByRole('button', { name: 'Run again with it' }).click();
 	await expect(step('add_hat_step')).toContainText('Output that you wrote');
-	await step('cartoon_step').locator('summary').click();
+	await step('cartoon_step').locator('summary').first().click();
 	await expect(step('cartoon_step')).toContainText('?mine');
 	await admin.keyboard.press('Escape');
 	await expect(admin.getByText('The graph shows a dry run. Nothing was sent.')).toBeVisible();

@@ -221,7 +221,8 @@ impl<'s> Finder<'s> {
     fn note_name(&mut self, name: &str, span: Span, written: Range<usize>) {
         let used = NameUse { span, written, shorthand: self.shorthand };
         match self.found.names.get_mut(name) {
-            Some(uses) => uses.push(used),
+            // In the order of the source, in which nearly all are found.
+            Some(uses) => uses.insert(uses.partition_point(|other| other.written.start <= used.written.start), used),
             None => drop(self.found.names.insert(name.to_owned(), vec![used])),
         }
     }
@@ -245,9 +246,6 @@ impl<'s> Finder<'s> {
         self.found.results.sort_by_key(by_place);
         self.found.flow_input.sort_by_key(by_place);
         self.found.names.retain(|name, _| !self.declared.contains(name));
-        for uses in self.found.names.values_mut() {
-            uses.sort_by_key(|used| used.written.start);
-        }
         self.found
     }
 }

@@ -89,10 +89,13 @@ impl Picture {
         let Some(flow) = &reading.flow else {
             return Self { main: StepList::default(), failure: None, start_pointer: "" };
         };
-        let mut groups: Vec<(usize, StepGroup<'_>)> =
-            find_groups(&flow.value).into_iter().filter_map(|(index, group)| Some((index, group.ok()?))).collect();
-        // Those that may be inside others come first; of two with the same steps, the later one is inside.
-        groups.sort_by_key(|(index, group)| (group.last - group.first, std::cmp::Reverse(*index)));
+        let mut groups: Vec<(usize, StepGroup<'_>)> = Vec::new();
+        for (index, group) in find_groups(&flow.value) {
+            let Ok(group) = group else { continue };
+            // Those that may be inside others come first; of two with the same steps, the later one is inside.
+            let at = groups.partition_point(|(_, other)| other.last - other.first < group.last - group.first);
+            groups.insert(at, (index, group));
+        }
         let mut builder = Builder { broken: &reading.broken, groups, used: BTreeSet::new() };
         let root = Place::ROOT;
         let value = root.key("value");

@@ -63,14 +63,20 @@ impl StepGroup<'_> {
     }
 }
 
-/// The lists of steps by id, each with the step's index.
+/// Where the steps are.
 #[derive(Default)]
-struct Positions<'d>(BTreeMap<&'d str, (&'d [Module], usize)>);
+struct Positions<'d> {
+    /// The place of the step with an id in `places`.
+    by_id: BTreeMap<&'d str, usize>,
+    /// The list of each step, and its index there.
+    places: Vec<(&'d [Module], usize)>,
+}
 
 impl<'d> Positions<'d> {
     fn add_list(&mut self, list: &'d [Module]) {
         for (index, module) in list.iter().enumerate() {
-            self.0.entry(&module.id).or_insert((list, index));
+            self.by_id.entry(&module.id).or_insert(self.places.len());
+            self.places.push((list, index));
             self.add_lists_within(module);
         }
     }
@@ -85,7 +91,7 @@ impl<'d> Positions<'d> {
         let read = |field: &str| fields.get(field).and_then(Value::as_str);
         let place = |field: &'static str, other: &str| {
             let id = read(field).unwrap_or_default();
-            let found = self.0.get(id).filter(|_| !id.is_empty()).copied();
+            let found = self.by_id.get(id).filter(|_| !id.is_empty()).map(|&place| self.places[place]);
             found.ok_or(GroupFault::UnknownStep { field, id, other: read(other) }).map(|place| (id, place))
         };
         let (start, (list, first)) = place("start_id", "end_id")?;

@@ -148,7 +148,7 @@ impl JobDraft {
     ///
     /// # Errors
     /// 422 if there is no such workflow.
-    pub(crate) async fn as_unsaved_version(self, state: &AppState, id: &str) -> Result<Self, Problem> {
+    pub(crate) async fn into_unsaved_version(self, state: &AppState, id: &str) -> Result<Self, Problem> {
         let saved = state.cached_documents.read_document(DocumentKind::Workflow, id).await?;
         let Some(saved) = saved else {
             let message = format!("there is no workflow `{id}`: save it first, or leave `workflow_id` out");

@@ -139,7 +139,7 @@ async fn run_document(
     let draft = async {
         let draft = draft.await?.with_fresh(fresh).with_webhook(webhook);
         match workflow_id {
-            Some(id) => draft.as_unsaved_version(&state, &id).await,
+            Some(id) => draft.into_unsaved_version(&state, &id).await,
             None => Ok(draft),
         }
     };
@@ -177,7 +177,7 @@ async fn rerun_job(
     let asked = || identify_request(asked, body.fresh, receiver);
     let key = idempotency::read_key(&state, &caller, &headers, asked)?;
     let draft = async { Ok(JobDraft::of_rerun(&state, &caller.user.id, &id, body).await?.with_webhook(webhook)) };
-    start_job(&state, &caller, &headers, key, draft).await
+    Box::pin(start_job(&state, &caller, &headers, key, draft)).await
 }
 
 /// Validates a workflow document without saving or running it.

@@ -101,7 +101,7 @@ describe('findReuse', () => {
 	it('adds up what the reused steps cost', () => {
 		const cost = (USD: string) => ({ amounts: { USD }, unknown: 0 });
 		const paid = [step({ ordinal: 1, id: 'a', cost: cost('0.1') }), step({ ordinal: 2, id: 'b', cost: cost('0.2') }), step({ ordinal: 3, id: 'c' })];
-		expect(findReuse(paid, paid[2]!)).toEqual({ count: 2, cost: '$0.3' });
+		expect(findReuse(paid, paid[2]!)).toEqual({ count: 2, cost: '$0.30' });
 	});
 	it('counts the steps of a retried loop once', () => {
 		const again = [...steps.slice(0, 4), step({ ordinal: 7, id: 'draw', path: 'loop[0]' }), steps[4]!];

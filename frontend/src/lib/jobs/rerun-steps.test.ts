@@ -13,12 +13,12 @@ const check = (from: Step | undefined, expected: string[], document: unknown = D
 	expect([...steps.map(({ id, action }) => `${id} ${action}`), reusedCost, repeatedCost]).toEqual(expected);
 };
 
-it('a whole rerun reuses nothing', () => check(undefined, ['a runs', 'each runs', 'z runs', '', '$0.6']));
-it('a rerun from a step reuses those before it', () => check(RAN[1], ['a reused', 'each runs', 'z runs', '$0.1', '$0.5']));
-it('a rerun from inside a loop runs a part of it', () => check(RAN[3], ['a reused', 'each partly', 'z runs', '$0.1', '$0.5']));
+it('a whole rerun reuses nothing', () => check(undefined, ['a runs', 'each runs', 'z runs', '', '$0.60']));
+it('a rerun from a step reuses those before it', () => check(RAN[1], ['a reused', 'each runs', 'z runs', '$0.10', '$0.50']));
+it('a rerun from inside a loop runs a part of it', () => check(RAN[3], ['a reused', 'each partly', 'z runs', '$0.10', '$0.50']));
 
 it('steps that are new in the saved workflow run', () => {
-	check(RAN[1], ['a reused', 'new runs', 'each runs', '$0.1', '$0.5'], { value: { modules: [{ id: 'a' }, { id: 'new' }, { id: 'each' }] } });
+	check(RAN[1], ['a reused', 'new runs', 'each runs', '$0.10', '$0.50'], { value: { modules: [{ id: 'a' }, { id: 'new' }, { id: 'each' }] } });
 });
 
 it('says that the workflow lacks the step', () => {
