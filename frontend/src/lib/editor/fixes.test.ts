@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fix } from '#lib/problems.ts';
-import { applyFixes, applyTextChanges } from './fixes.ts';
+import { applyFixes } from './fixes.ts';
+import { applyTextChanges } from './json-edit.ts';
 
 function fix(text: string, ...fixes: Fix[]): string {
 	return applyFixes(text, fixes).reduce<string>((before, group) => applyTextChanges(before, group), text);

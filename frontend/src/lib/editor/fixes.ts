@@ -1,6 +1,6 @@
 import { valueAt } from '#lib/pointer.ts';
 import type { Fix } from '#lib/problems.ts';
-import { JsonEdit, type TextChange, type TextEdit } from './json-edit.ts';
+import { applyTextChanges, JsonEdit, type TextChange, type TextEdit } from './json-edit.ts';
 import { updateValue } from './json-update.ts';
 
 /** Builds the edit that applies fixes, as far as their places still exist. Fixes that overlap an earlier one are left out. */
@@ -31,9 +31,4 @@ function withoutOverlaps(changes: readonly TextChange[]): TextChange[] {
 		if (!last || change.from > last.to || (change.from === last.to && change.to > change.from)) kept.push(change);
 	}
 	return kept;
-}
-
-/** Applies changes that all refer to the given text. */
-export function applyTextChanges(text: string, changes: readonly TextChange[]): string {
-	return changes.toSorted((one, other) => other.from - one.from).reduce((before, { from, to, insert }) => before.slice(0, from) + insert + before.slice(to), text);
 }

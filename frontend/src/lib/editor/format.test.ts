@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyTextChanges } from './fixes.ts';
+import { applyTextChanges } from './json-edit.ts';
 import { formatText } from './format.ts';
 
 describe('formatText', () => {

@@ -1,4 +1,4 @@
-import { applyEdits, type EditResult, type Node } from 'jsonc-parser';
+import type { EditResult, Node } from 'jsonc-parser';
 import { parsePointer, valueAt } from '#lib/pointer.ts';
 import { findNodes } from './json-nodes.ts';
 import { insertEntries, removeEntries, replaceValue } from './json-text.ts';
@@ -12,6 +12,17 @@ export interface TextChange {
 
 /** One edit of a text: groups of changes. Each group applies to the text that the groups before it leave. */
 export type TextEdit = readonly (readonly TextChange[])[];
+
+/** Applies changes that all refer to the given text, in one pass. None may overlap another; insertions at one place stay in their order. */
+export function applyTextChanges(text: string, changes: readonly TextChange[]): string {
+	let end = 0;
+	let applied = '';
+	for (const { from, to, insert } of changes.toSorted((one, other) => one.from - other.from || one.to - other.to)) {
+		applied += text.slice(end, from) + insert;
+		end = to;
+	}
+	return applied + text.slice(end);
+}
 
 /**
  * Edits JSON text by JSON Pointers. Each operation changes as little text as possible, so the formatting and the order
@@ -128,8 +139,9 @@ export class JsonEdit {
 	}
 
 	#apply(edits: EditResult): this {
-		this.#groups.push(edits.map(({ offset, length, content }) => ({ from: offset, to: offset + length, insert: content })));
-		this.#text = applyEdits(this.#text, edits);
+		const changes = edits.map(({ offset, length, content }) => ({ from: offset, to: offset + length, insert: content }));
+		this.#groups.push(changes);
+		this.#text = applyTextChanges(this.#text, changes);
 		this.#value = undefined;
 		return this;
 	}

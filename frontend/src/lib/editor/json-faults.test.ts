@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { applyTextChanges } from './fixes.ts';
+import { applyTextChanges } from './json-edit.ts';
 import { findJsonFaults, isReadable } from './json-faults.ts';
 
 /** A text, the beginning of each message, and the text after all fixes. */

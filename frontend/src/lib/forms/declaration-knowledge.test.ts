@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { completeJson } from '#lib/editor/completion.ts';
-import { applyTextChanges } from '#lib/editor/fixes.ts';
+import { applyTextChanges } from '#lib/editor/json-edit.ts';
 import { explainJson } from '#lib/editor/hover.ts';
 import type { Schema } from '#lib/editor/schema.ts';
 import { declarationKnowledge } from './declaration-knowledge.ts';

@@ -1,7 +1,8 @@
 import type { Documents } from '#lib/api/documents.ts';
 import type { Versioned } from '#lib/api/client.ts';
 import { problemsOfError } from '#lib/api/problem.ts';
-import { applyFixes, applyTextChanges } from '#lib/editor/fixes.ts';
+import { applyFixes } from '#lib/editor/fixes.ts';
+import { applyTextChanges } from '#lib/editor/json-edit.ts';
 import { findJsonFaults } from '#lib/editor/json-faults.ts';
 import { FormSubmission } from '#lib/forms/form-submission.svelte.ts';
 import { formatJson } from '#lib/format.ts';

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Node } from '#lib/api/types.ts';
 import { completeJson, moveEnd } from '#lib/editor/completion.ts';
-import { applyTextChanges } from '#lib/editor/fixes.ts';
+import { applyTextChanges } from '#lib/editor/json-edit.ts';
 import { schemasAt, type Path, type Schema } from '#lib/editor/schema.ts';
 import { workflowKnowledge, type WorkflowFacts } from './workflow-knowledge.ts';
 import { WORKFLOW_TEMPLATES } from './workflow-templates.ts';
