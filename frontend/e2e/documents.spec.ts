@@ -90,7 +90,7 @@ test('a long list is searched, and selected documents are deleted together', asy
 	}
 	await admin.goto('/connectors');
 	const cards = admin.getByRole('list', { name: 'Connectors' }).getByRole('listitem');
-	await expect(cards).toHaveCount(60);
+	await expect(cards).toHaveCount(48);
 	await expect(cards.first()).toContainText('Sheet64x');
 	await admin.getByRole('button', { name: /^Show more/ }).click();
 	await admin.getByLabel('Search connectors').fill(`Sheet1 ${unique}`);
