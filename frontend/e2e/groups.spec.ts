@@ -1,3 +1,4 @@
+import AxeBuilder from '@axe-core/playwright';
 import type { Page } from '@playwright/test';
 import { expect, test, workflow, type Rest, type World } from './fixtures.ts';
 
@@ -80,6 +81,11 @@ test('a group collapses to one card, stays so, and shows a step that is selected
 	await expect(group(admin, 'Rest').getByText('2 steps')).toBeVisible();
 	await expect(card(admin, 'three')).toHaveCount(0);
 	await expect(group(admin, 'Lost')).toHaveCount(0);
+	for (const colorScheme of ['light', 'dark'] as const) {
+		await admin.emulateMedia({ colorScheme });
+		const axe = new AxeBuilder({ page: admin }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).include('section[aria-label="Workflow graph"]');
+		expect((await axe.analyze()).violations.map(({ id, nodes }) => [id, nodes.map(({ html }) => html)])).toEqual([]);
+	}
 
 	await card(admin, 'one').click();
 	await admin.keyboard.press('c');

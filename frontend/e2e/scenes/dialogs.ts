@@ -50,7 +50,7 @@ export const DIALOGS: readonly Scene[] = [
 	},
 	behind('connector-test', '/connectors', 'Connectors', ({ connector }) => `Test ${connector.name}`),
 	behind('node-new', '/nodes', 'Nodes', () => 'New node'),
-	...['Inputs', 'Outputs', 'Call', 'JSON'].map((tab) => tabOf(editNode, `node-${tab.toLowerCase()}`, tab)),
+	...['Inputs', 'Outputs', 'Call', 'Try it', 'JSON'].map((tab) => tabOf(editNode, `node-${tab.toLowerCase().replace(' ', '-')}`, tab)),
 	behind('secret-new', '/secrets', 'Secrets', () => 'New secret'),
 	behind('user-new', '/user', 'Users', () => 'New user'),
 	behind('user-edit', '/user', 'Users', () => /^Edit user/),
