@@ -60,6 +60,7 @@ test('a run from a step on reuses the results before it, on the changed workflow
 	await details(admin).getByRole('button', { name: 'Run from here' }).click();
 	const from = admin.getByRole('dialog', { name: 'Run from cartoon_step' });
 	await expect(from.getByRole('status')).toContainText('Reuses the last results of add_hat_step');
+	await expect(from.getByRole('radio', { name: 'Version 1, which the last run ran' })).toBeEnabled();
 	await from.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(from).toHaveCount(0);
 	await expect(lastRun(admin)).toContainText('completed');
@@ -70,11 +71,12 @@ test('a run from a step on reuses the results before it, on the changed workflow
 	await admin.getByRole('button', { name: 'Discard' }).click();
 	await graph(admin).getByText('Make this a 90s cartoon').click();
 	await details(admin).getByRole('button', { name: 'Run from here' }).click();
-	await from.getByRole('radio', { name: 'Version 1, which the last run ran' }).check();
+	// That was the changed workflow, which was not saved.
+	await from.getByRole('radio', { name: 'The workflow as the last run ran it' }).check();
 	await from.getByRole('button', { name: 'Run', exact: true }).click();
 	await expect(from).toHaveCount(0);
 	await expect(lastRun(admin)).toContainText('completed');
-	expect((await rest.prompts()).slice(3)).toEqual(['Make this a 90s cartoon']);
+	expect((await rest.prompts()).slice(3)).toEqual(['Make a poster']);
 });
 
 test('the result of the last run is pinned; the card and the next run say so', async ({ admin, rest }) => {
