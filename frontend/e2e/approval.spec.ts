@@ -1,4 +1,4 @@
-import AxeBuilder from '@axe-core/playwright';
+import { expectAccessible } from './axe.ts';
 import { expect, expectRefusal, FORM, gated, node, PICTURE, test, workflow } from './fixtures.ts';
 
 const PICTURES = { pictures: [PICTURE, `${PICTURE}?2`] };
@@ -146,11 +146,7 @@ for (const colorScheme of ['light', 'dark'] as const) {
 		await expect.poll(() => picture.evaluate((image: HTMLImageElement) => image.naturalWidth)).toBe(256);
 		await expect(stranger.getByText(world.unique)).toBeVisible();
 		expect(await stranger.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(390);
-		const check = async () => {
-			const { violations } = await new AxeBuilder({ page: stranger }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']).analyze();
-			expect(violations.map(({ id, nodes }) => `${id}: ${nodes.map((found) => found.html).join('\n')}`)).toEqual([]);
-		};
-		await check();
+		await expectAccessible(stranger);
 		expect(faults).toEqual([]);
 
 		await stranger.getByLabel('score').fill('11');
@@ -161,14 +157,14 @@ for (const colorScheme of ['light', 'dark'] as const) {
 		await expect(stranger.getByText('a value is required')).toBeVisible();
 		await expect(stranger.getByLabel('style')).toHaveValue('deep');
 		await expect(stranger.getByLabel('Your name')).toHaveValue('Cy');
-		await check();
+		await expectAccessible(stranger);
 		await stranger.getByLabel('note').fill('Fine');
 		await stranger.getByRole('button', { name: 'Approve', exact: true }).click();
 		await expect(stranger.getByLabel('score')).toHaveAttribute('aria-invalid', 'true');
 		await stranger.getByLabel('score').fill('10');
 		await stranger.getByRole('button', { name: 'Approve', exact: true }).click();
 		await expect(stranger.getByRole('heading', { name: 'Approved' })).toBeVisible();
-		await check();
+		await expectAccessible(stranger);
 		await context.close();
 		await expect(admin.getByRole('status').first()).toContainText('completed');
 	});
